@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/* Allocation.
+ *
+ * Small allocations, of a size that the program itself chose, cannot fail: they abort (a proxy that
+ * runs on without 200 bytes helps nobody). Sizes that configuration or the network chose are
+ * bounded by their caller and go through mem_try(), whose NULL is an answer. This is the only file
+ * that calls malloc. FAIL_NTH_ALLOC=n in the environment of a debug build makes the nth mem_try()
+ * return NULL. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+#include "base/must.h"
+
+/* Zeroed; never NULL. Any thread. */
+void *mem_new(size_t size) __attribute__((malloc, returns_nonnull));
+
+/* Not zeroed; NULL when memory is short. Any thread. */
+void *mem_try(size_t size) __attribute__((malloc)) WARN_UNUSED;
+
+/* Grows or shrinks; new bytes are not zeroed; never NULL. */
+void *mem_resize(void *memory, size_t size) __attribute__((returns_nonnull));
+
+/* NULL is allowed. */
+void mem_free(void *memory);
+
+/* Frees *pointer and sets it to NULL. */
+#define MEM_FREE(pointer) (mem_free(*(pointer)), *(pointer) = NULL)
+
+/* A NUL-terminated copy of `len` bytes; never NULL; freed with mem_free(). */
+char *mem_string(const char *ptr, size_t len) __attribute__((returns_nonnull));
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/* Fixed-size objects, kept per thread when they are freed (at most `keep` of them), poisoned under
+ * AddressSanitizer while they rest. Declare one `static struct pool` per kind with POOL(); the free
+ * list itself is thread-local inside, so a pool needs no lock and an object may die on any thread. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { POOL_MOST_KINDS = 32 };
+
+struct pool {
+    const char *name;
+    size_t      size;
+    unsigned    keep;
+    unsigned    number;       /* given at first use; 0 before */
+};
+
+#define POOL(type_name, type, keep_count) \
+    { .name = type_name, .size = sizeof(type), .keep = (keep_count), .number = 0 }
+
+void *pool_take(struct pool *pool) __attribute__((returns_nonnull));   /* zeroed */
+void *pool_take_raw(struct pool *pool) __attribute__((returns_nonnull)); /* not zeroed */
+void  pool_give(struct pool *pool, void *object);                      /* NULL is allowed */
+
+/* Gives the calling thread's resting objects of all pools back to the system: at thread end. */
+void pools_drain(void);
+
+#endif

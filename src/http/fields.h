@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* Header fields in the order in which they came, with the well-known names as numbers.
+ *
+ * Names and values are borrowed: they point into the message's arena, which also holds the list.
+ * Owner: the head that contains it; one thread. */
+#ifndef HTTP_FIELDS_H
+#define HTTP_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+enum { FIELD_HOP = 1u << 0, FIELD_FRAMING = 1u << 1, FIELD_KEEP = 1u << 2 };
+
+enum field_id {
+    FIELD_OTHER = 0,                     /* compare by name */
+#define N(id, name, flags) FIELD_##id,
+#include "http/field_names.def"
+#undef N
+    FIELD_ID_COUNT
+};
+
+struct field {
+    struct text name, value;             /* the name as it was written, the value without OWS */
+    uint8_t     id;                      /* enum field_id */
+    bool        is_odd;                  /* a valid token with characters beyond A-Z a-z 0-9 - */
+    bool        is_gone;                 /* removed; skipped by everybody */
+};
+
+struct fields {
+    struct arena *arena;
+    struct field *items;
+    unsigned      count, capacity;       /* count includes what is_gone */
+};
+
+void fields_init(struct fields *fields, struct arena *arena, unsigned first_capacity);
+
+enum field_id field_id_of(struct text name);             /* any case */
+struct text   field_name(enum field_id id);              /* canonical spelling */
+unsigned      field_flags(enum field_id id);
+
+/* Appends; texts are borrowed. */
+void fields_add(struct fields *fields, struct text name, struct text value);
+void fields_add_id(struct fields *fields, enum field_id id, struct text value);
+
+/* First one that is not gone, or NULL. */
+struct field *fields_find(const struct fields *fields, enum field_id id);
+struct field *fields_find_name(const struct fields *fields, struct text name);   /* any case */
+/* The next of the same name after `field`, or NULL. */
+struct field *fields_find_next(const struct fields *fields, const struct field *field);
+struct text   fields_value(const struct fields *fields, enum field_id id);       /* TEXT_NONE: absent */
+
+/* Replaces the first and removes the others, or appends. */
+void fields_set(struct fields *fields, enum field_id id, struct text value);
+void fields_set_name(struct fields *fields, struct text name, struct text value);
+void fields_remove(struct fields *fields, enum field_id id);
+void fields_remove_name(struct fields *fields, struct text name);
+
+/* All values of one name as one, joined with ", " (RFC 9110 5.3), "; " for Cookie. */
+struct text fields_joined(const struct fields *fields, struct text name, struct arena *arena);
+
+#define FIELDS_EACH(fields, field)                                                        \
+    for (struct field *field = (fields)->items; field < (fields)->items + (fields)->count; field++) \
+        if (!field->is_gone)
+
+/* RFC 9110 5.6.2 and 5.5. A valid value has no control character but tab. */
+bool field_name_is_valid(struct text name);
+bool field_value_is_valid(struct text value);
+
+/* Takes the next element of a comma-separated list (RFC 9110 5.6.1; quoted strings are kept whole,
+ * empty elements skipped); false at the end. */
+bool field_list_next(struct text *rest, struct text *ret_element);
+
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/* Status codes: reason phrases and the small pages that nginx users expect. */
+#ifndef HTTP_STATUS_H
+#define HTTP_STATUS_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+
+/* "Not Found"; empty for an unregistered code. */
+struct text status_reason(unsigned status);
+/* 1xx, 204 and 304 have no content (RFC 9110 6.4.1). */
+bool        status_has_content(unsigned status);
+
+#endif
