@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/* A connection: descriptor, transport, protocol, deadlines, and the bytes between them.
+ *
+ * Reads into the loop's shared block and feeds the protocol; keeps bytes only when the protocol
+ * could not use them yet, so an idle conn holds no buffer. Writes once per turn, gathered. Closes
+ * when the protocol says so, when the transport fails, or when a deadline passes; its memory stays
+ * until nobody above holds a stream of it. Owner: itself (it buries itself); one loop for life. */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/list.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/protocol.h"
+#include "net/transport.h"
+
+/* Milliseconds; 0: no limit. */
+struct conn_timeouts {
+    uint32_t waits_ms[CONN_WAIT_KINDS];  /* by enum conn_wait; HEAD is a total, BODY between reads */
+    uint32_t send_ms;                    /* between two writes */
+};
+
+struct conn {
+    struct task          task;
+    struct transport     transport;
+    struct protocol     *protocol;
+    struct loop         *loop;
+    struct watch         watch;
+    struct timer         timer;
+    struct flush         flush;
+    struct corpse        corpse;
+    struct link          link;           /* in a list of its owner: clients, idle conns */
+    struct slice         pending;        /* read, not consumed yet */
+    struct conn_timeouts timeouts;
+    int64_t              since_ms;       /* of the current wait */
+    int64_t              wrote_ms;       /* last progress of a blocked write */
+    uint64_t             serial;         /* "*7" in logs; unique in the process */
+    uint64_t             bytes_in, bytes_out;
+    struct task         *opener;         /* woken with WRITABLE or FAULT when connecting ends */
+    int                  error;          /* -errno that ended it */
+    uint8_t              wait;           /* enum conn_wait */
+    bool                 is_connecting, is_readable, is_writable, has_hangup, has_seen_end;
+    bool                 is_closed, is_lingering, is_reset_on_timeout;
+};
+
+/* Takes fd and the protocol. NULL, with fd closed and the protocol freed, if epoll refuses. */
+struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
+                      const struct conn_timeouts *timeouts);
+/* Connecting: `opener` is woken with WAKE_WRITABLE when connected, WAKE_FAULT (conn->error) when
+ * not; until `deadline_ms` has passed. */
+struct conn *conn_open(struct loop *loop, int fd, bool is_in_progress, struct protocol *protocol,
+                       const struct conn_timeouts *timeouts, struct task *opener,
+                       int64_t deadline_ms);
+
+void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts);
+/* Closes now; the protocol hears lost(why) if the stream is still open. */
+void conn_close(struct conn *conn, enum loss why);
+/* May be used for one more message: open, nothing unread, no end seen. Does a non-blocking look. */
+bool conn_is_alive(struct conn *conn);
+
+#endif

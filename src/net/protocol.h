@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* What a conn needs from whoever speaks on it: bytes in, bytes out. Owns no descriptor, no timer, no
+ * clock. Tells its conn of news by setting the facts below and waking it: WAKE_DATA (there may be
+ * output), WAKE_ROOM (reading may go on), WAKE_END (look whether I am done). */
+#ifndef NET_PROTOCOL_H
+#define NET_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/block.h"
+#include "net/task.h"
+
+struct pipe;
+struct protocol;
+
+enum loss { LOSS_CLOSED = 0, LOSS_RESET, LOSS_TIMEOUT, LOSS_SHUTDOWN };
+
+/* What the protocol waits for on the wire; each kind has a deadline of its own. */
+enum conn_wait { CONN_WAIT_NONE = 0, CONN_WAIT_IDLE, CONN_WAIT_HEAD, CONN_WAIT_BODY, CONN_WAIT_KINDS };
+
+struct protocol_ops {
+    /* Consumed bytes (what is left is offered again, with more behind it), or -1: close me. */
+    ssize_t        (*feed)(struct protocol *protocol, struct slice bytes);
+    /* The other side sends no more. */
+    void           (*finish)(struct protocol *protocol);
+    /* Bytes to send now, in order; number of entries. */
+    int            (*fill)(struct protocol *protocol, struct iovec *ret_iov, int most);
+    void           (*sent)(struct protocol *protocol, size_t len);
+    enum conn_wait (*wait)(const struct protocol *protocol);
+    /* The deadline of that wait has passed. */
+    void           (*expire)(struct protocol *protocol, enum conn_wait wait);
+    /* The connection is gone: break streams and pipes. Called once, last but for free(). */
+    void           (*lost)(struct protocol *protocol, enum loss why);
+    /* Somebody above still holds a stream: the memory must stay. */
+    bool           (*is_held)(const struct protocol *protocol);
+    void           (*free)(struct protocol **protocol);
+    /* Plain body bytes that may be moved from the descriptor to this pipe's lane without being
+     * looked at; 0: none. NULL: never. */
+    uint64_t       (*splice_in)(struct protocol *protocol, struct pipe **ret_pipe);
+    void           (*spliced_in)(struct protocol *protocol, uint64_t len);
+    /* The pipe whose lane holds the next bytes to send, or NULL. NULL: never. */
+    struct pipe   *(*splice_out)(struct protocol *protocol);
+    void           (*spliced_out)(struct protocol *protocol, uint64_t len);
+};
+
+struct protocol {
+    const struct protocol_ops *ops;
+    struct task               *conn;
+    bool                       is_paused;       /* do not read: a pipe is full */
+    bool                       is_closing;      /* close once the output is out */
+    bool                       must_reset;      /* close at once, with a reset */
+};
+
+#endif
