@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/* An upstream as the configuration says it: plain data in the snapshot's arena. What lives (peers,
+ * their counters, idle connections) is the group (balance/group.h), a zone that outlives reloads. */
+#ifndef BALANCE_UPSTREAM_H
+#define BALANCE_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "net/address.h"
+
+struct group;
+
+/* One `server` line of an upstream, or the host of a proxy_pass. */
+struct upstream_server {
+    struct text     name;                /* as written: "app:3000", "10.0.0.1", "unix:/x" */
+    struct text     host;                /* to resolve; empty when `address` is set */
+    unsigned        port;
+    bool            has_address;         /* a literal: no name to resolve */
+    struct address  address;
+    unsigned        weight;              /* 1 */
+    unsigned        max_conns;           /* 0: no limit */
+    unsigned        max_fails;           /* 1 */
+    uint32_t        fail_timeout_ms;     /* 10000 */
+    bool            is_backup, is_down;
+};
+
+enum balance_method { BALANCE_ROUND_ROBIN = 0, BALANCE_LEAST_CONN };
+
+struct upstream {
+    struct text             name;        /* "backend", or host:port of an implicit one */
+    bool                    is_implicit; /* made by a proxy_pass, not by an upstream block */
+    const char             *file;
+    unsigned                line;
+    struct upstream_server *servers;
+    unsigned                server_count;
+    enum balance_method     method;
+    uint32_t                keepalive;            /* idle connections per loop; 32; 0: none */
+    uint32_t                keepalive_requests;   /* 1000 */
+    uint32_t                keepalive_timeout_ms; /* 60000 */
+    uint32_t                keepalive_time_ms;    /* 3600000 */
+    struct group           *group;       /* set when a snapshot is made; NULL in the supervisor */
+};
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/* A configuration is a pure function of its source.
+ *
+ * The source is asked for files and file lists. In the supervisor it reads the disk and records what
+ * it read (config/bundle.h); in the worker, after a crash and in tests it answers from that record.
+ * So the process that talks to the network opens no file, and a file that was broken on disk later
+ * cannot stop a recovery. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <sys/types.h>
+
+#include "config/diagnose.h"
+#include "proxy/site.h"
+
+/* Where configuration text comes from. Paths are absolute. */
+struct config_source {
+    /* The file's text, living as long as the source; -ENOENT and so on. */
+    int (*read)(struct config_source *source, struct text path, struct text *ret_text);
+    /* Paths that match the pattern, sorted; an empty list is fine. */
+    int (*glob)(struct config_source *source, struct text pattern, struct text **ret_paths,
+                unsigned *ret_count);
+};
+
+/* What was given on the command line. */
+struct config_options {
+    struct text prefix;                  /* -p; ends in "/" */
+    struct text path;                    /* -c; absolute */
+    struct text error_log;               /* -e; absolute or "stderr" */
+    struct text globals;                 /* -g; may be empty */
+};
+
+/* The main level. */
+struct core {
+    bool              is_daemon;         /* daemon on */
+    bool              has_master;        /* master_process on */
+    struct text       pid_path;          /* absolute */
+    struct text       user, group;       /* empty: not set */
+    unsigned          worker_processes;  /* loops; 0: auto */
+    unsigned          worker_connections;/* 512 per loop */
+    uint64_t          nofile;            /* worker_rlimit_nofile; 0: not set */
+    uint32_t          shutdown_timeout_ms;   /* 0: no limit */
+    struct error_log *error_log;         /* main level; never NULL */
+    int               priority;          /* worker_priority */
+    struct text       working_directory; /* empty: not set */
+    struct text      *temp_paths;        /* directories to make at start */
+    unsigned          temp_path_count;
+    struct text      *keep_env;          /* env NAME or NAME=value */
+    unsigned          keep_env_count;
+};
+
+struct config {
+    struct arena *arena;                 /* holds everything below */
+    struct core   core;
+    struct site   site;
+    struct text  *files;                 /* every file that was read, in order: for -T */
+    unsigned      file_count;
+};
+
+/* Compiles. NULL when anything was an error: `diagnoses` then has every one of them. */
+struct config *config_load(struct config_source *source, const struct config_options *options,
+                           struct diagnoses *diagnoses);
+void           config_free(struct config **config);
+
+#endif
