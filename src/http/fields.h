@@ -42,6 +42,8 @@ enum field_id field_id_of(struct text name);             /* any case */
 struct text   field_name(enum field_id id);              /* canonical spelling */
 unsigned      field_flags(enum field_id id);
 
+/* Room for one more at the end, counted, not filled in: for a parser that knows id and is_odd. */
+struct field *fields_push(struct fields *fields);
 /* Appends; texts are borrowed. */
 void fields_add(struct fields *fields, struct text name, struct text value);
 void fields_add_id(struct fields *fields, enum field_id id, struct text value);
@@ -66,9 +68,15 @@ struct text fields_joined(const struct fields *fields, struct text name, struct 
     for (struct field *field = (fields)->items; field < (fields)->items + (fields)->count; field++) \
         if (!field->is_gone)
 
+/* One entry per byte: may it stand in a token (RFC 9110 5.6.2), is it beyond A-Z a-z 0-9 -. */
+enum { FIELD_CHAR_TOKEN = 1u << 0, FIELD_CHAR_ODD = 1u << 1 };
+extern const uint8_t field_chars[256];
+
 /* RFC 9110 5.6.2 and 5.5. A valid value has no control character but tab. */
 bool field_name_is_valid(struct text name);
 bool field_value_is_valid(struct text value);
+/* Offset of the first control character other than tab, or DEL; text.len if there is none. */
+size_t field_find_control(struct text text);
 
 /* Takes the next element of a comma-separated list (RFC 9110 5.6.1; quoted strings are kept whole,
  * empty elements skipped); false at the end. */
