@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: MIT
+"""Requests that must be refused before a byte of them reaches an origin, and their neighbours on
+the right side of the limit (RFC 9110, RFC 9112; hostile-input.md 2.1)."""
+import pytest
+
+from harness.client import request
+
+ours = pytest.mark.ours
+
+CONF = """
+server {
+    listen @P@;
+    server_name a.example b.example;
+    large_client_header_buffers 4 8k;
+    location / {
+        proxy_pass http://@O@;
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header Connection "";
+    }
+    location /small/ { client_max_body_size 10; proxy_pass http://@O@; }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def back(shared_origin):
+    return shared_origin()
+
+
+@pytest.fixture(scope="module")
+def desk(shared_proxy, back):
+    return shared_proxy(CONF, O=back)
+
+
+@pytest.fixture(autouse=True)
+def clean(back):
+    back.reset()
+
+
+def refused(desk, back, raw, status):
+    """It is answered with the status, the connection ends, and the origin heard nothing of it."""
+    before = back.bytes
+    with desk.send_raw(raw) as client:
+        answer = client.response()
+        assert answer.status == status
+        assert answer.get("Connection") == "close"
+        client.expect_closed()
+    assert back.bytes == before, "bytes reached the origin"
+    return answer
+
+
+def accepted(desk, back, raw, method="GET"):
+    """It goes through, and the connection can be used again."""
+    with desk.send_raw(raw) as client:
+        answer = client.response(method)
+        assert answer.status == 200, answer
+        if method != "HEAD":
+            client.send(request("GET", "/again", host="a.example"))
+            assert client.response().json["target"] == "/again"
+    return answer
+
+
+def head(*lines, line="POST / HTTP/1.1", host="Host: a.example"):
+    lines = [line] + ([host] if host else []) + list(lines)
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+# ---- Content-Length and Transfer-Encoding -----------------------------------------------------------
+
+@pytest.mark.parametrize("fields", [
+    ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Content-Length: 5"],
+    ["Content-Length: 0", "Transfer-Encoding: chunked"],
+    ["content-length: 5", "TRANSFER-ENCODING: chunked"],
+], ids=["cl-te", "te-cl", "zero", "case"])
+def test_both_framings(desk, back, fields):
+    refused(desk, back, head(*fields) + b"0\r\n\r\n", 400)
+
+
+@pytest.mark.parametrize("value", [
+    "+5", "-5", "0x5", "5,5", "5, 6", "", " ", "5 5", "5a", "a", "5;", "5.0", "\"5\"",
+    "18446744073709551616", "9223372036854775808", "99999999999999999999999", "5\xa0", "\x0b5",
+    "1_0",
+], ids=ascii)
+def test_malformed_length(desk, back, value):
+    refused(desk, back, head(f"Content-Length: {value}") + b"hello", 400)
+
+
+@pytest.mark.parametrize("fields", [
+    ["Content-Length: 5", "Content-Length: 6"],
+    ["Content-Length: 6", "Content-Length: 5"],
+    ["Content-Length: 5", "Content-Length: 5"],
+    ["Content-Length: 5", "content-length: 05"],
+], ids=["5-6", "6-5", "5-5", "case"])
+def test_repeated_length(desk, back, fields):
+    refused(desk, back, head(*fields) + b"hello!", 400)
+
+
+@pytest.mark.parametrize("value", ["5", "05", "0000000000005", " 5", "5 ",
+                                   pytest.param("\t5\t", marks=ours)], ids=ascii)
+def test_lengths_that_are_fine(desk, back, value):
+    answer = accepted(desk, back, head(f"Content-Length: {value}") + b"hello")
+    assert answer.json["length"] == 5
+
+
+@pytest.mark.parametrize("value, status", [
+    ("chunked, chunked", 400), ("chunked, identity", 400), ("chunked; a=b", 400),
+    ("\"chunked\"", 400), ("chunked chunked", 400), ("", 400),
+    ("xchunked", 501), ("gzip", 501), ("gzip, chunked", 501), ("identity", 501), ("chunke", 501),
+    ("deflate, chunked", 501), ("\x0bchunked", 400), ("chunked\xa0", 400), ("ch\x00unked", 400),
+], ids=ascii)
+def test_transfer_codings(desk, back, value, status):
+    """Anything but a single final chunked. Which of 400 and 501 is a matter of taste for names that
+    are no tokens; that it is one of them is not."""
+    before = back.bytes
+    with desk.send_raw(head(f"Transfer-Encoding: {value}") + b"0\r\n\r\n") as client:
+        answer = client.response()
+        assert answer.status in ((status,) if status == 501 else (400, 501))
+        client.expect_closed()
+    assert back.bytes == before
+
+
+def test_transfer_encoding_twice(desk, back):
+    before = back.bytes
+    with desk.send_raw(head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")
+                       + b"0\r\n\r\n") as client:
+        assert client.response().status in (400, 501)
+        client.expect_closed()
+    assert back.bytes == before
+
+
+def test_transfer_encoding_in_http_1_0(desk, back):
+    before = back.bytes
+    with desk.send_raw(head("Transfer-Encoding: chunked", line="POST / HTTP/1.0")
+                       + b"0\r\n\r\n") as client:
+        assert client.response().status in (400, 501)
+        client.expect_closed()
+    assert back.bytes == before
+
+
+@pytest.mark.parametrize("value", ["chunked", "Chunked", "CHUNKED", " chunked "])
+def test_chunked_in_any_case(desk, back, value):
+    answer = accepted(desk, back, head(f"Transfer-Encoding: {value}") + b"5\r\nhello\r\n0\r\n\r\n")
+    assert answer.json["length"] == 5
+
+
+# ---- chunks -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("body", [
+    b"z\r\nhello\r\n0\r\n\r\n",
+    b"-5\r\nhello\r\n0\r\n\r\n",
+    b"+5\r\nhello\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n",
+    b"ffffffffffffffff1\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhelloX\r\n0\r\n\r\n",
+    b"5\r\nhello0\r\n\r\n",
+    pytest.param(b"0x5\r\nhello\r\n0\r\n\r\n", marks=()),
+    pytest.param(b" 5\r\nhello\r\n0\r\n\r\n", marks=()),
+    pytest.param(b"5 5\r\nhello\r\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5\nhello\r\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5\r\nhello\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5;a\nb\r\nhello\r\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5;a\rb\r\nhello\r\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5;a\x00b\r\nhello\r\n0\r\n\r\n", marks=ours),
+    pytest.param(b"5\r\nhello\r\n0\r\nbad trailer\r\n\r\n", marks=ours),
+    pytest.param(b"5\r\nhello\r\n0\r\nT : x\r\n\r\n", marks=ours),
+    pytest.param(b"5\r\nhello\r\n0\r\nT: x\n\r\n", marks=ours),
+], ids=ascii)
+def test_bad_chunks(desk, back, body):
+    with desk.send_raw(head("Transfer-Encoding: chunked") + body) as client:
+        answer = client.response()
+        assert answer.status == 400
+        client.expect_closed()
+    assert back.requests == [], "the origin took it for a whole request"
+
+
+@ours
+def test_chunk_extensions_without_end(desk, back):
+    with desk.send_raw(head("Transfer-Encoding: chunked") + b"5;" + b"a" * 20000) as client:
+        assert client.response().status == 400
+    assert back.requests == []
+
+
+@pytest.mark.parametrize("body", [
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"00005\r\nhello\r\n000\r\n\r\n",
+    b"5;a=b;c\r\nhello\r\n0;d\r\n\r\n",
+    b"5;a=\"b c\"\r\nhello\r\n0\r\n\r\n",
+    b"1\r\nh\r\n4\r\nello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX-Trailer: a\r\nX-Other: b\r\n\r\n",
+], ids=ascii)
+def test_chunks_that_are_fine(desk, back, body):
+    answer = accepted(desk, back, head("Transfer-Encoding: chunked") + body)
+    assert answer.json["length"] == 5
+
+
+def test_trailers_never_become_fields(desk, back):
+    accepted(desk, back, head("Transfer-Encoding: chunked", "Trailer: X-Smuggled")
+             + b"5\r\nhello\r\n0\r\nX-Smuggled: 1\r\nContent-Length: 99\r\nHost: evil\r\n\r\n")
+    seen = back.requests[0]
+    assert not seen.has("X-Smuggled")
+    assert seen.get("Host") == "a.example"
+    assert not [n for n, _ in seen.trailers if n.lower() in ("content-length", "host")]
+
+
+def test_one_byte_at_a_time(desk, back):
+    raw = head("Transfer-Encoding: chunked") + b"5;x\r\nhello\r\na\r\n0123456789\r\n0\r\nT: 1\r\n\r\n"
+    with desk.connect() as client:
+        for i in range(len(raw)):
+            client.send(raw[i:i + 1])
+        assert client.response().json["length"] == 15
+
+
+# ---- lines and fields -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("raw", [
+    pytest.param(b"GET / HTTP/1.1\nHost: a.example\n\n", id="bare LF", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\nX: y\r\n\r\n", id="bare LF in fields", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\rb\r\n\r\n", id="bare CR in value", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\r\n\r\n", id="CR CR LF", marks=ours),
+    pytest.param(b"GET /\r HTTP/1.1\r\nHost: a.example\r\n\r\n", id="bare CR in line"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n b\r\n\r\n", id="obs-fold", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n\tb\r\n\r\n", id="obs-fold tab", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\n X: a\r\nHost: a.example\r\n\r\n", id="fold of the line", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX : a\r\n\r\n", id="space before colon", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\t: a\r\n\r\n", id="tab before colon", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\n: a\r\n\r\n", id="no name"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nXY\r\n\r\n", id="no colon", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX(Y): a\r\n\r\n", id="no token", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\x80: a\r\n\r\n", id="high byte in name", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\x01: a\r\n\r\n", id="control in name"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\x00: a\r\n\r\n", id="NUL in name"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\x00b\r\n\r\n", id="NUL in value"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\x01b\r\n\r\n", id="control in value", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\x0bb\r\n\r\n", id="VT in value", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\x7fb\r\n\r\n", id="DEL in value", marks=ours),
+    pytest.param(b"GET /a\x00b HTTP/1.1\r\nHost: a.example\r\n\r\n", id="NUL in target"),
+    pytest.param(b"GET /a\x01b HTTP/1.1\r\nHost: a.example\r\n\r\n", id="control in target"),
+    pytest.param(b"GET /a\x7fb HTTP/1.1\r\nHost: a.example\r\n\r\n", id="DEL in target"),
+    pytest.param(b"GET /a b HTTP/1.1\r\nHost: a.example\r\n\r\n", id="space in target"),
+    pytest.param(b"GET  / HTTP/1.1\r\nHost: a.example\r\n\r\n", id="two spaces", marks=ours),
+    pytest.param(b"GET /  HTTP/1.1\r\nHost: a.example\r\n\r\n", id="two spaces behind", marks=ours),
+    pytest.param(b"GET / HTTP/1.1 \r\nHost: a.example\r\n\r\n", id="space at the end", marks=ours),
+    pytest.param(b"GET\t/ HTTP/1.1\r\nHost: a.example\r\n\r\n", id="tab"),
+    pytest.param(b" GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", id="space first"),
+    pytest.param(b"GET / http/1.1\r\nHost: a.example\r\n\r\n", id="small http"),
+    pytest.param(b"GET / HTTP/1\r\nHost: a.example\r\n\r\n", id="HTTP/1"),
+    pytest.param(b"GET / HTTP/1.\r\nHost: a.example\r\n\r\n", id="HTTP/1."),
+    pytest.param(b"GET / HTTP/01.1\r\nHost: a.example\r\n\r\n", id="HTTP/01.1"),
+    pytest.param(b"GET / HTTP/1.10\r\nHost: a.example\r\n\r\n", id="HTTP/1.10", marks=ours),
+    pytest.param(b"GET / XTTP/1.1\r\nHost: a.example\r\n\r\n", id="XTTP"),
+    pytest.param(b"GET /\r\nHost: a.example\r\n\r\n", id="HTTP/0.9 with fields", marks=ours),
+    pytest.param(b"GE(T / HTTP/1.1\r\nHost: a.example\r\n\r\n", id="bad method"),
+    pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS hello"),
+])
+def test_malformed_heads(desk, back, raw):
+    refused(desk, back, raw, 400)
+
+
+@ours
+def test_no_http_0_9(desk, back):
+    before = back.bytes
+    with desk.send_raw(b"GET /\r\n\r\n") as client:
+        data = client.rest()
+    assert data == b"" or data.startswith(b"HTTP/1.1 400")
+    assert back.bytes == before
+
+
+@pytest.mark.parametrize("version, status", [
+    ("2.0", 505), ("3.0", 505), ("9.9", 505),
+    pytest.param("1.2", 505, marks=ours), pytest.param("0.9", 505, marks=ours),
+    ("1.1", 200), ("1.0", 200)])
+def test_versions(desk, back, version, status):
+    before = back.bytes
+    with desk.send_raw(head(line=f"GET / HTTP/{version}")) as client:
+        answer = client.response()
+        if version == "0.9":
+            assert answer.status in (400, 505)
+        else:
+            assert answer.status == status
+        if status == 505:
+            client.expect_closed()
+    if status != 200:
+        assert back.bytes == before
+
+
+def test_values_that_are_fine(desk, back):
+    raw = (b"GET / HTTP/1.1\r\nHost: a.example\r\nX-Tab: a\tb\r\nX-High: \xe4\xff\r\n"
+           b"X-Odd!#$%&'*+-.^`|~1: v\r\nX-Empty:\r\nX-Spaces:   v   \r\nX-Same: 1\r\nX-Same: 2\r\n\r\n")
+    answer = accepted(desk, back, raw)
+    fields = [tuple(pair) for pair in answer.json["fields"]]
+    assert ("X-Tab", "a\tb") in fields
+    assert ("X-High", "\xe4\xff") in fields
+    assert ("X-Spaces", "v") in fields
+    assert ("X-Empty", "") in fields
+    assert [v for n, v in fields if n == "X-Same"] == ["1", "2"]
+
+
+@ours
+def test_a_field_name_of_any_token(desk, back):
+    answer = accepted(desk, back, b"GET / HTTP/1.1\r\nHost: a.example\r\nX!#$%&'*+-.^`|~1: v\r\n\r\n")
+    assert ["X!#$%&'*+-.^`|~1", "v"] in answer.json["fields"]
+
+
+def test_empty_lines_before_a_request(desk, back):
+    accepted(desk, back, b"\r\n\r\n" + head(line="GET / HTTP/1.1"))
+
+
+@ours
+def test_too_many_empty_lines(desk, back):
+    refused(desk, back, b"\r\n" * 40, 400)
+
+
+def test_the_refused_request_ends_the_pipeline(desk, back):
+    """What follows a refused request is never taken for another one."""
+    with desk.send_raw(head("Content-Length: 5", "Transfer-Encoding: chunked")
+                       + b"0\r\n\r\n" + head(line="GET /second HTTP/1.1")) as client:
+        assert client.response().status == 400
+        client.expect_closed()
+    assert back.requests == []
+
+
+# ---- Host and target --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("host", [
+    pytest.param(None, id="missing"),
+    pytest.param("Host:", id="empty in 1.1", marks=ours),
+    pytest.param("Host: a.example\r\nHost: a.example", id="twice"),
+    pytest.param("Host: a.example\r\nHost: b.example", id="two"),
+    pytest.param("Host: a.example\r\nhost: b.example", id="two in any case"),
+    pytest.param("Host: a/b", id="slash"),
+    pytest.param("Host: a..b", id="dots"),
+    pytest.param("Host: a b", id="space", marks=ours),
+    pytest.param("Host: a?b", id="question", marks=ours),
+    pytest.param("Host: a#b", id="hash", marks=ours),
+    pytest.param("Host: u@a", id="userinfo", marks=ours),
+    pytest.param("Host: a,b", id="comma", marks=()),
+    pytest.param("Host: a\\b", id="backslash", marks=ours),
+    pytest.param("Host: [zz]", id="bad v6", marks=ours),
+    pytest.param("Host: [::1", id="open v6", marks=ours),
+    pytest.param("Host: a:99999", id="port", marks=ours),
+    pytest.param("Host: a:b", id="port is no number", marks=ours),
+    pytest.param("Host: a:1:2", id="two ports", marks=ours),
+    pytest.param("Host: a%zz", id="percent", marks=ours),
+    pytest.param("Host: a<b", id="angle", marks=ours),
+    pytest.param("Host: a\"b", id="quote", marks=ours),
+])
+def test_bad_host(desk, back, request, host):
+    if request.node.callspec.id == "comma":
+        pytest.skip("a comma is a sub-delim: allowed by RFC 3986")
+    refused(desk, back, head(line="GET / HTTP/1.1", host=host), 400)
+
+
+@pytest.mark.parametrize("host", ["a.example", "A.EXAMPLE", "a.example:80", "a.example:", "a.example.",
+                                  "127.0.0.1", "[::1]", "[::1]:8080", "x_y.z-1", "a.example:65535"])
+def test_good_host(desk, back, host):
+    assert accepted(desk, back, head(line="GET / HTTP/1.1", host=f"Host: {host}"))
+    assert back.requests[0].get("Host") == host
+
+
+def test_http_1_0_needs_no_host(desk, back):
+    with desk.send_raw(b"GET /x HTTP/1.0\r\n\r\n") as client:
+        assert client.response().status == 200
+
+
+@pytest.mark.parametrize("target", [
+    pytest.param("/a#b", marks=ours), pytest.param("/#", marks=ours),
+    "a", pytest.param("?a", marks=()), "//../..", "/../a", "/a/../../b", "/%00", "/a%0", "/a%zz", "/%",
+    pytest.param("http://", marks=()), pytest.param("http:///a", marks=()),
+    pytest.param("http://u@a.example/", marks=ours), pytest.param("http://a b/", marks=()),
+    pytest.param("http://a.example:x/", marks=()),
+    pytest.param("*", marks=()), "",
+], ids=ascii)
+def test_bad_targets(desk, back, target):
+    refused(desk, back, head(line=f"GET {target} HTTP/1.1"), 400)
+
+
+@pytest.mark.parametrize("target, seen", [
+    ("/", "/"), ("/a?b#c".replace("#", "%23"), "/a?b%23c"), ("/a?", "/a?"), ("/?%zz", "/?%zz"),
+    ("/a;b=c,d:e@f!$&'()*+~", "/a;b=c,d:e@f!$&'()*+~"), ("/%41%2f", "/%41%2f"),
+    ("/a?/../..", "/a?/../.."), ("/\xe4", "/\xe4"),
+], ids=ascii)
+def test_good_targets(desk, back, target, seen):
+    assert accepted(desk, back, head(line=f"GET {target} HTTP/1.1")).json["target"] == seen
+
+
+@pytest.mark.parametrize("target", ["http://b.example/x?y", "HTTP://b.example/x?y", "http://b.example:80/x?y"])
+def test_absolute_form(desk, back, target):
+    answer = accepted(desk, back, head(line=f"GET {target} HTTP/1.1"))
+    assert answer.json["target"] == "/x?y"
+
+
+@ours
+def test_the_authority_replaces_host(desk, back):
+    """RFC 9112 3.2.2; Host must still be there, and be one."""
+    accepted(desk, back, head(line="GET http://b.example/x HTTP/1.1"))
+    assert back.requests[0].get("Host") == "b.example"
+
+
+def test_absolute_form_without_path(desk, back):
+    assert accepted(desk, back, head(line="GET http://b.example HTTP/1.1")).json["target"] in ("/", "")
+
+
+@ours
+@pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
+def test_connect_and_trace(desk, back, method):
+    target = "a.example:443" if method == "CONNECT" else "/"
+    before = back.bytes
+    with desk.send_raw(head(line=f"{method} {target} HTTP/1.1")) as client:
+        assert client.response().status == 405
+    assert back.bytes == before
+
+
+# ---- sizes ------------------------------------------------------------------------------------------
+
+def test_request_line_on_both_sides_of_the_limit(desk, back):
+    fits = 8192 - len("GET / HTTP/1.1\r\n") - 1
+    assert accepted(desk, back, head(line=f"GET /{'a' * fits} HTTP/1.1"))
+    refused(desk, back, head(line=f"GET /{'a' * 8192} HTTP/1.1"), 414)
+
+
+def test_an_endless_request_line(desk, back):
+    before = back.bytes
+    with desk.connect() as client:
+        try:
+            client.send(b"GET /" + b"a" * 200000)
+        except ConnectionError:
+            pass
+        assert client.take_head().status == 414
+    assert back.bytes == before
+
+
+@ours
+def test_a_field_on_both_sides_of_the_limit(desk, back):
+    assert accepted(desk, back, head(f"X: {'a' * 8100}", line="GET / HTTP/1.1"))
+    refused(desk, back, head(f"X: {'a' * 8200}", line="GET / HTTP/1.1"), 431)
+
+
+@ours
+def test_a_head_on_both_sides_of_the_limit(desk, back):
+    assert accepted(desk, back, head(*[f"X{i}: {'a' * 7000}" for i in range(4)], line="GET / HTTP/1.1"))
+    refused(desk, back, head(*[f"X{i}: {'a' * 7000}" for i in range(5)], line="GET / HTTP/1.1"), 431)
+
+
+@ours
+def test_the_number_of_fields_has_a_limit(desk, back):
+    assert accepted(desk, back, head(*[f"X{i}: a" for i in range(120)], line="GET / HTTP/1.1"))
+    refused(desk, back, head(*[f"X{i}: a" for i in range(3000)], line="GET / HTTP/1.1"), 431)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_client_max_body_size(desk, back, chunked):
+    with desk.connect() as client:
+        assert client.ask("POST", "/small/", host="a.example", body=b"x" * 10,
+                          chunked=chunked).json["length"] == 10
+    with desk.send_raw(request("POST", "/small/", host="a.example", body=b"x" * 11,
+                               chunked=chunked)) as client:
+        answer = client.response()
+        assert answer.status == 413
+        client.expect_closed()
+    assert len(back.requests) == 1
+
+
+def test_the_default_body_limit_is_1m(desk, back):
+    with desk.connect() as client:
+        assert client.ask("POST", "/", host="a.example", body=b"x" * 1048576).status == 200
+    with desk.send_raw(head("Content-Length: 1048577")) as client:
+        assert client.response().status == 413
+    assert len(back.requests) == 1
+
+
+def test_a_refused_body_is_not_read_for_ever(desk, back):
+    """413 at the head; what the client still sends is drained within bounds or the connection ends."""
+    with desk.send_raw(head("Content-Length: 100000000")) as client:
+        assert client.response().status == 413
+        sent = 0
+        try:
+            while sent < 100_000_000:
+                client.send(b"x" * 1_000_000)
+                sent += 1_000_000
+                if client.ended:
+                    break
+        except OSError:
+            pass
+    assert back.requests == []
