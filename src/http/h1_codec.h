@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/* HTTP/1.1 and 1.0 as a codec: one message at a time, pipelined requests wait their turn.
+ * Owner: its conn. */
+#ifndef HTTP_H1_CODEC_H
+#define HTTP_H1_CODEC_H
+
+#include "http/codec.h"
+
+/* Server side. `limits` may be changed later with h1_set_limits() (they are the listen's default
+ * server's). The codec tells nothing of itself until a conn is made with its protocol;
+ * h1_attach() then ties the two. */
+struct codec *h1_server_new(const struct h1_limits *limits, struct codec_host *host);
+/* Client side: limits of the response head. */
+struct codec *h1_client_new(void);
+
+void h1_attach(struct codec *codec, struct conn *conn);
+void h1_set_limits(struct codec *codec, const struct h1_limits *limits);
+/* Between two messages, with nothing unread and nothing wrong: may carry another one. */
+bool h1_is_idle(const struct codec *codec);
+/* Of the connection so far, the current one included. */
+unsigned h1_message_count(const struct codec *codec);
+
+enum { H1_DRAIN_BYTES = 64 * 1024,       /* of an unwanted request body, before we give up */
+       H1_INTERIM_MOST = 8,              /* 1xx answers per response */
+       H1_EMPTY_LINES_MOST = 4 };        /* before a request line (RFC 9112 2.2) */
+
+#endif

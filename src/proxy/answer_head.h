@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/* The answer's head as the client gets it: from a peer's response, or made here. */
+#ifndef PROXY_ANSWER_HEAD_H
+#define PROXY_ANSWER_HEAD_H
+
+#include "http/head.h"
+
+struct exchange;
+
+/* From x->response: hop-by-hop and hidden fields removed, Location, Refresh and cookies rewritten,
+ * Server and Date, expires, add_header; framing facts copied. In x->arena. */
+struct head *answer_head_from_peer(struct exchange *x);
+/* A local answer with x->status, x->answer_type, x->answer_location, x->answer_text as sized body. */
+struct head *answer_head_local(struct exchange *x);
+/* add_trailer fields as trailers, or NULL. */
+struct fields *answer_trailers(struct exchange *x);
+/* proxy_intercept_errors: shall error_page see this status of a peer? */
+bool answer_is_intercepted(const struct exchange *x, unsigned status);
+/* The error_page entry for x->status at x's location, or NULL. */
+const struct error_page *answer_error_page(const struct exchange *x);
+/* The built-in page: "<html>...404 Not Found...". Evaluated for x->status; in x->arena. */
+struct text answer_page(struct exchange *x);
+/* Absolute form of a local redirect's URI, by absolute_redirect, port_in_redirect and
+ * server_name_in_redirect. */
+struct text answer_redirect(struct exchange *x, struct text uri);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/* One request through us.
+ *
+ * An exchange joins a client's stream with a peer's stream or a local answer. It is a task; its
+ * journey is a table of steps (steps.def). It lives in the arena that came with the request and dies
+ * with it in exchange_end(). One loop for life. */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "balance/connector.h"
+#include "http/stream.h"
+#include "proxy/site.h"
+#include "proxy/snapshot.h"
+
+struct client;
+struct exchange;
+
+enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
+
+/* What guards a waiting step against waiting for ever (rule 3). */
+enum guard {
+    GUARD_NONE = 0,                      /* never waits */
+    GUARD_CLIENT,                        /* the client conn's deadlines (body, send) */
+    GUARD_PEER,                          /* the peer conn's deadlines (send, read) */
+    GUARD_BOTH,                          /* one of the two */
+    GUARD_TIMER                          /* the exchange's own timer */
+};
+
+struct step {
+    const char *name;                    /* in logs, status page, core dumps */
+    enum turn (*run)(struct exchange *x);
+    enum guard  guard;
+};
+
+/* steps.def: S(name, guard, what it does) */
+#define S(name, guard, words) extern const struct step step_##name;
+#include "proxy/steps.def"
+#undef S
+
+/* One attempt at a peer, for $upstream_*: newest last. */
+struct attempt {
+    struct attempt *next;
+    struct text     address;             /* "127.0.0.1:3000" or the group's name when there was no peer */
+    unsigned        status;              /* 0: "-" unless fault tells: 502, 504 */
+    int64_t         started_us, connected_us, head_us, done_us;   /* loop_now_us(); 0: not reached */
+    uint64_t        bytes_sent, bytes_received, body_bytes;
+    bool            is_redirect;         /* an internal redirect followed: " : " instead of ", " */
+};
+
+struct exchange {
+    struct task             task;
+    const struct step      *step;
+    struct arena           *arena;
+    struct loop            *loop;
+    struct snapshot        *snapshot;    /* pinned until exchange_end */
+    struct client          *client_conn; /* front's side of the connection */
+    struct stream          *client;
+    struct timer            timer;
+
+    /* request */
+    const struct listen    *listen;
+    const struct server    *server;
+    const struct location  *location;    /* the server's level until one is chosen */
+    struct head            *request;     /* = client->rx_head; never NULL */
+    struct text             host;        /* lower case, without port: $host */
+    struct text             path;        /* normalised: $uri */
+    struct text             query;       /* $args */
+    bool                    has_query;
+    struct scope            scope;
+    struct text             request_id;  /* made on demand */
+    struct pipe             request_body;
+
+    /* upstream */
+    struct connector        connector;
+    struct stream          *peer;        /* NULL: none at present */
+    struct attempt         *attempts, *last_attempt;
+    unsigned                attempt_count;
+    const struct upstream  *upstream;
+    struct text             upstream_host;   /* $proxy_host */
+    struct text             upstream_port;   /* $proxy_port */
+    struct text             upstream_uri;    /* from a proxy_pass with variables, or empty */
+    bool                    has_upstream_uri;
+    struct head            *response;    /* the peer's, or NULL */
+    struct fields          *response_trailers;
+    struct pipe             response_body;
+    struct timer            pace_timer;  /* limit_rate */
+
+    /* answer */
+    struct head            *answer;      /* what the client gets; = client->tx_head */
+    unsigned                status;      /* of the answer; 0: none yet */
+    struct text             answer_text; /* body of a local answer */
+    struct text             answer_type; /* its Content-Type */
+    struct text             answer_location;   /* Location of a local redirect */
+    int                     fault;       /* first failure wins */
+    unsigned                redirects;   /* internal ones so far */
+    bool                    is_internal; /* came by error_page: `internal` locations are open */
+    bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel,
+                            is_upgrade_wanted, has_body_been_wanted, is_logged;
+    struct log_scope        log_scope;
+    struct corpse           corpse;
+};
+
+struct exchange *exchange_of_scope(struct scope *scope);
+
+/* Called by front: builds an exchange for the stream in its arena and wakes it. */
+void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
+                    const struct listen *listen, struct loop *loop);
+
+/* Sets the step and says NEXT: the only assignment of x->step. */
+enum turn exchange_go(struct exchange *x, const struct step *next);
+/* Notes the fault and goes to `retry`, which decides. */
+enum turn exchange_fail(struct exchange *x, int fault);
+/* Answers locally with that status (error_page applies). */
+enum turn exchange_answer(struct exchange *x, unsigned status);
+
+/* The error log of the exchange's location: nginx's line with client, server, request, upstream,
+ * host behind it. */
+void exchange_log(struct exchange *x, enum log_level level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Facts about the connection, for variables and headers. */
+const struct address *exchange_remote(const struct exchange *x);
+const struct address *exchange_local(struct exchange *x);       /* asks the kernel when it must */
+uint64_t              exchange_serial(const struct exchange *x);
+unsigned              exchange_request_number(const struct exchange *x);   /* on its connection */
+int64_t               exchange_connected_ms(const struct exchange *x);     /* monotonic */
+
+#endif
