@@ -155,13 +155,13 @@ def test_chunked_in_any_case(desk, back, value):
     b"ffffffffffffffff1\r\nhello\r\n0\r\n\r\n",
     b"5\r\nhelloX\r\n0\r\n\r\n",
     b"5\r\nhello0\r\n\r\n",
-    pytest.param(b"0x5\r\nhello\r\n0\r\n\r\n", marks=()),
-    pytest.param(b" 5\r\nhello\r\n0\r\n\r\n", marks=()),
+    b"0x5\r\nhello\r\n0\r\n\r\n",
+    b" 5\r\nhello\r\n0\r\n\r\n",
     pytest.param(b"5 5\r\nhello\r\n0\r\n\r\n", marks=ours),
     pytest.param(b"5\nhello\r\n0\r\n\r\n", marks=ours),
     pytest.param(b"5\r\nhello\n0\r\n\r\n", marks=ours),
-    pytest.param(b"5;a\nb\r\nhello\r\n0\r\n\r\n", marks=ours),
-    pytest.param(b"5;a\rb\r\nhello\r\n0\r\n\r\n", marks=ours),
+    b"5;a\nb\r\nhello\r\n0\r\n\r\n",
+    b"5;a\rb\r\nhello\r\n0\r\n\r\n",
     pytest.param(b"5;a\x00b\r\nhello\r\n0\r\n\r\n", marks=ours),
     pytest.param(b"5\r\nhello\r\n0\r\nbad trailer\r\n\r\n", marks=ours),
     pytest.param(b"5\r\nhello\r\n0\r\nT : x\r\n\r\n", marks=ours),
@@ -217,14 +217,14 @@ def test_one_byte_at_a_time(desk, back):
 @pytest.mark.parametrize("raw", [
     pytest.param(b"GET / HTTP/1.1\nHost: a.example\n\n", id="bare LF", marks=ours),
     pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\nX: y\r\n\r\n", id="bare LF in fields", marks=ours),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\rb\r\n\r\n", id="bare CR in value", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\rb\r\n\r\n", id="bare CR in value"),
     pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\r\n\r\n", id="CR CR LF", marks=ours),
     pytest.param(b"GET /\r HTTP/1.1\r\nHost: a.example\r\n\r\n", id="bare CR in line"),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n b\r\n\r\n", id="obs-fold", marks=ours),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n\tb\r\n\r\n", id="obs-fold tab", marks=ours),
-    pytest.param(b"GET / HTTP/1.1\r\n X: a\r\nHost: a.example\r\n\r\n", id="fold of the line", marks=ours),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX : a\r\n\r\n", id="space before colon", marks=ours),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\t: a\r\n\r\n", id="tab before colon", marks=ours),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n b\r\n\r\n", id="obs-fold"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX: a\r\n\tb\r\n\r\n", id="obs-fold tab"),
+    pytest.param(b"GET / HTTP/1.1\r\n X: a\r\nHost: a.example\r\n\r\n", id="fold of the line"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX : a\r\n\r\n", id="space before colon"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX\t: a\r\n\r\n", id="tab before colon"),
     pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\n: a\r\n\r\n", id="no name"),
     pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nXY\r\n\r\n", id="no colon", marks=ours),
     pytest.param(b"GET / HTTP/1.1\r\nHost: a.example\r\nX(Y): a\r\n\r\n", id="no token", marks=ours),
@@ -248,7 +248,6 @@ def test_one_byte_at_a_time(desk, back):
     pytest.param(b"GET / HTTP/1\r\nHost: a.example\r\n\r\n", id="HTTP/1"),
     pytest.param(b"GET / HTTP/1.\r\nHost: a.example\r\n\r\n", id="HTTP/1."),
     pytest.param(b"GET / HTTP/01.1\r\nHost: a.example\r\n\r\n", id="HTTP/01.1"),
-    pytest.param(b"GET / HTTP/1.10\r\nHost: a.example\r\n\r\n", id="HTTP/1.10", marks=ours),
     pytest.param(b"GET / XTTP/1.1\r\nHost: a.example\r\n\r\n", id="XTTP"),
     pytest.param(b"GET /\r\nHost: a.example\r\n\r\n", id="HTTP/0.9 with fields", marks=ours),
     pytest.param(b"GE(T / HTTP/1.1\r\nHost: a.example\r\n\r\n", id="bad method"),
@@ -269,13 +268,13 @@ def test_no_http_0_9(desk, back):
 
 @pytest.mark.parametrize("version, status", [
     ("2.0", 505), ("3.0", 505), ("9.9", 505),
-    pytest.param("1.2", 505, marks=ours), pytest.param("0.9", 505, marks=ours),
+    pytest.param("1.2", 505, marks=ours), pytest.param("1.10", 505, marks=ours), ("0.9", 505),
     ("1.1", 200), ("1.0", 200)])
 def test_versions(desk, back, version, status):
     before = back.bytes
     with desk.send_raw(head(line=f"GET / HTTP/{version}")) as client:
         answer = client.response()
-        if version == "0.9":
+        if status == 505 and version[0] in "01":
             assert answer.status in (400, 505)
         else:
             assert answer.status == status
@@ -287,7 +286,7 @@ def test_versions(desk, back, version, status):
 
 def test_values_that_are_fine(desk, back):
     raw = (b"GET / HTTP/1.1\r\nHost: a.example\r\nX-Tab: a\tb\r\nX-High: \xe4\xff\r\n"
-           b"X-Odd!#$%&'*+-.^`|~1: v\r\nX-Empty:\r\nX-Spaces:   v   \r\nX-Same: 1\r\nX-Same: 2\r\n\r\n")
+           b"X-Empty:\r\nX-Spaces:   v   \r\nX-Same: 1\r\nX-Same: 2\r\n\r\n")
     answer = accepted(desk, back, raw)
     fields = [tuple(pair) for pair in answer.json["fields"]]
     assert ("X-Tab", "a\tb") in fields
@@ -297,10 +296,18 @@ def test_values_that_are_fine(desk, back):
     assert [v for n, v in fields if n == "X-Same"] == ["1", "2"]
 
 
-@ours
-def test_a_field_name_of_any_token(desk, back):
-    answer = accepted(desk, back, b"GET / HTTP/1.1\r\nHost: a.example\r\nX!#$%&'*+-.^`|~1: v\r\n\r\n")
-    assert ["X!#$%&'*+-.^`|~1", "v"] in answer.json["fields"]
+def test_names_that_nginx_calls_invalid_are_dropped(desk, back):
+    """Tokens by RFC 9110, but not of letters, digits and hyphens: ignore_invalid_headers is on."""
+    answer = accepted(desk, back, b"GET / HTTP/1.1\r\nHost: a.example\r\nX.Y!: v\r\nX_Z: w\r\nX: u\r\n\r\n")
+    names = [n for n, _ in answer.json["fields"]]
+    assert "X" in names and "X.Y!" not in names and "X_Z" not in names
+
+
+def test_ignore_invalid_headers_and_underscores(shared_proxy, back):
+    odd = shared_proxy("""server { listen @P@; ignore_invalid_headers off; underscores_in_headers on;
+                           location / { proxy_pass http://@O@; } }""", O=back)
+    seen = odd.get(fields={"X.Y!": "v", "X_Z": "w"}).json["fields"]
+    assert ["X.Y!", "v"] in seen and ["X_Z", "w"] in seen
 
 
 def test_empty_lines_before_a_request(desk, back):
@@ -325,17 +332,16 @@ def test_the_refused_request_ends_the_pipeline(desk, back):
 
 @pytest.mark.parametrize("host", [
     pytest.param(None, id="missing"),
-    pytest.param("Host:", id="empty in 1.1", marks=ours),
+    pytest.param("Host:", id="empty in 1.1"),
     pytest.param("Host: a.example\r\nHost: a.example", id="twice"),
     pytest.param("Host: a.example\r\nHost: b.example", id="two"),
     pytest.param("Host: a.example\r\nhost: b.example", id="two in any case"),
     pytest.param("Host: a/b", id="slash"),
     pytest.param("Host: a..b", id="dots"),
-    pytest.param("Host: a b", id="space", marks=ours),
+    pytest.param("Host: a b", id="space"),
     pytest.param("Host: a?b", id="question", marks=ours),
     pytest.param("Host: a#b", id="hash", marks=ours),
     pytest.param("Host: u@a", id="userinfo", marks=ours),
-    pytest.param("Host: a,b", id="comma", marks=()),
     pytest.param("Host: a\\b", id="backslash", marks=ours),
     pytest.param("Host: [zz]", id="bad v6", marks=ours),
     pytest.param("Host: [::1", id="open v6", marks=ours),
@@ -346,9 +352,7 @@ def test_the_refused_request_ends_the_pipeline(desk, back):
     pytest.param("Host: a<b", id="angle", marks=ours),
     pytest.param("Host: a\"b", id="quote", marks=ours),
 ])
-def test_bad_host(desk, back, request, host):
-    if request.node.callspec.id == "comma":
-        pytest.skip("a comma is a sub-delim: allowed by RFC 3986")
+def test_bad_host(desk, back, host):
     refused(desk, back, head(line="GET / HTTP/1.1", host=host), 400)
 
 
@@ -366,11 +370,11 @@ def test_http_1_0_needs_no_host(desk, back):
 
 @pytest.mark.parametrize("target", [
     pytest.param("/a#b", marks=ours), pytest.param("/#", marks=ours),
-    "a", pytest.param("?a", marks=()), "//../..", "/../a", "/a/../../b", "/%00", "/a%0", "/a%zz", "/%",
-    pytest.param("http://", marks=()), pytest.param("http:///a", marks=()),
-    pytest.param("http://u@a.example/", marks=ours), pytest.param("http://a b/", marks=()),
-    pytest.param("http://a.example:x/", marks=()),
-    pytest.param("*", marks=()), "",
+    "a", "?a", "//../..", "/../a", "/a/../../b", "/%00", "/a%0", "/a%zz", "/%",
+    "http://", "http:///a",
+    "http://u@a.example/", "http://a b/",
+    "http://a.example:x/",
+    "*", "",
 ], ids=ascii)
 def test_bad_targets(desk, back, target):
     refused(desk, back, head(line=f"GET {target} HTTP/1.1"), 400)
