@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: MIT
+/* The HTTP/1 reader: where a head ends, then what its lines say. Meaning is h1_framing's.
+ *
+ * Both passes stop at any control character, so that nothing behind us ever sees one, and both look
+ * at a byte once. What RFC 9112 lets a recipient repair is refused in requests; in responses only
+ * obs-fold is repaired, as its section 5.2 demands of a proxy. Pure functions, any thread. */
+#include "http/h1_parse.h"
+
+#include <string.h>
+
+#include "base/writer.h"
+#include "http/h1_framing.h"
+#include "http/h1_scan_bytes.h"
+#include "http/uri.h"
+
+enum { TRAILERS_FIRST_CAPACITY = 4, VERSION_BYTES = 8, VERSION_NONE = 0 };
+
+/* What reading one field line needs besides the line. */
+struct reader {
+    struct text             rest;        /* not yet read */
+    const struct h1_limits *limits;
+    struct arena           *arena;
+    bool                    may_fold;
+    bool                    has_odd;
+    struct h1_seen          seen;
+};
+
+static int  request_line_read(struct text line, struct arena *arena, struct head *head);
+static int  target_read(struct head *head, struct arena *arena);
+static int  absolute_target_read(struct head *head, struct arena *arena);
+static int  status_line_read(struct text line, struct head *head);
+static int  version_read(struct text text);
+static bool line_take(struct text *rest, struct text *ret_line);
+static int  fields_read(struct reader *reader, struct fields *fields);
+static int  field_read(struct reader *reader, struct fields *fields);
+static int  field_unfold(struct reader *reader, struct field *field);
+
+/* ---- first pass ---- */
+
+static enum h1_scan_result scan_bad(int fault, int *reterr_fault)
+{
+    *reterr_fault = fault;
+    return H1_SCAN_BAD;
+}
+
+static uint32_t line_limit(const struct h1_scan *scan, const struct h1_limits *limits,
+                           bool has_start_line)
+{
+    return has_start_line && scan->lines == 0 ? limits->line_bytes : limits->field_bytes;
+}
+
+static int too_large(const struct h1_scan *scan, bool has_start_line)
+{
+    return has_start_line && scan->lines == 0 ? FAULT_LINE_TOO_LONG : FAULT_HEAD_TOO_LARGE;
+}
+
+/* Counts the line that ends before `next`. */
+static int scan_line_end(struct h1_scan *scan, const struct h1_limits *limits, uint32_t next,
+                         bool has_start_line)
+{
+    scan->lines++;
+    scan->offset = scan->line_start = next;
+    return scan->lines - (has_start_line ? 1 : 0) > limits->fields ? FAULT_HEAD_TOO_LARGE
+                                                                   : FAULT_NONE;
+}
+
+/* Goes on from scan->offset to the next CRLF: DONE with its offset, MORE, or BAD. */
+static enum h1_scan_result scan_line(struct h1_scan *scan, const char *bytes, uint32_t len,
+                                     uint32_t limit, int fault_long, int fault_bytes,
+                                     uint32_t *ret_end, int *reterr_fault)
+{
+    uint32_t end = scan->offset + (uint32_t)h1_scan_bytes(bytes + scan->offset, len - scan->offset);
+
+    scan->offset = end;
+    if (end - scan->line_start > limit)
+        return scan_bad(fault_long, reterr_fault);
+    if (end == len)
+        return H1_SCAN_MORE;
+    if (bytes[end] != '\r')
+        return scan_bad(fault_bytes, reterr_fault);
+    if (end + 1 == len)
+        return H1_SCAN_MORE;
+    if (bytes[end + 1] != '\n')
+        return scan_bad(fault_bytes, reterr_fault);
+    *ret_end = end;
+    return H1_SCAN_DONE;
+}
+
+static enum h1_scan_result scan_lines(struct h1_scan *scan, const char *bytes, size_t all,
+                                      const struct h1_limits *limits, bool has_start_line,
+                                      size_t *ret_size, int *reterr_fault)
+{
+    uint32_t len = all < limits->head_bytes ? (uint32_t)all : limits->head_bytes;
+
+    for (;;) {
+        bool                is_start = has_start_line && scan->lines == 0;
+        int                 fault_bytes = is_start ? FAULT_BAD_LINE : FAULT_BAD_FIELD;
+        uint32_t            end;
+        enum h1_scan_result result =
+            scan_line(scan, bytes, len, line_limit(scan, limits, has_start_line),
+                      too_large(scan, has_start_line), fault_bytes, &end, reterr_fault);
+
+        if (result == H1_SCAN_MORE && len == limits->head_bytes)
+            return scan_bad(too_large(scan, has_start_line), reterr_fault);
+        if (result != H1_SCAN_DONE)
+            return result;
+        if (end == scan->line_start) {
+            *ret_size = end + 2;
+            return is_start ? scan_bad(FAULT_BAD_LINE, reterr_fault) : H1_SCAN_DONE;
+        }
+        int fault = scan_line_end(scan, limits, end + 2, has_start_line);
+        if (fault != FAULT_NONE)
+            return scan_bad(fault, reterr_fault);
+    }
+}
+
+enum h1_scan_result h1_scan(struct h1_scan *scan, const char *bytes, size_t len,
+                            const struct h1_limits *limits, size_t *ret_size, int *reterr_fault)
+{
+    return scan_lines(scan, bytes, len, limits, true, ret_size, reterr_fault);
+}
+
+enum h1_scan_result h1_scan_trailers(struct h1_scan *scan, const char *bytes, size_t len,
+                                     const struct h1_limits *limits, size_t *ret_size,
+                                     int *reterr_fault)
+{
+    return scan_lines(scan, bytes, len, limits, false, ret_size, reterr_fault);
+}
+
+/* ---- requests ---- */
+
+int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct arena *arena,
+                     struct head *ret_head)
+{
+    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena };
+    struct text   line;
+
+    head_init(ret_head, arena);
+    ret_head->wire_bytes = (uint32_t)bytes.len;
+    if (!line_take(&reader.rest, &line))
+        return FAULT_BAD_LINE;
+
+    int fault = request_line_read(line, arena, ret_head);
+    if (fault == FAULT_NONE)
+        fault = fields_read(&reader, &ret_head->fields);
+    ret_head->has_odd_fields = reader.has_odd;
+    return fault == FAULT_NONE ? h1_frame_request(ret_head, &reader.seen, arena) : fault;
+}
+
+/* method SP request-target SP HTTP-version, single spaces (RFC 9112 3). */
+static int request_line_read(struct text line, struct arena *arena, struct head *head)
+{
+    size_t method_len = 0;
+
+    while (method_len < line.len && field_chars[(unsigned char)line.ptr[method_len]] != 0)
+        method_len++;
+    if (method_len == line.len)
+        return FAULT_BAD_LINE;
+    if (method_len == 0 || line.ptr[method_len] != ' ')
+        return FAULT_BAD_METHOD;
+    head->method_name = text_part(line, 0, method_len);
+    head->method = method_of(head->method_name);
+
+    struct text rest = text_from_offset(line, method_len + 1);
+    size_t      target_len = text_find(rest, ' ');
+    if (target_len == 0 || target_len == rest.len)
+        return FAULT_BAD_LINE;
+    head->target = text_part(rest, 0, target_len);
+
+    int version = version_read(text_from_offset(rest, target_len + 1));
+    if (version == VERSION_NONE)
+        return FAULT_BAD_LINE;
+    if (version >= 20)
+        return FAULT_BAD_VERSION;
+    if (version != 10 && version != 11)
+        return FAULT_BAD_LINE;
+    head->version = (unsigned)version;
+    return target_read(head, arena);
+}
+
+/* "HTTP/1.1" gives 11; VERSION_NONE: not of that form, or 0.0. */
+static int version_read(struct text text)
+{
+    if (text.len != VERSION_BYTES || memcmp(text.ptr, "HTTP/", 5) != 0 || text.ptr[6] != '.')
+        return VERSION_NONE;
+
+    int major = text.ptr[5] - '0', minor = text.ptr[7] - '0';
+    if (major < 0 || major > 9 || minor < 0 || minor > 9)
+        return VERSION_NONE;
+    return major * 10 + minor;
+}
+
+/* The four forms of RFC 9112 3.2. */
+static int target_read(struct head *head, struct arena *arena)
+{
+    struct text host;
+    int         port;
+
+    if (!uri_target_is_valid(head->target))
+        return FAULT_BAD_TARGET;
+    if (head->method == METHOD_CONNECT) {
+        if (uri_host_parse(head->target, &host, &port) != 0 || port < 0)
+            return FAULT_BAD_TARGET;
+        head->authority = head->target;
+        head->path = TEXT("");
+        return FAULT_NONE;
+    }
+    if (head->target.ptr[0] == '/') {
+        head->path = head->target;
+        return FAULT_NONE;
+    }
+    if (text_is_equal(head->target, TEXT("*"))) {
+        head->path = head->target;
+        return head->method == METHOD_OPTIONS ? FAULT_NONE : FAULT_BAD_TARGET;
+    }
+    return absolute_target_read(head, arena);
+}
+
+static int absolute_target_read(struct head *head, struct arena *arena)
+{
+    struct uri_url url;
+    struct text    host;
+    int            port;
+
+    if (uri_url_parse(head->target, &url) != 0)
+        return FAULT_BAD_TARGET;
+    if (!text_is_equal_nocase(url.scheme, TEXT("http"))
+        && !text_is_equal_nocase(url.scheme, TEXT("https")))
+        return FAULT_BAD_TARGET;
+    if (uri_host_parse(url.authority, &host, &port) != 0)
+        return FAULT_BAD_HOST;
+
+    head->is_absolute = true;
+    head->authority = url.authority;
+    if (url.rest.len == 0)
+        head->path = head->method == METHOD_OPTIONS ? TEXT("*") : TEXT("/");
+    else if (url.rest.ptr[0] == '/')
+        head->path = url.rest;
+    else
+        head->path = arena_format(arena, "/%.*s", TEXT_ARGS(url.rest));
+    return FAULT_NONE;
+}
+
+/* ---- responses and trailers ---- */
+
+int h1_parse_response(struct text bytes, const struct h1_limits *limits, enum method asked,
+                      struct arena *arena, struct head *ret_head)
+{
+    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena, .may_fold = true };
+    struct text   line;
+
+    head_init(ret_head, arena);
+    ret_head->wire_bytes = (uint32_t)bytes.len;
+    if (!line_take(&reader.rest, &line) || status_line_read(line, ret_head) != FAULT_NONE)
+        return FAULT_BAD_RESPONSE;
+
+    int fault = fields_read(&reader, &ret_head->fields);
+    ret_head->has_odd_fields = reader.has_odd;
+    if (fault == FAULT_HEAD_TOO_LARGE)
+        return FAULT_RESPONSE_LARGE;
+    if (fault != FAULT_NONE)
+        return FAULT_BAD_RESPONSE;
+    return h1_frame_response(ret_head, &reader.seen, asked, arena);
+}
+
+/* HTTP-version SP 3DIGIT SP [reason]; the last space may be missing, as some servers send it. */
+static int status_line_read(struct text line, struct head *head)
+{
+    enum { STATUS_AT = VERSION_BYTES + 1, REASON_AT = STATUS_AT + 4 };
+    int version = version_read(text_part(line, 0, VERSION_BYTES));
+
+    if ((version != 10 && version != 11) || line.len < STATUS_AT + 3
+        || line.ptr[VERSION_BYTES] != ' ')
+        return FAULT_BAD_RESPONSE;
+    for (size_t i = 0; i < 3; i++) {
+        char c = line.ptr[STATUS_AT + i];
+        if (c < '0' || c > '9')
+            return FAULT_BAD_RESPONSE;
+        head->status = head->status * 10 + (unsigned)(c - '0');
+    }
+    if (head->status < 100 || (line.len > STATUS_AT + 3 && line.ptr[STATUS_AT + 3] != ' '))
+        return FAULT_BAD_RESPONSE;
+    head->version = (unsigned)version;
+    head->reason = line.len > REASON_AT ? text_from_offset(line, REASON_AT) : TEXT("");
+    return FAULT_NONE;
+}
+
+/* What may decide over routing, framing, authentication, caching or the meaning of the content is
+ * of no use after it, and dangerous (RFC 9110 6.5.1). */
+static bool trailer_is_welcome(enum field_id id)
+{
+    static const uint8_t refused[FIELD_ID_COUNT] = {
+        [FIELD_AGE] = 1, [FIELD_CONTENT_ENCODING] = 1, [FIELD_CONTENT_LOCATION] = 1,
+        [FIELD_CONTENT_RANGE] = 1, [FIELD_CONTENT_TYPE] = 1, [FIELD_DATE] = 1, [FIELD_EXPECT] = 1,
+        [FIELD_EXPIRES] = 1, [FIELD_IF_MATCH] = 1, [FIELD_IF_MODIFIED_SINCE] = 1,
+        [FIELD_IF_NONE_MATCH] = 1, [FIELD_IF_RANGE] = 1, [FIELD_IF_UNMODIFIED_SINCE] = 1,
+        [FIELD_LOCATION] = 1, [FIELD_PRAGMA] = 1, [FIELD_PROXY_AUTHENTICATE] = 1,
+        [FIELD_PROXY_AUTHORIZATION] = 1, [FIELD_RANGE] = 1, [FIELD_REFRESH] = 1,
+        [FIELD_RETRY_AFTER] = 1, [FIELD_SET_COOKIE] = 1, [FIELD_VARY] = 1,
+        [FIELD_WWW_AUTHENTICATE] = 1, [FIELD_X_ACCEL_BUFFERING] = 1, [FIELD_X_ACCEL_CHARSET] = 1,
+        [FIELD_X_ACCEL_EXPIRES] = 1, [FIELD_X_ACCEL_LIMIT_RATE] = 1, [FIELD_X_ACCEL_REDIRECT] = 1,
+    };
+
+    return refused[id] == 0 && (field_flags(id) & (FIELD_HOP | FIELD_FRAMING | FIELD_KEEP)) == 0;
+}
+
+int h1_parse_trailers(struct text bytes, const struct h1_limits *limits, struct arena *arena,
+                      struct fields *ret_fields)
+{
+    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena };
+
+    fields_init(ret_fields, arena, TRAILERS_FIRST_CAPACITY);
+    int fault = fields_read(&reader, ret_fields);
+    if (fault != FAULT_NONE)
+        return fault;
+    FIELDS_EACH(ret_fields, field)
+        if (!trailer_is_welcome((enum field_id)field->id))
+            field->is_gone = true;
+    return FAULT_NONE;
+}
+
+/* ---- lines ---- */
+
+/* Up to the next CRLF; false when a control character, or the end, comes first. */
+static bool line_take(struct text *rest, struct text *ret_line)
+{
+    size_t len = h1_scan_bytes(rest->ptr, rest->len);
+
+    if (rest->len - len < 2 || rest->ptr[len] != '\r' || rest->ptr[len + 1] != '\n')
+        return false;
+    *ret_line = text_of(rest->ptr, len);
+    *rest = text_of(rest->ptr + len + 2, rest->len - len - 2);
+    return true;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* All lines up to the empty one, which must be the last bytes. */
+static int fields_read(struct reader *reader, struct fields *fields)
+{
+    unsigned count = 0;
+
+    while (reader->rest.len > 0 && reader->rest.ptr[0] != '\r') {
+        if (++count > reader->limits->fields)
+            return FAULT_HEAD_TOO_LARGE;
+        int fault = field_read(reader, fields);
+        if (fault != FAULT_NONE)
+            return fault;
+    }
+    return reader->rest.len == 2 && reader->rest.ptr[1] == '\n' ? FAULT_NONE : FAULT_BAD_FIELD;
+}
+
+/* token ":" OWS value OWS CRLF; no space before the colon (RFC 9112 5.1). */
+static int field_read(struct reader *reader, struct fields *fields)
+{
+    const char *bytes = reader->rest.ptr;
+    size_t      len = reader->rest.len, name_len = 0;
+    unsigned    chars = 0, char_class;
+    struct text line;
+
+    while (name_len < len && (char_class = field_chars[(unsigned char)bytes[name_len]]) != 0) {
+        chars |= char_class;
+        name_len++;
+    }
+    if (name_len == 0 || name_len == len || bytes[name_len] != ':')
+        return FAULT_BAD_FIELD;
+    reader->rest = text_of(bytes + name_len + 1, len - name_len - 1);
+    if (!line_take(&reader->rest, &line))
+        return FAULT_BAD_FIELD;
+    if (name_len + 1 + line.len > reader->limits->field_bytes)
+        return FAULT_HEAD_TOO_LARGE;
+
+    struct field *field = fields_push(fields);
+    field->name = text_of(bytes, name_len);
+    field->value = text_trim(line);
+    field->id = (uint8_t)field_id_of(field->name);
+    field->is_odd = (chars & FIELD_CHAR_ODD) != 0;
+    field->is_gone = false;
+    reader->has_odd |= field->is_odd;
+    h1_seen_add(&reader->seen, (enum field_id)field->id);
+    if (reader->rest.len > 0 && is_space(reader->rest.ptr[0]))
+        return field_unfold(reader, field);
+    return FAULT_NONE;
+}
+
+/* Joins a folded value's lines with single spaces. Fields that frame the message are refused when
+ * they are folded: nobody honest does that, and readers disagree about it. */
+static int field_unfold(struct reader *reader, struct field *field)
+{
+    struct writer value = writer_arena(reader->arena, field->value.len + 64);
+
+    if (!reader->may_fold || (field_flags((enum field_id)field->id) & FIELD_FRAMING))
+        return FAULT_BAD_FIELD;
+    writer_text(&value, field->value);
+    while (reader->rest.len > 0 && is_space(reader->rest.ptr[0])) {
+        struct text line;
+        if (!line_take(&reader->rest, &line))
+            return FAULT_BAD_FIELD;
+        writer_char(&value, ' ');
+        writer_text(&value, text_trim(line));
+    }
+    field->value = text_trim(writer_done(&value));
+    return FAULT_NONE;
+}
