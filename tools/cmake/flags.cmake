@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# Compiler and linker flags, as an interface library that every target of ours links.
+include(CheckCCompilerFlag)
+
+# What must hold at link time too (position independence) stands outside the library.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+
+add_library(frontdesk_flags INTERFACE)
+target_compile_definitions(frontdesk_flags INTERFACE
+    _GNU_SOURCE FRONTDESK_VERSION="${PROJECT_VERSION}"
+    $<$<NOT:$<CONFIG:Release>>:FRONTDESK_DEBUG>)
+target_compile_options(frontdesk_flags INTERFACE
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wswitch-enum -Wvla -Wformat=2 -Werror
+    -fno-strict-aliasing -fwrapv -g)
+
+# Adds the flag when the compiler knows it.
+function(flag_try flag)
+    string(MAKE_C_IDENTIFIER "HAS${flag}" known)
+    check_c_compiler_flag(${flag} ${known})
+    if(${known})
+        target_compile_options(frontdesk_flags INTERFACE ${flag})
+    endif()
+endfunction()
+
+# Release: hardened code. FORTIFY needs optimisation, so it stands here and not above.
+set(CMAKE_C_FLAGS_RELEASE "-O2")
+set(CMAKE_C_FLAGS_DEBUG "-Og")
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(frontdesk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+    flag_try(-fstack-protector-strong)
+    flag_try(-fstack-clash-protection)
+    flag_try(-ftrivial-auto-var-init=zero)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|i[3-6]86")
+        flag_try(-fcf-protection)
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64")
+        flag_try(-mbranch-protection=standard)
+    endif()
+    target_link_options(frontdesk_flags INTERFACE
+        -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodlopen)
+endif()
+
+if(FRONTDESK_SANITIZE)
+    target_compile_options(frontdesk_flags INTERFACE
+        -fsanitize=${FRONTDESK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(frontdesk_flags INTERFACE -fsanitize=${FRONTDESK_SANITIZE})
+endif()
+if(FRONTDESK_FUZZ)
+    target_compile_options(frontdesk_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(FRONTDESK_COVERAGE)
+    target_compile_options(frontdesk_flags INTERFACE --coverage -fprofile-update=atomic -O0)
+    target_link_options(frontdesk_flags INTERFACE --coverage)
+endif()
