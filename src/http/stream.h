@@ -19,6 +19,8 @@ enum { WAKE_HEAD = WAKE_ABOVE, WAKE_INTERIM = WAKE_ABOVE << 1, WAKE_HTTP_ABOVE =
 
 struct stream;
 
+#define TX_BUDGET_NONE UINT64_MAX        /* no pacing */
+
 struct stream_ops {
     /* tx_head is set; tx_body may still grow (NULL: none). Sends them. */
     void (*send)(struct stream *stream);
@@ -46,6 +48,8 @@ struct stream {
     struct pipe             *rx_body, *tx_body;           /* codec writes rx, reads tx */
     struct fields           *rx_trailers, *tx_trailers;   /* NULL: none */
     uint64_t                 rx_bytes, tx_bytes;          /* on the wire, framing included */
+    uint64_t                 rx_most;                     /* body bytes allowed; 0: no limit */
+    uint64_t                 tx_budget;                   /* body bytes that may go now; pacing */
     int64_t                  started_us;                  /* server: first byte of the request */
     int                      fault;
     bool                     is_tx_done, is_rx_done;

@@ -36,26 +36,27 @@ struct conn {
     int64_t              wrote_ms;       /* last progress of a blocked write */
     uint64_t             serial;         /* "*7" in logs; unique in the process */
     uint64_t             bytes_in, bytes_out;
-    struct task         *opener;         /* woken with WRITABLE or FAULT when connecting ends */
+    struct task         *owner;          /* told of connecting (WRITABLE) and of the end (END) */
     int                  error;          /* -errno that ended it */
     uint8_t              wait;           /* enum conn_wait */
     bool                 is_connecting, is_readable, is_writable, has_hangup, has_seen_end;
-    bool                 is_closed, is_lingering, is_reset_on_timeout;
+    bool                 is_closed, is_buried, is_blocked, is_lingering, is_reset_on_timeout;
 };
 
-/* Takes fd and the protocol. NULL, with fd closed and the protocol freed, if epoll refuses. */
+/* Takes fd and the protocol. NULL, with fd closed and the protocol freed, if epoll refuses. `owner`
+ * is woken with WAKE_END when the connection has ended; it must not use the conn after that. */
 struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
-                      const struct conn_timeouts *timeouts);
-/* Connecting: `opener` is woken with WAKE_WRITABLE when connected, WAKE_FAULT (conn->error) when
- * not; until `deadline_ms` has passed. */
-struct conn *conn_open(struct loop *loop, int fd, bool is_in_progress, struct protocol *protocol,
-                       const struct conn_timeouts *timeouts, struct task *opener,
+                      const struct conn_timeouts *timeouts, struct task *owner);
+/* The same for a connection that is being made: `owner` is also woken with WAKE_WRITABLE when it
+ * stands. When it does not by `deadline_ms`, or fails, it ends with conn->error set. */
+struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
+                       const struct conn_timeouts *timeouts, struct task *owner,
                        int64_t deadline_ms);
 
 void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts);
 /* Closes now; the protocol hears lost(why) if the stream is still open. */
 void conn_close(struct conn *conn, enum loss why);
-/* May be used for one more message: open, nothing unread, no end seen. Does a non-blocking look. */
-bool conn_is_alive(struct conn *conn);
+/* Open, with nothing to read and no end seen: a non-blocking look, before a kept one is used. */
+bool conn_is_quiet(struct conn *conn);
 
 #endif

@@ -60,6 +60,10 @@ bool   pipe_is_finished(const struct pipe *pipe);
 /* Either side gives up; both are woken with WAKE_FAULT. The first fault stays. */
 void pipe_break(struct pipe *pipe, int fault);
 
+/* Bytes went into the lane, or out of it: for the conns that splice. */
+void pipe_lane_took(struct pipe *pipe, size_t len);
+void pipe_lane_gave(struct pipe *pipe, size_t len);
+
 void pipe_keep(struct pipe *pipe);
 bool pipe_may_rewind(const struct pipe *pipe);            /* nothing has been let go of */
 void pipe_rewind(struct pipe *pipe);

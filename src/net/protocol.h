@@ -52,6 +52,7 @@ struct protocol {
     bool                       is_paused;       /* do not read: a pipe is full */
     bool                       is_closing;      /* close once the output is out */
     bool                       must_reset;      /* close at once, with a reset */
+    bool                       must_linger;     /* before closing read what still comes, for a while */
 };
 
 #endif

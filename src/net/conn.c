@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: MIT
+/* A connection's turn: read and feed, later flush, then settle (close or arm the deadline). */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "base/pool.h"
+#include "net/lane.h"
+#include "net/pipe.h"
+#include "net/socket.h"
+
+enum {
+    READS_PER_RUN = 8,          /* then others get their turn */
+    VECTORS = 32,
+    KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
+    KEEP_ROOM = 512,            /* room that is worth a read */
+    LINGER_BYTES = 256 * 1024,  /* what a lingering conn swallows at most per run */
+    LINGER_MS = 5000            /* between two reads, and 30 s in all */
+};
+
+static struct pool pool = POOL("conn", struct conn, 1024);
+static atomic_ullong serials;
+
+static void conn_run(struct task *task, unsigned wakes);
+static void conn_flush(struct flush *flush);
+static void conn_release(struct corpse *corpse);
+static void conn_read(struct conn *conn);
+static void conn_expire(struct conn *conn);
+static void conn_settle(struct conn *conn);
+static void linger_begin(struct conn *conn);
+static void linger_read(struct conn *conn);
+
+static struct conn *conn_make(struct loop *loop, int fd, struct protocol *protocol,
+                              const struct conn_timeouts *timeouts, struct task *owner)
+{
+    struct conn *conn = pool_take(&pool);
+
+    task_init(&conn->task, conn_run);
+    conn->transport = (struct transport){ .ops = &transport_tcp, .fd = fd };
+    conn->protocol = protocol;
+    protocol->conn = &conn->task;
+    conn->loop = loop;
+    conn->watch = (struct watch){ .fd = fd, .task = &conn->task };
+    timer_init(&conn->timer, &conn->task);
+    list_init(&conn->flush.link);
+    conn->flush.run = conn_flush;
+    conn->corpse.release = conn_release;
+    list_init(&conn->link);
+    conn->timeouts = *timeouts;
+    conn->owner = owner;
+    conn->since_ms = conn->wrote_ms = loop_now_ms(loop);
+    conn->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
+    return conn;
+}
+
+static struct conn *conn_watch(struct conn *conn)
+{
+    if (loop_watch(conn->loop, &conn->watch, false) == 0)
+        return conn;
+    conn->transport.ops->close(&conn->transport);
+    conn->protocol->ops->free(&conn->protocol);
+    pool_give(&pool, conn);
+    return NULL;
+}
+
+struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
+                      const struct conn_timeouts *timeouts, struct task *owner)
+{
+    struct conn *conn = conn_watch(conn_make(loop, fd, protocol, timeouts, owner));
+
+    if (conn != NULL) {
+        conn->is_writable = true;
+        conn_settle(conn);
+    }
+    return conn;
+}
+
+struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
+                       const struct conn_timeouts *timeouts, struct task *owner,
+                       int64_t deadline_ms)
+{
+    struct conn *conn = conn_watch(conn_make(loop, fd, protocol, timeouts, owner));
+
+    if (conn != NULL) {
+        conn->is_connecting = true;
+        timer_set(loop_timers(loop), &conn->timer, deadline_ms);
+    }
+    return conn;
+}
+
+void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts)
+{
+    conn->timeouts = *timeouts;
+}
+
+/* ---- the end ---- */
+
+static void conn_bury_if_free(struct conn *conn)
+{
+    if (conn->is_buried || conn->protocol->ops->is_held(conn->protocol))
+        return;
+    conn->is_buried = true;
+    task_cancel(&conn->task);
+    loop_bury(conn->loop, &conn->corpse);
+}
+
+static void conn_release(struct corpse *corpse)
+{
+    struct conn *conn = container_of(corpse, struct conn, corpse);
+
+    task_cancel(&conn->task);
+    conn->protocol->ops->free(&conn->protocol);
+    pool_give(&pool, conn);
+}
+
+void conn_close(struct conn *conn, enum loss why)
+{
+    if (conn->is_closed)
+        return;
+    conn->is_closed = true;
+    timer_remove(loop_timers(conn->loop), &conn->timer);
+    list_remove(&conn->flush.link);
+    list_remove(&conn->link);
+    slice_unref(conn->pending);
+    conn->pending = SLICE_NONE;
+    if (conn->protocol->must_reset || (why == LOSS_TIMEOUT && conn->is_reset_on_timeout))
+        socket_set_reset(conn->transport.fd);
+    conn->transport.ops->close(&conn->transport);
+    conn->protocol->ops->lost(conn->protocol, why);
+    if (conn->owner != NULL)
+        task_wake(conn->owner, WAKE_END);
+    conn_bury_if_free(conn);
+}
+
+/* ---- the turn ---- */
+
+static void connect_end(struct conn *conn)
+{
+    conn->error = socket_error(conn->transport.fd);
+    if (conn->error != 0) {
+        conn_close(conn, LOSS_CLOSED);
+        return;
+    }
+    conn->is_connecting = false;
+    conn->is_writable = true;
+    timer_stop(&conn->timer);
+    task_wake(conn->owner, WAKE_WRITABLE);
+}
+
+static void conn_run(struct task *task, unsigned wakes)
+{
+    struct conn *conn = container_of(task, struct conn, task);
+
+    if (conn->is_closed) {
+        conn_bury_if_free(conn);
+        return;
+    }
+    if (wakes & WAKE_READABLE)
+        conn->is_readable = true;
+    if (wakes & WAKE_HANGUP)
+        conn->has_hangup = true;
+    if (conn->is_connecting && (wakes & (WAKE_WRITABLE | WAKE_FAULT)))
+        connect_end(conn);
+    else if (wakes & WAKE_WRITABLE)
+        conn->is_writable = true;
+    if (wakes & WAKE_DEADLINE)
+        conn_expire(conn);
+    if (conn->is_closed || conn->is_connecting)
+        return;
+    /* A paused conn does not read, so only the poller can tell that the other side is gone. */
+    if ((wakes & WAKE_FAULT) && conn->protocol->is_paused) {
+        conn_close(conn, LOSS_RESET);
+        return;
+    }
+    if (conn->is_lingering)
+        linger_read(conn);
+    else
+        conn_read(conn);
+    if (!conn->is_closed)
+        loop_flush_later(conn->loop, &conn->flush);
+}
+
+/* ---- reading ---- */
+
+/* Bytes that the protocol could not use yet move out of the shared block, so that a slow sender
+ * holds on to little more than what it sent. */
+static void keep_rest(struct conn *conn, struct slice slice, uint32_t used)
+{
+    uint32_t      len = slice.len - used;
+    struct block *block;
+
+    if (conn->protocol->is_paused && len > BLOCK_SIZE / 4) {
+        conn->pending = slice_part(slice, used, len);
+        return;
+    }
+    block = block_new_sized((len + KEEP_ROOM + KEEP_GRAIN - 1) / KEEP_GRAIN * KEEP_GRAIN);
+    memcpy(block->bytes, slice_ptr(slice) + used, len);
+    conn->pending = (struct slice){ .block = block, .start = 0, .len = len };
+}
+
+/* False: the conn is closed. */
+static bool feed(struct conn *conn, struct slice slice)
+{
+    ssize_t used = conn->protocol->ops->feed(conn->protocol, slice);
+
+    if (used < 0) {
+        slice_unref(slice);
+        conn_close(conn, LOSS_CLOSED);
+        return false;
+    }
+    must((uint32_t)used <= slice.len);
+    if ((uint32_t)used < slice.len)
+        keep_rest(conn, slice, (uint32_t)used);
+    slice_unref(slice);
+    return true;
+}
+
+static bool feed_pending(struct conn *conn)
+{
+    struct slice slice = conn->pending;
+
+    conn->pending = SLICE_NONE;
+    return feed(conn, slice);
+}
+
+/* Room behind the pending bytes, in a block that is ours alone. */
+static void pending_grow(struct conn *conn)
+{
+    struct slice *pending = &conn->pending;
+    uint32_t      end = pending->start + pending->len;
+    struct block *block;
+
+    if (!block_is_shared(pending->block) && pending->block->size - end >= KEEP_ROOM)
+        return;
+    block = block_new_sized((2 * pending->len + KEEP_ROOM + KEEP_GRAIN) / KEEP_GRAIN * KEEP_GRAIN);
+    memcpy(block->bytes, slice_ptr(*pending), pending->len);
+    slice_unref(*pending);
+    *pending = (struct slice){ .block = block, .start = 0, .len = pending->len };
+}
+
+/* One read, into the shared block or behind what is pending. Returns what the transport said. */
+static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
+{
+    uint32_t      start, room;
+    struct block *block;
+    ssize_t       n;
+
+    if (conn->pending.len > 0) {
+        pending_grow(conn);
+        block = conn->pending.block;
+        start = conn->pending.start + conn->pending.len;
+        room = block->size - start;
+    } else {
+        block = loop_read_room(conn->loop, &start, &room);
+    }
+    n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
+    if (n < (ssize_t)room && !conn->has_hangup)
+        conn->is_readable = false;   /* the edge will come again (epoll(7)) */
+    if (n <= 0)
+        return n;
+    if (conn->pending.len > 0) {
+        conn->pending.len += (uint32_t)n;
+        *ret_slice = conn->pending;
+        conn->pending = SLICE_NONE;
+    } else {
+        *ret_slice = loop_read_used(conn->loop, (uint32_t)n);
+    }
+    return n;
+}
+
+static void read_ended(struct conn *conn, ssize_t n)
+{
+    conn->is_readable = false;
+    if (n == -EAGAIN)
+        return;
+    if (n < 0) {
+        conn->error = (int)n;
+        conn_close(conn, LOSS_RESET);
+        return;
+    }
+    conn->has_seen_end = true;
+    conn->protocol->ops->finish(conn->protocol);
+}
+
+/* Moves body bytes past us. 0: not possible here; else as read(). */
+static ssize_t splice_in(struct conn *conn)
+{
+    struct pipe *pipe = NULL;
+    uint64_t     want = 0;
+    ssize_t      n;
+
+    if (conn->protocol->ops->splice_in != NULL && conn->transport.ops->is_plain &&
+        conn->pending.len == 0)
+        want = conn->protocol->ops->splice_in(conn->protocol, &pipe);
+    if (want == 0)
+        return 0;
+    if (pipe->lane == NULL && (pipe->lane = lane_open()) == NULL) {
+        pipe->may_splice = false;
+        return 0;
+    }
+    n = lane_take(pipe->lane, conn->transport.fd, want);
+    if (n == -EAGAIN && lane_fill(pipe->lane) > 0) {
+        /* Full, or the socket is empty: the kernel does not say. Look again once it has drained. */
+        pipe->is_writer_waiting = true;
+        conn->protocol->is_paused = true;
+        return n;
+    }
+    if (n > 0)
+        conn->protocol->ops->spliced_in(conn->protocol, (uint64_t)n);
+    else
+        read_ended(conn, n);
+    return n == 0 ? -EPIPE : n;
+}
+
+static void note_read(struct conn *conn, ssize_t n)
+{
+    conn->bytes_in += (uint64_t)n;
+    if (conn->wait == CONN_WAIT_BODY)
+        conn->since_ms = loop_now_ms(conn->loop);
+}
+
+/* False: nothing more to read now, or closed. */
+static bool read_step(struct conn *conn)
+{
+    struct slice slice;
+    ssize_t      n = splice_in(conn);
+
+    if (n < 0)
+        return false;
+    if (n > 0) {
+        note_read(conn, n);
+        return true;
+    }
+    n = read_once(conn, &slice);
+    if (n <= 0) {
+        read_ended(conn, n);
+        return false;
+    }
+    note_read(conn, n);
+    return feed(conn, slice);
+}
+
+static void conn_read(struct conn *conn)
+{
+    struct protocol *protocol = conn->protocol;
+
+    if (conn->pending.len > 0 && !protocol->is_paused && !feed_pending(conn))
+        return;
+    for (int reads = 0; conn->is_readable && !protocol->is_paused && !protocol->is_closing; reads++) {
+        if (reads == READS_PER_RUN) {
+            task_wake(&conn->task, WAKE_READABLE);
+            return;
+        }
+        if (!read_step(conn))
+            return;
+    }
+}
+
+/* ---- writing ---- */
+
+/* The other side takes no more. What it said before that may still wait to be read. */
+static void write_failed(struct conn *conn, ssize_t error)
+{
+    conn->error = (int)error;
+    conn->is_readable = true;
+    conn_read(conn);
+    conn_close(conn, LOSS_RESET);
+}
+
+static void write_blocked(struct conn *conn)
+{
+    conn->is_writable = false;
+    if (!conn->is_blocked)
+        conn->wrote_ms = loop_now_ms(conn->loop);
+    conn->is_blocked = true;
+}
+
+static void note_written(struct conn *conn, ssize_t n)
+{
+    conn->bytes_out += (uint64_t)n;
+    conn->is_blocked = false;
+    if (n > 0)
+        conn->wrote_ms = loop_now_ms(conn->loop);
+}
+
+/* False: nothing to splice, blocked, or closed. */
+static bool splice_out(struct conn *conn)
+{
+    struct protocol *protocol = conn->protocol;
+    struct pipe     *pipe = NULL;
+    ssize_t          n;
+
+    if (protocol->ops->splice_out != NULL)
+        pipe = protocol->ops->splice_out(protocol);
+    if (pipe == NULL)
+        return false;
+    n = lane_give(pipe->lane, conn->transport.fd, LANE_BYTES, 0);
+    if (n == -EAGAIN) {
+        write_blocked(conn);
+        return false;
+    }
+    if (n < 0) {
+        write_failed(conn, n);
+        return false;
+    }
+    note_written(conn, n);
+    protocol->ops->spliced_out(protocol, (uint64_t)n);
+    return true;
+}
+
+/* One gathered write. False: nothing more to write now, or closed. */
+static bool write_step(struct conn *conn)
+{
+    struct protocol *protocol = conn->protocol;
+    struct iovec     iov[VECTORS];
+    int              count = protocol->ops->fill(protocol, iov, VECTORS);
+    size_t           total = 0;
+    ssize_t          n;
+
+    if (count == 0)
+        return splice_out(conn);
+    for (int i = 0; i < count; i++)
+        total += iov[i].iov_len;
+    n = conn->transport.ops->write(&conn->transport, iov, count);
+    if (n < 0 && n != -EAGAIN) {
+        write_failed(conn, n);
+        return false;
+    }
+    if (n > 0) {
+        note_written(conn, n);
+        protocol->ops->sent(protocol, (size_t)n);
+    }
+    if (n == (ssize_t)total)
+        return true;
+    write_blocked(conn);
+    return false;
+}
+
+static void conn_flush(struct flush *flush)
+{
+    struct conn *conn = container_of(flush, struct conn, flush);
+
+    if (conn->is_closed || conn->is_connecting)
+        return;
+    while (conn->is_writable && !conn->is_lingering)
+        if (!write_step(conn))
+            break;
+    if (!conn->is_closed)
+        conn_settle(conn);
+}
+
+/* ---- between the turns ---- */
+
+static void conn_settle(struct conn *conn)
+{
+    struct protocol *protocol = conn->protocol;
+    enum conn_wait   wait;
+    int64_t          deadline_ms = INT64_MAX;
+
+    if (conn->is_lingering)
+        return;
+    if (protocol->must_reset || (protocol->is_closing && !conn->is_blocked)) {
+        if (protocol->must_linger && !protocol->must_reset && !conn->has_seen_end)
+            linger_begin(conn);
+        else
+            conn_close(conn, LOSS_CLOSED);
+        return;
+    }
+    wait = protocol->ops->wait(protocol);
+    if (wait != conn->wait) {
+        conn->wait = (uint8_t)wait;
+        conn->since_ms = loop_now_ms(conn->loop);
+    }
+    if (conn->is_blocked && conn->timeouts.send_ms > 0)
+        deadline_ms = conn->wrote_ms + conn->timeouts.send_ms;
+    if (conn->timeouts.waits_ms[wait] > 0 &&
+        conn->since_ms + conn->timeouts.waits_ms[wait] < deadline_ms)
+        deadline_ms = conn->since_ms + conn->timeouts.waits_ms[wait];
+    if (deadline_ms == INT64_MAX)
+        timer_stop(&conn->timer);
+    else
+        timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
+}
+
+static void conn_expire(struct conn *conn)
+{
+    int64_t  now_ms = loop_now_ms(conn->loop);
+    uint32_t wait_ms = conn->timeouts.waits_ms[conn->wait];
+
+    if (conn->is_connecting || conn->is_lingering) {
+        conn->error = -ETIMEDOUT;
+        conn_close(conn, LOSS_TIMEOUT);
+    } else if (conn->is_blocked && conn->timeouts.send_ms > 0 &&
+               now_ms >= conn->wrote_ms + conn->timeouts.send_ms) {
+        conn->error = -ETIMEDOUT;
+        conn_close(conn, LOSS_TIMEOUT);
+    } else if (wait_ms > 0 && now_ms >= conn->since_ms + wait_ms &&
+               conn->protocol->ops->wait(conn->protocol) == (enum conn_wait)conn->wait) {
+        conn->protocol->ops->expire(conn->protocol, (enum conn_wait)conn->wait);
+    }
+}
+
+/* Closing while the other side still sends would reset the connection, and the reset could overtake
+ * our last answer. So we say that we are done and swallow what comes, for a while (RFC 9112 9.6). */
+static void linger_begin(struct conn *conn)
+{
+    conn->is_lingering = true;
+    conn->transport.ops->shutdown(&conn->transport);
+    slice_unref(conn->pending);
+    conn->pending = SLICE_NONE;
+    conn->is_readable = true;
+    timer_set(loop_timers(conn->loop), &conn->timer, loop_now_ms(conn->loop) + LINGER_MS);
+    task_wake(&conn->task, WAKE_READABLE);
+}
+
+static void linger_read(struct conn *conn)
+{
+    for (uint32_t swallowed = 0; conn->is_readable && swallowed < LINGER_BYTES;) {
+        uint32_t      start, room;
+        struct block *block = loop_read_room(conn->loop, &start, &room);
+        ssize_t       n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
+
+        if (n == -EAGAIN) {
+            conn->is_readable = false;
+            return;
+        }
+        if (n <= 0) {
+            conn_close(conn, LOSS_CLOSED);
+            return;
+        }
+        swallowed += (uint32_t)n;
+    }
+}
+
+bool conn_is_quiet(struct conn *conn)
+{
+    char    byte;
+    ssize_t n;
+
+    if (conn->is_closed || conn->is_readable || conn->has_seen_end || conn->has_hangup ||
+        conn->protocol->is_closing)
+        return false;
+    do
+        n = recv(conn->transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && errno == EAGAIN;
+}

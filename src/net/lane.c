@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/* Kernel pipes at rest are kept empty in a stack per thread. */
+#include "net/lane.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { REST_MOST = 32 };
+
+struct lane {
+    struct lane *next;
+    int          read_fd, write_fd;
+    size_t       fill, capacity;
+};
+
+static thread_local struct lane *resting;
+static thread_local unsigned     resting_count;
+
+static void lane_free(struct lane *lane)
+{
+    (void)close(lane->read_fd);
+    (void)close(lane->write_fd);
+    mem_free(lane);
+}
+
+struct lane *lane_open(void)
+{
+    struct lane *lane = resting;
+    int          fds[2], capacity;
+
+    if (lane != NULL) {
+        resting = lane->next;
+        resting_count--;
+        return lane;
+    }
+    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+        return NULL;
+    (void)fcntl(fds[1], F_SETPIPE_SZ, LANE_BYTES);
+    capacity = fcntl(fds[1], F_GETPIPE_SZ);
+    lane = mem_new(sizeof(*lane));
+    lane->read_fd = fds[0];
+    lane->write_fd = fds[1];
+    lane->capacity = capacity > 0 ? (size_t)capacity : 4096;
+    return lane;
+}
+
+void lane_close(struct lane **lane)
+{
+    struct lane *done = *lane;
+
+    if (done == NULL)
+        return;
+    *lane = NULL;
+    if (done->fill > 0 || resting_count >= REST_MOST) {
+        lane_free(done);
+        return;
+    }
+    done->next = resting;
+    resting = done;
+    resting_count++;
+}
+
+size_t lane_fill(const struct lane *lane)
+{
+    return lane == NULL ? 0 : lane->fill;
+}
+
+size_t lane_room(const struct lane *lane)
+{
+    return lane->capacity - lane->fill;
+}
+
+static ssize_t move(int from_fd, int to_fd, size_t most, unsigned flags)
+{
+    ssize_t n;
+
+    do
+        n = splice(from_fd, NULL, to_fd, NULL, most, flags | SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t lane_take(struct lane *lane, int from_fd, size_t most)
+{
+    ssize_t n = move(from_fd, lane->write_fd, most, 0);
+
+    if (n > 0)
+        lane->fill += (size_t)n;
+    return n;
+}
+
+ssize_t lane_give(struct lane *lane, int to_fd, size_t most, int has_more)
+{
+    ssize_t n = move(lane->read_fd, to_fd, most < lane->fill ? most : lane->fill,
+                     has_more ? SPLICE_F_MORE : 0);
+
+    if (n > 0)
+        lane->fill -= (size_t)n;
+    return n;
+}
+
+void lanes_drain(void)
+{
+    while (resting != NULL) {
+        struct lane *lane = resting;
+
+        resting = lane->next;
+        lane_free(lane);
+    }
+    resting_count = 0;
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+/* The loop's turn, and what happens in it. Readiness comes from epoll, edge triggered: whoever is
+ * woken tries first and waits only after EAGAIN, so a connection costs one epoll_ctl in its life. */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "base/pool.h"
+#include "net/pin.h"
+#include "net/task_queue.h"
+
+enum {
+    EVENTS_PER_POLL = 512,
+    TASKS_PER_TURN = 4096,    /* then output is flushed and the poller looked at again */
+    ROUNDS_PER_TURN = 8,      /* of tasks and flushes, while flushing wakes more tasks */
+    LOCALS_MOST = 8
+};
+
+struct local {
+    const void *key;
+    void       *value;
+};
+
+struct loop {
+    unsigned              number;
+    int                   epoll_fd, letter_fd;
+    bool                  is_stopping, has_more;
+    int64_t               now_us, wall_ms;
+    struct timers         timers;
+    struct link           flushes;
+    struct corpse        *corpses;
+    struct block         *read_block;
+    uint32_t              read_start;
+    struct watch          letter_watch;
+    struct task           letter_task;
+    struct local          locals[LOCALS_MOST];
+    _Atomic(struct letter *) letters;
+    atomic_bool           is_asleep;      /* a poster must ring the bell */
+    atomic_ullong         turns;
+    struct epoll_event    events[EVENTS_PER_POLL];
+};
+
+static thread_local struct loop *self;
+
+static void loop_turn(struct loop *loop);
+static void letters_ring(struct task *task, unsigned wakes);
+
+struct loop *loop_new(unsigned number)
+{
+    struct loop *loop = mem_new(sizeof(*loop));
+
+    must(number < LOOPS_MOST);
+    loop->number = number;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->letter_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    must(loop->epoll_fd >= 0 && loop->letter_fd >= 0);
+    list_init(&loop->flushes);
+    task_init(&loop->letter_task, letters_ring);
+    loop->letter_watch = (struct watch){ .fd = loop->letter_fd, .task = &loop->letter_task };
+    must(loop_watch(loop, &loop->letter_watch, false) == 0);
+    loop->now_us = clock_mono_us();
+    loop->wall_ms = clock_wall_ms();
+    return loop;
+}
+
+void loop_free(struct loop **loop)
+{
+    struct loop *dead = *loop;
+
+    if (dead == NULL)
+        return;
+    *loop = NULL;
+    if (dead->read_block != NULL)
+        block_unref(dead->read_block);
+    timers_done(&dead->timers);
+    (void)close(dead->letter_fd);
+    (void)close(dead->epoll_fd);
+    mem_free(dead);
+}
+
+void loop_run(struct loop *loop)
+{
+    self = loop;
+    while (!loop->is_stopping)
+        loop_turn(loop);
+    self = NULL;
+    pools_drain();
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->is_stopping = true;
+}
+
+struct loop *loop_self(void)
+{
+    return self;
+}
+
+unsigned loop_number(const struct loop *loop)
+{
+    return loop->number;
+}
+
+int64_t loop_now_ms(const struct loop *loop)
+{
+    return loop->now_us / 1000;
+}
+
+int64_t loop_now_us(const struct loop *loop)
+{
+    return loop->now_us;
+}
+
+int64_t loop_wall_ms(const struct loop *loop)
+{
+    return loop->wall_ms;
+}
+
+struct timers *loop_timers(struct loop *loop)
+{
+    return &loop->timers;
+}
+
+uint64_t loop_turns(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->turns, memory_order_relaxed);
+}
+
+/* ---- the turn ---- */
+
+static unsigned wakes_of(uint32_t events)
+{
+    unsigned wakes = 0;
+
+    if (events & EPOLLIN)
+        wakes |= WAKE_READABLE;
+    if (events & EPOLLOUT)
+        wakes |= WAKE_WRITABLE;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        wakes |= WAKE_READABLE | WAKE_WRITABLE | WAKE_HANGUP;
+    if (events & EPOLLERR)
+        wakes |= WAKE_FAULT;
+    return wakes;
+}
+
+static int poll_timeout(struct loop *loop)
+{
+    int64_t next_ms = timers_next_ms(&loop->timers), wait_ms;
+
+    if (loop->has_more)
+        return 0;
+    if (next_ms < 0)
+        return -1;
+    wait_ms = next_ms - clock_mono_ms();
+    return wait_ms < 0 ? 0 : wait_ms > 60000 ? 60000 : (int)wait_ms;
+}
+
+static void poller_wait(struct loop *loop)
+{
+    int timeout_ms = poll_timeout(loop), count;
+
+    if (timeout_ms != 0) {
+        atomic_store(&loop->is_asleep, true);
+        if (atomic_load(&loop->letters) != NULL)
+            timeout_ms = 0;
+    }
+    count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_POLL, timeout_ms);
+    atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
+    must(count >= 0 || errno == EINTR);
+    loop->now_us = clock_mono_us();
+    loop->wall_ms = clock_wall_ms();
+    for (int i = 0; i < count; i++) {
+        struct watch *watch = loop->events[i].data.ptr;
+
+        task_wake(watch->task, wakes_of(loop->events[i].events));
+    }
+}
+
+static void letters_open(struct loop *loop)
+{
+    struct letter *newest, *oldest = NULL;
+
+    if (atomic_load_explicit(&loop->letters, memory_order_relaxed) == NULL)
+        return;
+    newest = atomic_exchange(&loop->letters, NULL);
+    while (newest != NULL) {
+        struct letter *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        struct letter *letter = oldest;
+
+        oldest = letter->next;
+        letter->open(loop, letter);
+    }
+}
+
+static void flushes_run(struct loop *loop)
+{
+    while (!list_is_empty(&loop->flushes)) {
+        struct flush *flush = container_of(loop->flushes.next, struct flush, link);
+
+        list_remove(&flush->link);
+        flush->run(flush);
+    }
+}
+
+static void corpses_bury(struct loop *loop)
+{
+    while (loop->corpses != NULL) {
+        struct corpse *corpse = loop->corpses;
+
+        loop->corpses = corpse->next;
+        corpse->release(corpse);
+    }
+}
+
+static void loop_turn(struct loop *loop)
+{
+    struct task_queue *queue = task_queue_self();
+
+    poller_wait(loop);                        /* readiness -> tasks woken */
+    letters_open(loop);                       /* threads   -> tasks woken */
+    timers_fire(&loop->timers, loop_now_ms(loop));
+    for (int round = 0; round < ROUNDS_PER_TURN; round++) {
+        loop->has_more = task_queue_run(queue, TASKS_PER_TURN);
+        flushes_run(loop);                    /* one gathered write per conn that has output */
+        loop->has_more = queue->first != NULL;
+        if (!loop->has_more)
+            break;
+    }
+    corpses_bury(loop);                       /* the only place where live objects are freed */
+    pins_note_quiet(loop);                    /* retired configurations may go */
+    atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
+}
+
+/* ---- what the turn works on ---- */
+
+void loop_bury(struct loop *loop, struct corpse *corpse)
+{
+    corpse->next = loop->corpses;
+    loop->corpses = corpse;
+}
+
+void loop_flush_later(struct loop *loop, struct flush *flush)
+{
+    if (!list_is_linked(&flush->link))
+        list_append(&loop->flushes, &flush->link);
+}
+
+int loop_watch(struct loop *loop, struct watch *watch, bool is_shared)
+{
+    struct epoll_event event = {
+        .events = is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data.ptr = watch,
+    };
+
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+void loop_unwatch(struct loop *loop, struct watch *watch)
+{
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+}
+
+struct block *loop_read_room(struct loop *loop, uint32_t *ret_start, uint32_t *ret_room)
+{
+    if (loop->read_block != NULL && !block_is_shared(loop->read_block))
+        loop->read_start = 0;
+    if (loop->read_block == NULL || loop->read_start > BLOCK_SIZE / 2) {
+        if (loop->read_block != NULL)
+            block_unref(loop->read_block);
+        loop->read_block = block_new();
+        loop->read_start = 0;
+    }
+    *ret_start = loop->read_start;
+    *ret_room = BLOCK_SIZE - loop->read_start;
+    return loop->read_block;
+}
+
+struct slice loop_read_used(struct loop *loop, uint32_t len)
+{
+    struct slice slice = slice_of(loop->read_block, loop->read_start, len);
+
+    loop->read_start += len;
+    return slice;
+}
+
+void *loop_local(struct loop *loop, const void *key)
+{
+    for (int i = 0; i < LOCALS_MOST; i++)
+        if (loop->locals[i].key == key)
+            return loop->locals[i].value;
+    return NULL;
+}
+
+void loop_local_set(struct loop *loop, const void *key, void *value)
+{
+    for (int i = 0; i < LOCALS_MOST; i++)
+        if (loop->locals[i].key == key || loop->locals[i].key == NULL) {
+            loop->locals[i] = (struct local){ .key = key, .value = value };
+            return;
+        }
+    must(!"loop_local_set: table is full");
+}
+
+/* ---- mailbox ---- */
+
+static void letters_ring(struct task *task, unsigned wakes)
+{
+    struct loop *loop = container_of(task, struct loop, letter_task);
+    uint64_t     count;
+
+    (void)wakes;
+    (void)!read(loop->letter_fd, &count, sizeof(count));
+}
+
+void mailbox_post(struct loop *to, struct letter *letter)
+{
+    const uint64_t one = 1;
+
+    letter->next = atomic_load_explicit(&to->letters, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&to->letters, &letter->next, letter)) {
+    }
+    /* Pairs with poller_wait(): either it sees the letter, or we see that it sleeps. */
+    if (atomic_exchange(&to->is_asleep, false))
+        (void)!write(to->letter_fd, &one, sizeof(one));
+}

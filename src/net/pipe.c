@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/* The ring of slices: [first, first+kept) was read and is held for a rewind, the rest is unread; the
+ * first unread one may be read in part (offset). */
+#include "net/pipe.h"
+
+#include <string.h>
+
+#include "base/must.h"
+#include "net/lane.h"
+
+enum { SMALL_BYTES = 2048 };   /* slices below this are gathered when the ring begins to fill */
+
+static struct slice *slice_at(struct pipe *pipe, unsigned i)
+{
+    return &pipe->slices[(pipe->first + i) % PIPE_SLICES];
+}
+
+static void ring_shift(struct pipe *pipe)
+{
+    slice_unref(*slice_at(pipe, 0));
+    pipe->first = (uint16_t)((pipe->first + 1) % PIPE_SLICES);
+    pipe->count--;
+}
+
+void pipe_init(struct pipe *pipe, uint32_t high)
+{
+    memset(pipe, 0, sizeof(*pipe));
+    pipe->high = high;
+    pipe->low = high / 2;
+}
+
+void pipe_done(struct pipe *pipe)
+{
+    while (pipe->count > 0)
+        ring_shift(pipe);
+    pipe->kept = 0;
+    pipe->fill = 0;
+    lane_close(&pipe->lane);
+}
+
+void pipe_set_writer(struct pipe *pipe, struct task *writer)
+{
+    pipe->writer = writer;
+}
+
+void pipe_set_reader(struct pipe *pipe, struct task *reader)
+{
+    pipe->reader = reader;
+    if (reader != NULL && (pipe_has_data(pipe) || pipe->is_ended))
+        task_wake(reader, WAKE_DATA);
+}
+
+size_t pipe_room(struct pipe *pipe)
+{
+    size_t fill = pipe->fill + lane_fill(pipe->lane);
+
+    if (fill < pipe->high && pipe->count < PIPE_SLICES)
+        return pipe->high - fill;
+    /* Kept bytes are a favour; they must not stop the body. */
+    if (pipe->count == PIPE_SLICES && pipe->kept > 0) {
+        pipe_forget(pipe);
+        return pipe_room(pipe);
+    }
+    pipe->is_writer_waiting = true;
+    return 0;
+}
+
+/* A slice behind the last one of the same block makes that one longer. */
+static bool join_neighbour(struct pipe *pipe, struct slice slice)
+{
+    struct slice *last;
+
+    if (pipe->count == pipe->kept)
+        return false;
+    last = slice_at(pipe, pipe->count - 1u);
+    if (last->block != slice.block || last->start + last->len != slice.start)
+        return false;
+    last->len += slice.len;
+    slice_unref(slice);
+    return true;
+}
+
+/* Copies a small slice behind the last one, into a block that nobody else reads. */
+static bool gather_small(struct pipe *pipe, struct slice slice)
+{
+    struct slice *last;
+    uint32_t      end;
+
+    if (slice.len >= SMALL_BYTES || pipe->count - pipe->kept < 2)
+        return false;
+    last = slice_at(pipe, pipe->count - 1u);
+    end = last->start + last->len;
+    if (block_is_shared(last->block) || last->block->size - end < slice.len) {
+        struct block *block;
+
+        if (pipe->count < PIPE_SLICES / 2 || last->len >= SMALL_BYTES)
+            return false;
+        block = block_new();
+        memcpy(block->bytes, slice_ptr(*last), last->len);
+        slice_unref(*last);
+        *last = (struct slice){ .block = block, .start = 0, .len = last->len };
+        end = last->len;
+    }
+    memcpy(last->block->bytes + end, slice_ptr(slice), slice.len);
+    last->len += slice.len;
+    slice_unref(slice);
+    return true;
+}
+
+void pipe_put(struct pipe *pipe, struct slice slice)
+{
+    must(!pipe->is_ended);
+    if (pipe->fault != 0 || slice.len == 0) {
+        slice_unref(slice);
+        return;
+    }
+    pipe->total_in += slice.len;
+    pipe->fill += slice.len;
+    if (!join_neighbour(pipe, slice) && !gather_small(pipe, slice)) {
+        must(pipe->count < PIPE_SLICES);
+        *slice_at(pipe, pipe->count++) = slice;
+    }
+    if (pipe->reader != NULL)
+        task_wake(pipe->reader, WAKE_DATA);
+}
+
+void pipe_end(struct pipe *pipe)
+{
+    pipe->is_ended = true;
+    if (pipe->reader != NULL)
+        task_wake(pipe->reader, WAKE_DATA | WAKE_END);
+}
+
+int pipe_peek(const struct pipe *pipe, struct iovec *ret_iov, int most)
+{
+    int      n = 0;
+    uint32_t offset = pipe->offset;
+
+    for (unsigned i = pipe->kept; i < pipe->count && n < most; i++) {
+        struct slice slice = pipe->slices[(pipe->first + i) % PIPE_SLICES];
+
+        ret_iov[n].iov_base = (void *)(slice_ptr(slice) + offset);
+        ret_iov[n].iov_len = slice.len - offset;
+        offset = 0;
+        n++;
+    }
+    return n;
+}
+
+void pipe_drop(struct pipe *pipe, size_t len)
+{
+    must(len <= pipe->fill);
+    pipe->fill -= (uint32_t)len;
+    pipe->total_out += len;
+    while (len > 0) {
+        struct slice *slice = slice_at(pipe, pipe->kept);
+        uint32_t      left = slice->len - pipe->offset;
+
+        if (len < left) {
+            pipe->offset += (uint32_t)len;
+            break;
+        }
+        len -= left;
+        pipe->offset = 0;
+        if (pipe->is_keeping)
+            pipe->kept++;
+        else
+            ring_shift(pipe);
+    }
+    if (pipe->is_writer_waiting && pipe->fill <= pipe->low && pipe->count < PIPE_SLICES) {
+        pipe->is_writer_waiting = false;
+        if (pipe->writer != NULL)
+            task_wake(pipe->writer, WAKE_ROOM);
+    }
+}
+
+bool pipe_has_data(const struct pipe *pipe)
+{
+    return pipe->fill > 0 || lane_fill(pipe->lane) > 0;
+}
+
+bool pipe_is_finished(const struct pipe *pipe)
+{
+    return pipe->is_ended && !pipe_has_data(pipe);
+}
+
+void pipe_break(struct pipe *pipe, int fault)
+{
+    if (pipe->fault != 0)
+        return;
+    pipe->fault = fault;
+    if (pipe->reader != NULL)
+        task_wake(pipe->reader, WAKE_FAULT);
+    if (pipe->writer != NULL)
+        task_wake(pipe->writer, WAKE_FAULT | WAKE_ROOM);
+}
+
+void pipe_lane_took(struct pipe *pipe, size_t len)
+{
+    pipe->total_in += len;
+    if (pipe->reader != NULL)
+        task_wake(pipe->reader, WAKE_DATA);
+}
+
+void pipe_lane_gave(struct pipe *pipe, size_t len)
+{
+    pipe->total_out += len;
+    if (!pipe->is_writer_waiting || lane_fill(pipe->lane) > 0)
+        return;
+    pipe->is_writer_waiting = false;
+    if (pipe->writer != NULL)
+        task_wake(pipe->writer, WAKE_ROOM);
+}
+
+void pipe_keep(struct pipe *pipe)
+{
+    must(pipe->total_out == 0);
+    pipe->is_keeping = true;
+}
+
+bool pipe_may_rewind(const struct pipe *pipe)
+{
+    return pipe->is_keeping || pipe->total_out == 0;
+}
+
+void pipe_rewind(struct pipe *pipe)
+{
+    must(pipe_may_rewind(pipe));
+    pipe->kept = 0;
+    pipe->offset = 0;
+    pipe->total_out = 0;
+    pipe->fill = (uint32_t)pipe->total_in;
+    if (pipe->reader != NULL && pipe_has_data(pipe))
+        task_wake(pipe->reader, WAKE_DATA);
+}
+
+void pipe_forget(struct pipe *pipe)
+{
+    pipe->is_keeping = false;
+    while (pipe->kept > 0) {
+        ring_shift(pipe);
+        pipe->kept--;
+    }
+}
