@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+# Thin: every target calls CMake or a script in tools/. The binary: build/release/frontdesk.
+JOBS   ?= $(shell nproc)
+FUZZ   ?= all
+TIME   ?= 60
+PYTHON := /usr/bin/python3
+
+define configure_and_build # preset, target
+	@cmake --preset $(1) >/dev/null
+	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
+endef
+
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench cover docs dev clean help
+
+release: ## the optimised binary (the default)
+	@tools/install-deps build
+	$(call configure_and_build,release,frontdesk)
+
+run: ## an example Node.js app with frontdesk in front, on port 8080
+	@tools/install-deps build run
+	$(call configure_and_build,release,frontdesk)
+	@tools/run
+
+test: ## everything: unit, sim, conf, fuzz regressions, end to end
+	@tools/install-deps build test
+	$(call configure_and_build,release,all)
+	@$(PYTHON) tools/run-tests build/release
+
+check: ## the fast tests only: unit, sim, conf, fuzz regressions
+	@tools/install-deps build test
+	$(call configure_and_build,release,all)
+	@$(PYTHON) tools/run-tests --no-e2e build/release
+
+e2e: ## end-to-end tests only; T="test_uri.py -k dots" chooses
+	@tools/install-deps build test
+	$(call configure_and_build,release,frontdesk)
+	@$(PYTHON) tools/run-tests --only-e2e build/release -- $(T)
+
+asan tsan: ## all tests under AddressSanitizer + UBSan, or ThreadSanitizer
+	@tools/install-deps build test
+	$(call configure_and_build,$@,all)
+	@$(PYTHON) tools/run-tests build/$@
+
+fuzz: ## libFuzzer: FUZZ=name TIME=seconds (default: each target for 60 s)
+	@tools/install-deps build fuzz
+	$(call configure_and_build,fuzz,all)
+	@tools/fuzz $(FUZZ) $(TIME)
+
+cover: ## line coverage per layer, with a floor
+	@tools/install-deps build test cover
+	$(call configure_and_build,cover,all)
+	@find build/cover -name '*.gcda' -delete
+	@$(PYTHON) tools/run-tests build/cover
+	@$(PYTHON) tools/check-cover build/cover
+
+fmt: ## clang-format on the files that differ from the last commit
+	@tools/install-deps lint
+	@tools/check-format --fix
+
+lint: ## layers, words, sizes, documents, clang-format, clang-tidy, cppcheck
+	@tools/install-deps build test lint
+	$(call configure_and_build,release,all)
+	@tools/lint build/release
+
+bench: ## against Debian's nginx and haproxy; DOCS=1 writes docs/performance.md
+	@tools/install-deps build bench
+	$(call configure_and_build,release,frontdesk)
+	@$(PYTHON) tests/bench/bench.py $(if $(DOCS),--docs) $(BENCH)
+
+docs: ## writes docs/directives.md from the directive tables
+	@tools/install-deps build
+	$(call configure_and_build,release,frontdesk)
+	@tools/gen-directives
+
+dev: ## a debug build; installs the git hooks in this clone
+	@tools/install-deps build test
+	$(call configure_and_build,dev,all)
+
+clean: ## throws build/ away
+	rm -rf build
+
+help: ## this list
+	@sed -nE 's/^([a-z][a-z ]*):.*## (.*)/\1|\2/p' Makefile | column -t -s '|'
