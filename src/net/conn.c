@@ -540,9 +540,10 @@ bool conn_is_quiet(struct conn *conn)
     char    byte;
     ssize_t n;
 
-    if (conn->is_closed || conn->is_readable || conn->has_seen_end || conn->has_hangup ||
-        conn->protocol->is_closing)
+    if (conn->is_closed || conn->has_seen_end || conn->has_hangup || conn->protocol->is_closing)
         return false;
+    if (!conn->is_readable)
+        return true;   /* the poller watches it and has said nothing */
     do
         n = recv(conn->transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);

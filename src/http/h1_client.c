@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/* The side that asks peers: writes requests, reads answers. */
+#include "http/h1_parts.h"
+
+/* ---- bytes in ---- */
+
+static struct head *parse_head(struct h1_codec *h1, struct text bytes, int *reterr_fault)
+{
+    struct stream *stream = &h1->stream;
+    struct head   *head = ARENA_NEW(stream->arena, struct head);
+    struct text    copy = arena_copy(stream->arena, bytes);
+    int fault = h1_parse_response(copy, &h1->limits, stream->tx_head->method, stream->arena, head);
+
+    if (fault == FAULT_NONE && head->status == 101 && stream->tx_head->upgrade.len == 0)
+        fault = FAULT_BAD_RESPONSE;   /* nobody asked for it */
+    *reterr_fault = fault;
+    return fault == FAULT_NONE ? head : NULL;
+}
+
+/* 100 answers our own expectation and is dropped; the others wait for the owner one at a time. */
+static void take_interim(struct h1_codec *h1, struct head *head)
+{
+    h1->scan = (struct h1_scan){ 0 };
+    if (++h1->interims > H1_INTERIM_MOST) {
+        h1_fail(h1, FAULT_TOO_MANY_INTERIM);
+        return;
+    }
+    if (head->status == 100)
+        return;
+    h1->stream.rx_interim = head;
+    h1_pause(h1);
+    h1_wake_owner(h1, WAKE_INTERIM);
+}
+
+static void take_final(struct h1_codec *h1, struct head *head)
+{
+    struct stream *stream = &h1->stream;
+
+    h1->scan = (struct h1_scan){ 0 };
+    stream->rx_head = head;
+    if (!head->may_persist)
+        h1->must_close = true;
+    if (head->status == 101) {
+        h1->rx = RX_HOLD;
+        h1_pause(h1);
+    } else {
+        h1_begin_body(h1, head);
+    }
+    h1_wake_owner(h1, WAKE_HEAD);
+}
+
+static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
+{
+    struct text  text = slice_text(bytes);
+    struct head *head = NULL;
+    size_t       size = 0;
+    int          fault = FAULT_NONE;
+
+    h1->stream.has_reply_begun = true;
+    switch (h1_scan(&h1->scan, text.ptr, text.len, &h1->limits, &size, &fault)) {
+    case H1_SCAN_MORE:
+        return 0;
+    case H1_SCAN_DONE:
+        head = parse_head(h1, text_part(text, 0, size), &fault);
+        break;
+    case H1_SCAN_BAD:
+        fault = fault == FAULT_LINE_TOO_LONG || fault == FAULT_HEAD_TOO_LARGE ? FAULT_RESPONSE_LARGE
+                                                                              : FAULT_BAD_RESPONSE;
+        break;
+    }
+    if (head == NULL) {
+        h1_fail(h1, fault);
+        return -1;
+    }
+    h1->stream.rx_bytes += size;
+    if (head->status < 200 && head->status != 101)
+        take_interim(h1, head);
+    else
+        take_final(h1, head);
+    return (ssize_t)size;
+}
+
+static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
+{
+    struct h1_codec *h1 = h1_of(protocol);
+    ssize_t          used = 0;
+
+    if (!h1->is_open)
+        return -1;   /* bytes that nobody asked for */
+    while ((size_t)used < bytes.len && !protocol->is_paused) {
+        struct slice rest = { .block = bytes.block, .start = bytes.start + (uint32_t)used,
+                              .len = bytes.len - (uint32_t)used };
+        ssize_t      n;
+
+        if (h1->rx == RX_DONE) {
+            h1->must_close = true;   /* surplus: this connection can't be trusted any more */
+            return (ssize_t)bytes.len;
+        }
+        n = h1->rx == RX_HEAD ? read_head(h1, rest) : h1_receive(h1, rest);
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        used += n;
+    }
+    return used;
+}
+
+/* Nothing, or a part of an answer, when the connection ended. */
+static int fault_of_end(const struct h1_codec *h1, enum loss why)
+{
+    const struct stream *stream = &h1->stream;
+
+    if (stream->rx_head != NULL)
+        return why == LOSS_TIMEOUT ? FAULT_BODY_TIMEOUT : FAULT_BODY_CUT;
+    if (why == LOSS_TIMEOUT)
+        return stream->is_tx_done ? FAULT_HEAD_TIMEOUT : FAULT_SEND_TIMEOUT;
+    if (stream->is_reused && !stream->has_reply_begun)
+        return FAULT_REUSED_CLOSED;
+    return why == LOSS_RESET ? FAULT_PEER_RESET : FAULT_PEER_CLOSED;
+}
+
+static void client_finish(struct protocol *protocol)
+{
+    struct h1_codec *h1 = h1_of(protocol);
+
+    h1->must_close = true;
+    if (!h1->is_open)
+        h1_close(h1);
+    else if (h1->rx == RX_UNTIL_CLOSE)
+        h1_end_body(h1);
+    else if (h1->rx == RX_TUNNEL) {
+        h1_end_body(h1);
+        h1->rx = RX_TUNNEL;
+    } else if (h1->rx != RX_DONE)
+        h1_fail(h1, fault_of_end(h1, LOSS_CLOSED));
+}
+
+/* ---- waiting ---- */
+
+static enum conn_wait client_wait(const struct protocol *protocol)
+{
+    const struct h1_codec *h1 = h1_of((struct protocol *)protocol);
+
+    if (!h1->is_open)
+        return CONN_WAIT_IDLE;
+    if (protocol->is_paused || h1->rx == RX_DONE || h1->rx == RX_TUNNEL || h1->rx == RX_HOLD)
+        return CONN_WAIT_NONE;
+    if (h1->rx == RX_HEAD && !h1->stream.is_tx_done)
+        return CONN_WAIT_NONE;   /* blocked writes have their own deadline */
+    return CONN_WAIT_BODY;
+}
+
+static void client_expire(struct protocol *protocol, enum conn_wait wait)
+{
+    struct h1_codec *h1 = h1_of(protocol);
+
+    if (wait == CONN_WAIT_IDLE)
+        h1_close(h1);
+    else
+        h1_fail(h1, fault_of_end(h1, LOSS_TIMEOUT));
+}
+
+static void client_lost(struct protocol *protocol, enum loss why)
+{
+    struct h1_codec *h1 = h1_of(protocol);
+    struct stream   *stream = &h1->stream;
+
+    h1->is_lost = true;
+    if (h1->is_open && (!stream->is_rx_done || !stream->is_tx_done))
+        h1_fail(h1, fault_of_end(h1, why));
+}
+
+/* ---- the stream ---- */
+
+static struct stream *client_open(struct codec *codec)
+{
+    struct h1_codec *h1 = container_of(codec, struct h1_codec, codec);
+    struct stream   *stream = &h1->stream;
+
+    h1_next_message(h1);
+    h1->is_open = true;
+    h1->messages++;
+    stream->is_reused = h1->messages > 1;
+    stream->tx_budget = TX_BUDGET_NONE;
+    return stream;
+}
+
+static unsigned client_room(const struct codec *codec)
+{
+    return h1_is_idle(codec) ? 1 : 0;
+}
+
+static enum h1_connection connection_of(const struct head *head)
+{
+    if (head->upgrade.len > 0)
+        return H1_CONNECTION_UPGRADE;
+    if (!head->may_persist)
+        return H1_CONNECTION_CLOSE;
+    return head->version < 11 ? H1_CONNECTION_KEEP_ALIVE : H1_CONNECTION_NONE;
+}
+
+static void client_send(struct stream *stream)
+{
+    struct h1_codec *h1 = h1_of_stream(stream);
+    struct head     *head = stream->tx_head;
+    struct writer    writer = writer_arena(stream->arena, 512);
+
+    if (h1->is_lost)
+        return;
+    if (!head->may_persist || stream->is_last)
+        h1->must_close = true;
+    h1_write_request(&writer, head, connection_of(head));
+    h1_begin_send(h1, writer_done(&writer), head->body, head->length);
+}
+
+static void client_reset(struct stream *stream, int fault)
+{
+    struct h1_codec *h1 = h1_of_stream(stream);
+
+    h1->must_close = true;
+    if (stream->fault == FAULT_NONE)
+        stream->fault = fault;
+    h1->out = h1->after = TEXT_NONE;
+    h1->frame_at = h1->frame_len = 0;
+    h1->tx = TX_NOTHING;
+    h1_close(h1);
+}
+
+static void client_release(struct stream *stream)
+{
+    struct h1_codec *h1 = h1_of_stream(stream);
+    bool             is_clean = stream->is_tx_done && stream->is_rx_done && !h1->must_close;
+
+    h1_let_go(h1);
+    if (h1->is_lost)
+        return;
+    if (is_clean)
+        h1_next_message(h1);
+    else
+        h1_close(h1);
+    h1_resume(h1);
+}
+
+static void client_drain(struct codec *codec)
+{
+    struct h1_codec *h1 = container_of(codec, struct h1_codec, codec);
+
+    h1->is_draining = h1->must_close = true;
+    if (!h1->is_open)
+        h1_close(h1);
+}
+
+static const struct protocol_ops client_protocol = {
+    .feed = client_feed,
+    .finish = client_finish,
+    .fill = h1_fill,
+    .sent = h1_sent,
+    .wait = client_wait,
+    .expire = client_expire,
+    .lost = client_lost,
+    .is_held = h1_is_held,
+    .free = h1_free,
+    .splice_in = h1_splice_in,
+    .spliced_in = h1_spliced_in,
+    .splice_out = h1_splice_out,
+    .spliced_out = h1_spliced_out,
+};
+
+static const struct codec_ops client_codec = {
+    .name = "h1",
+    .open = client_open,
+    .room = client_room,
+    .drain = client_drain,
+};
+
+static const struct stream_ops client_stream = {
+    .send = client_send,
+    .tunnel = h1_start_tunnel,
+    .reset = client_reset,
+    .release = client_release,
+};
+
+void h1_client_init(struct h1_codec *h1)
+{
+    h1_init(h1, &client_protocol, &client_codec, &client_stream);
+}
