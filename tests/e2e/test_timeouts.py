@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""Clients and origins that are slow: each wait has its end, and rates their limit."""
+import time
+
+import pytest
+
+from harness.client import Client, chunk, request
+from harness.origin import reply
+from harness.wire import Closed
+
+ours = pytest.mark.ours
+
+CONF = """
+server {
+    listen @P@;
+    client_header_timeout 1s;
+    client_body_timeout 500ms;
+    send_timeout 1s;
+    keepalive_timeout 700ms;
+    location / { proxy_pass http://@O@; proxy_connect_timeout 500ms; proxy_read_timeout 500ms; proxy_send_timeout 500ms; }
+    location /direct { proxy_pass http://@O@; proxy_request_buffering off; proxy_http_version 1.1;
+                       proxy_read_timeout 2s; proxy_send_timeout 500ms; }
+    location /unbuffered { proxy_pass http://@O@; proxy_buffering off; }
+    location /full { proxy_pass http://@FULL@; proxy_connect_timeout 400ms; }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def back(shared_origin):
+    return shared_origin()
+
+
+@pytest.fixture(scope="module")
+def full(shared_origin):
+    """A listener whose backlog is full: connects hang."""
+    origin = shared_origin(accepting=False, backlog=0)
+    origin.plugs = []
+    for _ in range(3):
+        try:
+            origin.plugs.append(Client(origin.address, timeout=0.2))
+        except OSError:
+            break
+    return origin
+
+
+@pytest.fixture(scope="module")
+def desk(shared_proxy, back, full):
+    return shared_proxy(CONF, O=back, FULL=full)
+
+
+@pytest.fixture(autouse=True)
+def clean(back):
+    back.reset()
+
+
+def spent(begin):
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("interval", [5, 0.1], ids=["silence", "slowloris"])
+def test_the_head_has_a_deadline_in_total(desk, back, interval):
+    before, begin = back.bytes, time.monotonic()
+    with desk.connect() as client:
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        while spent(begin) < 3:
+            try:
+                if not client.is_silent(interval):
+                    break
+                client.send("a")
+            except OSError:
+                break
+    assert 0.8 < spent(begin) < 2.5
+    assert back.bytes == before
+
+
+@ours
+@pytest.mark.parametrize("start", ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_a_slow_head_is_408(desk, start):
+    with desk.send_raw(start) as client:
+        assert client.response().status == 408
+        client.expect_closed()
+
+
+def test_a_silent_connection_is_closed_without_a_word(desk):
+    begin = time.monotonic()
+    with desk.connect() as client:
+        client.expect_closed(3)
+    assert 0.6 < spent(begin) < 2.5
+
+
+def test_an_idle_connection_is_closed_after_keepalive_timeout(desk):
+    with desk.connect() as client:
+        client.ask()
+        begin = time.monotonic()
+        client.expect_closed(3)
+    assert 0.5 < spent(begin) < 1.6
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_slow_body_is_408(desk, back, chunked):
+    begin = time.monotonic()
+    framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": "100"}
+    with desk.send_raw(request("POST", fields=framing) + (chunk(b"abc") if chunked else b"abc")) as client:
+        try:
+            assert client.response().status == 408
+        except Closed:
+            pass
+    assert 0.3 < spent(begin) < 2
+    assert back.requests == []
+
+
+def test_the_body_timeout_is_between_two_reads(desk, back):
+    with desk.connect() as client:
+        client.send(request("POST", fields={"Content-Length": "6"}))
+        for _ in range(6):
+            time.sleep(0.2)
+            client.send("x")
+        assert client.response().json["length"] == 6
+
+
+def test_a_client_that_does_not_read_is_cut(desk, back):
+    """send_timeout between two writes."""
+    back.handle = lambda _: reply(body=b"x" * 30_000_000)
+    with desk.connect(receive_buffer=4096) as client:
+        client.send(request("GET", "/unbuffered"))
+        client.take(1000)
+        time.sleep(2.2)
+        client.sock.settimeout(5)
+        with pytest.raises(Closed):
+            client.take(30_000_000)
+
+
+def test_connect_timeout_is_504(desk, full):
+    begin = time.monotonic()
+    assert desk.get("/full").status == 504
+    assert 0.3 < spent(begin) < 1.5
+    desk.wait_error(r"upstream timed out \(110: Connection timed out\) while connecting to upstream, client: ")
+
+
+def test_read_timeout_is_504(desk, back):
+    back.script = lambda conn: (conn.request(), conn.hang(3))
+    begin = time.monotonic()
+    with desk.connect() as client:
+        assert client.ask().status == 504
+        assert 0.3 < spent(begin) < 1.5
+        back.reset()
+        assert client.ask().status == 200
+
+
+def test_read_timeout_is_between_two_reads(desk, back):
+    def script(conn):
+        conn.request()
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        for _ in range(5):
+            time.sleep(0.2)
+            conn.send("x")
+    back.script = script
+    assert desk.get().body == b"xxxxx"
+
+
+def test_send_timeout_to_the_origin_is_504(shared_proxy, shared_origin):
+    """The origin reads the head and nothing more."""
+    stuck = shared_origin(script=lambda conn: (conn.request_head(), time.sleep(4)), receive_buffer=4096)
+    desk = shared_proxy("""server { listen @P@; client_max_body_size 0; location / { proxy_pass http://@O@;
+                           proxy_send_timeout 500ms; proxy_read_timeout 5s; } }""", O=stuck)
+    begin = time.monotonic()
+    with desk.connect(timeout=6) as client:
+        client.send(request("POST", "/", fields={"Content-Length": "20000000"}))
+        try:
+            client.send(b"x" * 20_000_000)
+        except OSError:
+            pass
+        try:
+            assert client.response().status == 504
+        except Closed:
+            pass
+    assert spent(begin) < 3.5
+    desk.wait_error(r"upstream timed out \(110: Connection timed out\) while sending request to upstream, client: ")
+    desk.stop()
+
+
+def test_other_requests_do_not_wait_for_a_hanging_one(desk, back):
+    """F10: one origin hangs, the others are as quick as ever."""
+    def script(conn):
+        wanted = conn.request()
+        if wanted.target == "/hang":
+            conn.hang(2)
+        else:
+            conn.send(reply(body="quick", close=True))
+    back.script = script
+    hanging = [desk.send_raw(request("GET", "/hang")) for _ in range(20)]
+    begin = time.monotonic()
+    for _ in range(20):
+        assert desk.get("/quick").body == b"quick"
+    assert spent(begin) < 0.4
+    for client in hanging:
+        client.close()
+
+
+# ---- rates ------------------------------------------------------------------------------------------
+
+def test_limit_rate(proxy, origin):
+    back = origin(handle=lambda _: reply(body=b"x" * 30000))
+    desk = proxy("""server { listen @P@; location / { limit_rate 20k; proxy_pass http://@O@; }
+        location /after { limit_rate 10k; limit_rate_after 30k; proxy_pass http://@O@; }
+        location /off { limit_rate 0; proxy_pass http://@O@; }
+        location /var { limit_rate $arg_r; proxy_pass http://@O@; } }""", O=back)
+    begin = time.monotonic()
+    assert len(desk.get().body) == 30000
+    assert 0.9 < spent(begin) < 2.6
+    for target in ("/after", "/off", "/var?r=0"):
+        begin = time.monotonic()
+        assert len(desk.get(target).body) == 30000
+        assert spent(begin) < 0.5
+    begin = time.monotonic()
+    assert len(desk.get("/var?r=15k").body) == 30000
+    assert 0.4 < spent(begin) < 2
+
+
+def test_limit_rate_after(proxy, origin):
+    back = origin(handle=lambda _: reply(body=b"x" * 80000))
+    desk = proxy("""server { listen @P@; location / { limit_rate 20k; limit_rate_after 40000; proxy_pass http://@O@; } }""", O=back)
+    begin = time.monotonic()
+    with desk.send_raw(request()) as client:
+        client.take_head()
+        client.take(40000)
+        assert spent(begin) < 0.5
+        client.take(40000)
+    assert 0.5 < spent(begin) < 3
+
+
+def test_proxy_limit_rate(proxy, origin):
+    back = origin(handle=lambda _: reply(body=b"x" * 60000))
+    desk = proxy("""server { listen @P@; location / { proxy_limit_rate 30k; proxy_buffers 8 4k; proxy_pass http://@O@; } }""", O=back)
+    begin = time.monotonic()
+    assert len(desk.get().body) == 60000
+    assert 0.7 < spent(begin) < 3.5
+
+
+# ---- keep-alive -------------------------------------------------------------------------------------
+
+def test_keepalive_requests(proxy):
+    desk = proxy("server { listen @P@; keepalive_requests 3; location / { return 200 x; } }")
+    with desk.connect() as client:
+        assert [client.ask().get("Connection") for _ in range(3)] == ["keep-alive", "keep-alive", "close"]
+        client.expect_closed()
+
+
+def test_keepalive_timeout_zero(proxy):
+    desk = proxy("server { listen @P@; keepalive_timeout 0; location / { return 200 x; } }")
+    with desk.connect() as client:
+        assert client.ask().get("Connection") == "close"
+        client.expect_closed()
+
+
+def test_keepalive_timeout_header(proxy):
+    desk = proxy("server { listen @P@; keepalive_timeout 60s 45s; location / { return 200 x; } }")
+    assert desk.get().get("Keep-Alive") == "timeout=45"
+
+
+def test_keepalive_time(proxy):
+    desk = proxy("server { listen @P@; keepalive_time 300ms; location / { return 200 x; } }")
+    with desk.connect() as client:
+        assert client.ask().get("Connection") == "keep-alive"
+        time.sleep(0.5)
+        assert client.ask().get("Connection") == "close"
+        client.expect_closed()
+
+
+def test_http_1_0_keep_alive(proxy):
+    desk = proxy("server { listen @P@; return 200 x; }")
+    with desk.connect() as client:
+        answer = client.ask("GET", "/", version="1.0", fields={"Connection": "keep-alive"})
+        assert answer.get("Connection") == "keep-alive"
+        assert client.ask("GET", "/", version="1.0", fields={"Connection": "keep-alive"}).body == b"x"
+        assert client.ask("GET", "/", version="1.0").get("Connection") == "close"
+        client.expect_closed()
+
+
+def test_connection_close_in_any_form(proxy):
+    desk = proxy("server { listen @P@; return 200 x; }")
+    for fields in ([("Connection", "CLOSE")], [("connection", "close")]):
+        with desk.connect() as client:
+            assert client.ask("GET", "/", fields=fields).get("Connection") == "close"
+            client.expect_closed()
+
+
+def test_connection_close_in_a_list(proxy):
+    desk = proxy("server { listen @P@; return 200 x; }")
+    for fields in ([("Connection", "x, close")], [("Connection", "x"), ("Connection", "close")]):
+        with desk.connect() as client:
+            assert client.ask("GET", "/", fields=fields).get("Connection") == "close"
+            client.expect_closed()
+
+
+def test_half_close_after_the_request_still_gets_the_answer(proxy, origin):
+    """A client that shuts its sending side (like nc) is served when the configuration ignores aborts."""
+    import socket
+    desk = proxy("""server { listen @P@; proxy_ignore_client_abort on; location / { proxy_pass http://@O@; } }""",
+                 O=origin(handle=lambda _: (time.sleep(0.1), reply(body="late"))[1]))
+    with desk.send_raw(request(close=True)) as client:
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.response().body == b"late"
+
+
+def test_lingering_close_lets_the_answer_arrive(proxy):
+    """The client still sends when it is refused: it must be able to read why (no RST)."""
+    desk = proxy("server { listen @P@; client_max_body_size 1k; location / { proxy_pass http://@O@; } }")
+    with desk.connect() as client:
+        client.send(request("POST", "/", fields={"Content-Length": "200000"}))
+        time.sleep(0.1)
+        for _ in range(10):
+            client.send(b"x" * 20000)
+            time.sleep(0.01)
+        assert client.response().status == 413
