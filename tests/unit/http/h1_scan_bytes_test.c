@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/* h1_scan_bytes: the vector form says what the scalar one says, at every offset and alignment. */
+#include "check.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/h1_scan_bytes.h"
+
+static void every_byte_is_judged_alike(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char bytes[16];
+        bool is_control = (c < 0x20 && c != '\t') || c == 0x7f;
+        memset(bytes, 'a', sizeof(bytes));
+        bytes[11] = (char)c;
+        assert_int_equal(h1_scan_bytes(bytes, 16), is_control ? 11 : 16);
+        assert_int_equal(h1_scan_bytes_scalar(bytes, 16), is_control ? 11 : 16);
+    }
+}
+
+/* Each length in an allocation of its own, so that the sanitizer sees a read beyond it. */
+static void every_offset_and_length_agree(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 70; len++) {
+        char *bytes = mem_try(len + 1);
+        assert_non_null(bytes);
+        memset(bytes, 0xe4, len);
+        assert_int_equal(h1_scan_bytes(bytes, len), len);
+        for (size_t at = len; at-- > 0;) {
+            bytes[at] = '\r';
+            for (size_t from = 0; from <= at; from++)
+                assert_int_equal(h1_scan_bytes(bytes + from, len - from), at - from);
+        }
+        mem_free(bytes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_is_judged_alike),
+        cmocka_unit_test(every_offset_and_length_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
