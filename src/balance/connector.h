@@ -2,13 +2,12 @@
 /* "Give me a stream to this peer": an idle connection or a new one, with a deadline.
  *
  * Embedded in the exchange, one attempt at a time: connector_start(), then poll until it is READY or
- * FAILED, then connector_release() when the stream is done with (it then rests or is closed) or
- * connector_abort(). One loop. */
+ * FAILED, then connector_release() when the stream is done with. One loop. */
 #ifndef BALANCE_CONNECTOR_H
 #define BALANCE_CONNECTOR_H
 
 #include "balance/group.h"
-#include "http/codec.h"
+#include "http/h1_codec.h"
 
 struct peer_conn;
 
@@ -37,9 +36,10 @@ void connector_start(struct connector *connector, const struct connector_ask *as
                      struct loop *loop, struct task *waiter);
 /* *reterr_fault with FAILED. */
 enum connector_state connector_poll(struct connector *connector, int *reterr_fault);
-/* READY: the stream to send on; owner is not set. */
+/* READY, once: the stream to send on; owner is not set. */
 struct stream *connector_stream(struct connector *connector);
-/* Releases the stream; keeps the connection when it is fit and `may_keep`. */
+/* Gives the connection back, in whatever state: it rests if it is fit and `may_keep`, else it is
+ * closed. The stream has been released before. */
 void connector_release(struct connector *connector, struct loop *loop, bool may_keep);
 
 #endif

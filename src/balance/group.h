@@ -4,7 +4,8 @@
  *
  * A group's lock guards the list of peers and the round-robin state; it is held for a pick and never
  * over I/O. Counters are atomics. Idle connections are per loop and need no lock (balance/idle.h). A
- * peer lives as long as its group lists it or somebody holds it (peer_ref). */
+ * peer lives as long as its group lists it or somebody holds it (peer_ref), a group as long as a
+ * snapshot names it or one of its peers lives. */
 #ifndef BALANCE_GROUP_H
 #define BALANCE_GROUP_H
 
@@ -43,6 +44,13 @@ void group_unbind(struct upstream *upstream);
 
 struct peer *peer_ref(struct peer *peer);
 void         peer_unref(struct peer **peer);
+
+/* A loop's idle connections to all peers of a group, newest first (balance/idle.c). */
+struct idle_list {
+    struct link conns;
+    uint32_t    count;
+};
+struct idle_list *group_idle(struct group *group, const struct loop *loop);
 
 /* What a pick wants to know. */
 struct pick_ask {

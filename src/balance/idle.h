@@ -8,13 +8,16 @@
 #define BALANCE_IDLE_H
 
 #include "balance/group.h"
-#include "http/codec.h"
+#include "http/h1_codec.h"
 
 /* A connection to a peer: at rest in its peer's list, or in use by one connector. */
 struct peer_conn {
-    struct conn  *conn;
-    struct codec *codec;
-    struct peer  *peer;                  /* referenced */
+    struct conn      *conn;
+    struct codec     *codec;
+    struct peer      *peer;              /* referenced */
+    struct loop      *loop;
+    struct connector *user;              /* NULL at rest */
+    int               error;             /* -errno that ended it */
     struct link   link;                  /* in peer->idle[loop], newest first */
     struct link   age_link;              /* in the loop's list of this group, newest first */
     struct task   task;                  /* woken when the conn ends while at rest */
@@ -28,7 +31,7 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer);
 /* Takes it: rests, or is closed when the upstream's keepalive says so. */
 void              idle_give(struct loop *loop, const struct upstream *upstream,
                             struct peer_conn *peer_conn);
-/* Closes all of this loop: at drain. */
-void              idle_close_all(struct loop *loop);
+/* No longer at rest: taken out of the lists. */
+void              idle_leave(struct loop *loop, struct peer_conn *peer_conn);
 
 #endif

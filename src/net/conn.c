@@ -130,6 +130,8 @@ void conn_close(struct conn *conn, enum loss why)
         socket_set_reset(conn->transport.fd);
     conn->transport.ops->close(&conn->transport);
     conn->protocol->ops->lost(conn->protocol, why);
+    if (conn->error_to != NULL)
+        *conn->error_to = conn->error;
     if (conn->owner != NULL)
         task_wake(conn->owner, WAKE_END);
     conn_bury_if_free(conn);

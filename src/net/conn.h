@@ -38,6 +38,7 @@ struct conn {
     uint64_t             bytes_in, bytes_out;
     struct task         *owner;          /* told of connecting (WRITABLE) and of the end (END) */
     int                  error;          /* -errno that ended it */
+    int                 *error_to;       /* where the owner wants it too, or NULL */
     uint8_t              wait;           /* enum conn_wait */
     bool                 is_connecting, is_readable, is_writable, has_hangup, has_seen_end;
     bool                 is_closed, is_buried, is_blocked, is_lingering, is_reset_on_timeout;

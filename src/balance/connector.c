@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/* Connectors: an idle connection at once, or a new one within the deadline. */
+#include "balance/connector.h"
+
+#include <errno.h>
+
+#include "balance/idle.h"
+#include "base/must.h"
+#include "base/pool.h"
+#include "net/socket.h"
+
+static struct pool pool = POOL("peer_conn", struct peer_conn, 256);
+
+static void peer_conn_release(struct corpse *corpse)
+{
+    struct peer_conn *peer_conn = container_of(corpse, struct peer_conn, corpse);
+
+    task_cancel(&peer_conn->task);
+    pool_give(&pool, peer_conn);
+}
+
+static int fault_of_connect(int error)
+{
+    switch (error) {
+    case -ETIMEDOUT:
+        return FAULT_CONNECT_TIMEOUT;
+    case -ECONNREFUSED:
+        return FAULT_CONNECT_REFUSED;
+    case -EMFILE:
+    case -ENFILE:
+        return FAULT_NO_DESCRIPTORS;
+    default:
+        return FAULT_CONNECT_FAILED;
+    }
+}
+
+static void set_state(struct connector *connector, enum connector_state state, int fault)
+{
+    connector->state = state;
+    connector->fault = fault;
+    if (connector->waiter != NULL)
+        task_wake(connector->waiter, WAKE_LETTER);
+}
+
+/* News of the connection: it stands, or it has ended (in use, at rest or while connecting). */
+static void peer_conn_run(struct task *task, unsigned wakes)
+{
+    struct peer_conn *peer_conn = container_of(task, struct peer_conn, task);
+    struct connector *user = peer_conn->user;
+
+    if (user != NULL && user->state == CONNECTOR_WAITING) {
+        if (wakes & WAKE_END)
+            set_state(user, CONNECTOR_FAILED, fault_of_connect(peer_conn->error));
+        else if (wakes & WAKE_WRITABLE)
+            set_state(user, CONNECTOR_READY, FAULT_NONE);
+    }
+    if (!(wakes & WAKE_END))
+        return;
+    if (user != NULL)
+        user->peer_conn = NULL;
+    idle_leave(peer_conn->loop, peer_conn);
+    peer_unref(&peer_conn->peer);
+    loop_bury(peer_conn->loop, &peer_conn->corpse);
+}
+
+static struct peer_conn *peer_conn_new(struct loop *loop, struct peer *peer)
+{
+    struct peer_conn *peer_conn = pool_take(&pool);
+
+    peer_conn->loop = loop;
+    peer_conn->peer = peer_ref(peer);
+    peer_conn->made_ms = loop_now_ms(loop);
+    list_init(&peer_conn->link);
+    list_init(&peer_conn->age_link);
+    task_init(&peer_conn->task, peer_conn_run);
+    peer_conn->corpse.release = peer_conn_release;
+    return peer_conn;
+}
+
+/* -errno when the system refuses at once. */
+static int connect_new(struct connector *connector, const struct connector_ask *ask,
+                       struct loop *loop)
+{
+    struct peer_conn *peer_conn;
+    bool              is_in_progress;
+    int               fd, r;
+
+    r = socket_connect(&ask->peer->address, ask->bind_to, &fd, &is_in_progress);
+    if (r < 0)
+        return r;
+    if (ask->has_socket_keepalive)
+        socket_set_keepalive(fd);
+    peer_conn = peer_conn_new(loop, ask->peer);
+    peer_conn->codec = h1_client_new();
+    peer_conn->conn = conn_open(loop, fd, &peer_conn->codec->protocol, &ask->timeouts,
+                                &peer_conn->task, loop_now_ms(loop) + ask->connect_timeout_ms);
+    if (peer_conn->conn == NULL) {
+        peer_unref(&peer_conn->peer);
+        loop_bury(loop, &peer_conn->corpse);
+        return -ENOMEM;
+    }
+    peer_conn->conn->error_to = &peer_conn->error;
+    h1_attach(peer_conn->codec, peer_conn->conn);
+    connector->peer_conn = peer_conn;
+    return 0;
+}
+
+void connector_start(struct connector *connector, const struct connector_ask *ask,
+                     struct loop *loop, struct task *waiter)
+{
+    struct peer_conn *kept = ask->must_be_new ? NULL : idle_take(loop, ask->peer);
+    int               r;
+
+    *connector = (struct connector){ .upstream = ask->upstream, .waiter = waiter };
+    if (kept != NULL) {
+        connector->peer_conn = kept;
+        conn_set_timeouts(kept->conn, &ask->timeouts);
+        connector->state = CONNECTOR_READY;
+    } else {
+        connector->state = CONNECTOR_WAITING;
+        r = connect_new(connector, ask, loop);
+        if (r < 0) {
+            connector->state = CONNECTOR_FAILED;
+            connector->fault = fault_of_connect(r);
+            return;
+        }
+    }
+    connector->peer_conn->user = connector;
+    h1_set_limits(connector->peer_conn->codec, &ask->limits);
+}
+
+enum connector_state connector_poll(struct connector *connector, int *reterr_fault)
+{
+    if (connector->state == CONNECTOR_FAILED)
+        *reterr_fault = connector->fault;
+    return connector->state;
+}
+
+struct stream *connector_stream(struct connector *connector)
+{
+    struct peer_conn *peer_conn = connector->peer_conn;
+
+    must(connector->state == CONNECTOR_READY && peer_conn != NULL);
+    peer_conn->served++;
+    return peer_conn->codec->ops->open(peer_conn->codec);
+}
+
+void connector_release(struct connector *connector, struct loop *loop, bool may_keep)
+{
+    struct peer_conn *peer_conn = connector->peer_conn;
+
+    connector->peer_conn = NULL;
+    connector->state = CONNECTOR_NONE;
+    if (peer_conn == NULL)
+        return;
+    peer_conn->user = NULL;
+    if (may_keep)
+        idle_give(loop, connector->upstream, peer_conn);
+    else
+        conn_close(peer_conn->conn, LOSS_CLOSED);
+}
