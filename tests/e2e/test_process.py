@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: MIT
+"""Command line, signals, pid file, and what happens when a process dies."""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.client import Client, request
+from harness.load import Load
+from harness.origin import reply
+from harness.proxy import BINARY, children_of, is_nginx, state_of
+from harness.wire import Closed
+
+ours = pytest.mark.ours
+NAME = "nginx" if is_nginx() else "frontdesk"
+
+CONF = "server { listen @P@; location / { return 200 ok; } }"
+
+
+def run(*arguments):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=10, check=False)
+
+
+# ---- versions and help ------------------------------------------------------------------------------
+
+def test_v():
+    done = run("-v")
+    assert done.returncode == 0 and done.stdout == ""
+    assert re.fullmatch(rf"{NAME} version: {NAME}/\d+\.\d+\.\d+\n", done.stderr)
+
+
+def test_big_v():
+    done = run("-V")
+    assert done.returncode == 0 and done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert re.fullmatch(rf"{NAME} version: {NAME}/\d+\.\d+\.\d+", lines[0])
+    assert any(re.match(r"built (by|with) ", line) for line in lines)
+    assert any(re.match(r"built with OpenSSL \d", line) for line in lines)
+    assert "TLS SNI support enabled" in lines
+    assert any(line.startswith("configure arguments: --") or line == "configure arguments:" for line in lines)
+
+
+def test_h():
+    done = run("-h")
+    assert done.returncode == 0
+    said = done.stdout + done.stderr
+    for option in ("-v", "-V", "-t", "-T", "-q", "-s signal", "-p prefix", "-e filename", "-c filename", "-g directives"):
+        assert option in said
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["-x"], 'invalid option: "x"'), (["what"], 'invalid option: "what"'), (["-s", "dance"], 'invalid option: "-s dance"'),
+    (["-c"], 'option "-c" requires file name'), (["-g"], 'option "-g" requires parameter'), (["-p"], 'option "-p" requires directory name'),
+])
+def test_bad_options(arguments, words):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_options_may_be_joined(proxy):
+    desk = proxy(CONF, start=False)
+    done = run(f"-p{desk.directory}/", f"-c{desk.conf}", f"-e{desk.error_path}", "-tq")
+    assert done.returncode == 0
+    assert done.stdout + done.stderr == ""
+
+
+# ---- -t, -T -----------------------------------------------------------------------------------------
+
+def test_t(proxy):
+    desk = proxy(CONF, start=False)
+    done = desk.run("-t")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-2:] == [f"{NAME}: the configuration file {desk.conf} syntax is ok",
+                                             f"{NAME}: configuration file {desk.conf} test is successful"]
+
+
+def test_t_of_a_missing_file(proxy):
+    desk = proxy(start=False, http=CONF)
+    os.unlink(desk.conf)
+    done = desk.run("-t")
+    assert done.returncode == 1
+    assert re.search(rf'{NAME}: \[emerg\] open\(\) "{desk.conf}" failed \(2: No such file or directory\)', done.stderr)
+    assert f"{NAME}: configuration file {desk.conf} test failed" in done.stderr
+
+
+@pytest.mark.parametrize("conf, words, line", [
+    ("events {}\nhttp {\n  nonsense on;\n}\n", 'unknown directive "nonsense"', 3),
+    ("events {}\nhttp { server { listen 80\n } }\n", 'unexpected "}"', 2),
+    ("events {}\nhttp {\n server { }\n", 'unexpected end of file, expecting "}"', 4),
+    ("events {}\nhttp { } }\n", 'unexpected "}"', 2),
+    ("events {}\nhttp { server { ; } }\n", 'unexpected ";"', 2),
+    ("events {}\nhttp { server_tokens; }\n", 'invalid number of arguments in "server_tokens" directive', 2),
+    ("events {}\nhttp { server_tokens maybe; }\n", 'invalid value "maybe"', 2),
+    ("events {}\nhttp {\n keepalive_timeout soon;\n}\n", '"keepalive_timeout" directive invalid value', 3),
+    ("events {}\nhttp { client_max_body_size 1x; }\n", '"client_max_body_size" directive invalid value', 2),
+    ("events {}\nlisten 80;\n", '"listen" directive is not allowed here', 2),
+    ("events {}\nhttp { worker_processes 1; }\n", '"worker_processes" directive is not allowed here', 2),
+    ("events {}\nhttp { sendfile on; sendfile on; }\n", '"sendfile" directive is duplicate', 2),
+    ("events {}\nhttp { server { location { } } }\n", 'invalid number of arguments in "location" directive', 2),
+    ("events {}\nhttp { server \"x { } }\n", 'unexpected end of file', None),
+    ("events {}\nhttp { include missing.conf; }\n", 'failed (2: No such file or directory)', 2),
+    ("events {}\nhttp { proxy_connect_timeout 1h30; server { } }\n", None, None),
+    ("worker_processes many;\nevents {}\n", "invalid value", 1),
+    ("events { use nonsense; }\n", 'invalid event type "nonsense"', 1),
+])
+def test_t_finds(proxy, conf, words, line):
+    desk = proxy(conf=conf, start=False)
+    done = desk.run("-t")
+    if words is None:
+        assert done.returncode in (0, 1)
+        return
+    assert done.returncode == 1
+    assert words in done.stderr
+    if line:
+        assert re.search(rf"{NAME}: \[emerg\] .*{re.escape(words)}.* in {re.escape(desk.conf)}:{line}$", done.stderr, re.M)
+
+
+@ours
+def test_t_shows_the_line_with_a_caret_and_a_guess(proxy):
+    desk = proxy(conf="events {}\nhttp {\n  server {\n    proxy_pas http://127.0.0.1;\n  }\n}\n", start=False)
+    done = desk.run("-t")
+    assert done.returncode == 1
+    assert f'[emerg] unknown directive "proxy_pas" in {desk.conf}:4' in done.stderr
+    lines = done.stderr.splitlines()
+    at = next(i for i, text in enumerate(lines) if "proxy_pas http://127.0.0.1;" in text)
+    assert "^" in lines[at + 1]
+    assert lines[at + 1].index("^") == lines[at].index("proxy_pas")
+    assert re.search(r'did you mean "?proxy_pass"?', done.stderr)
+
+
+@ours
+def test_t_shows_every_error(proxy):
+    desk = proxy(conf="events {}\nhttp {\n  nonsens on;\n  server {\n    listen 99999999;\n    keepalive_timeout soon;\n  }\n  servr_tokens off;\n}\n",
+                 start=False)
+    done = desk.run("-t")
+    assert done.returncode == 1
+    for line in (3, 5, 6, 8):
+        assert f"{desk.conf}:{line}" in done.stderr, done.stderr
+
+
+@ours
+def test_a_directive_of_nginx_that_we_lack_is_named_as_such(proxy):
+    """Not a typo of the user's: the message says that it is known and missing."""
+    desk = proxy("server { location / { memcached_pass 127.0.0.1:11211; } }", start=False)
+    done = desk.run("-t")
+    assert done.returncode == 1
+    assert '"memcached_pass"' in done.stderr
+    assert "unknown directive" not in done.stderr
+
+
+def test_include_names_its_own_file(proxy):
+    desk = proxy("include parts/x.conf;", start=False)
+    path = desk.put("parts/x.conf", "\nserver {\n  bogus;\n}\n")
+    done = desk.run("-t")
+    assert f'unknown directive "bogus" in {path}:3' in done.stderr
+
+
+def test_big_t_dumps(proxy):
+    desk = proxy("include parts/*.conf;", start=False)
+    path = desk.put("parts/x.conf", CONF + " # a comment\n")
+    done = desk.run("-T")
+    assert done.returncode == 0
+    assert f"# configuration file {desk.conf}:\n" in done.stdout
+    assert f"# configuration file {path}:\n" in done.stdout
+    assert "# a comment" in done.stdout
+    assert "test is successful" in done.stderr
+
+
+def test_t_opens_no_port(proxy):
+    desk = proxy(CONF)
+    assert desk.run("-t").returncode == 0
+    assert desk.get().text == "ok"
+
+
+# ---- start ------------------------------------------------------------------------------------------
+
+def test_the_pid_file_is_the_started_process(proxy):
+    desk = proxy(CONF)
+    assert int(desk.read("frontdesk.pid")) == desk.pid
+    assert desk.read("frontdesk.pid").endswith("\n")
+    desk.stop()
+    assert not os.path.exists(desk.pid_file)
+
+
+def test_when_the_pid_file_is_there_the_ports_listen(proxy):
+    desk = proxy(CONF, start=False)
+    for _ in range(5):
+        desk.start(wait=False)
+        while not os.path.exists(desk.pid_file) or not desk.read("frontdesk.pid"):
+            time.sleep(0.0005)
+        Client(desk.address()).close()
+        desk.stop()
+
+
+def test_daemon(proxy):
+    desk = proxy(CONF, start=False)
+    with Daemon(desk) as daemon:
+        assert desk.get().text == "ok"
+        assert os.getsid(daemon.pid) == daemon.pid
+        os.kill(daemon.pid, signal.SIGTERM)
+        daemon.has_ended(daemon.pid)
+
+
+def test_g_and_relative_paths(proxy):
+    desk = proxy(conf="events {} http { access_log logs/x.log; include inc.conf; " + CONF + " }", start=False)
+    desk.put("inc.conf", "server_tokens off;")
+    desk.start("-g", "daemon off; pid frontdesk.pid; error_log logs/mine.log notice;")
+    assert not re.search(r"\d", desk.get().get("Server"))
+    assert desk.log_lines(1, "logs/x.log")
+    assert os.path.exists(desk.path("logs/mine.log"))
+
+
+def test_includes_resolve_against_the_configuration(proxy):
+    """Includes from the configuration's directory, logs from the prefix."""
+    desk = proxy(CONF, start=False)
+    os.mkdir(desk.path("etc"))
+    desk.conf = desk.path("etc/other.conf")
+    desk.put("etc/inc.conf", CONF)
+    desk.write("include inc.conf;")
+    desk.start()
+    assert desk.get().text == "ok"
+    assert desk.log_lines(1)
+
+
+def test_master_process_off(proxy):
+    desk = proxy(CONF, main="master_process off;")
+    assert desk.get().text == "ok"
+    assert desk.workers() == []
+
+
+def test_worker_is_not_root(proxy):
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    desk = proxy(CONF, main="user nobody nogroup;")
+    with open(f"/proc/{desk.worker()}/status", encoding="ascii") as file:
+        text = file.read()
+    assert re.search(r"^Uid:\s+65534\s+65534\s+65534\s+65534$", text, re.M)
+    assert re.search(r"^Gid:\s+65534\s", text, re.M)
+    assert desk.get().text == "ok"
+
+
+def test_missing_temporary_directories_are_made(proxy):
+    desk = proxy("client_body_temp_path made/body 1 2; proxy_temp_path made2;" + CONF, start=False, preamble="access_log off;")
+    os.mkdir(desk.path("made"))
+    desk.start()
+    assert os.path.isdir(desk.path("made2"))
+
+
+def test_worker_rlimit_nofile(proxy):
+    desk = proxy(CONF, main="worker_rlimit_nofile 777;")
+    with open(f"/proc/{desk.worker()}/limits", encoding="ascii") as file:
+        assert re.search(r"^Max open files\s+777\s+777\s", file.read(), re.M)
+
+
+@ours
+def test_worker_processes_is_the_number_of_loops(proxy):
+    """One worker process; its threads are the loops."""
+    desk = proxy(CONF, workers=3)
+    assert len(desk.workers()) == 1
+    assert desk.wait_for(lambda: len(os.listdir(f"/proc/{desk.worker()}/task")) >= 3, 3, "threads")
+    for _ in range(30):
+        assert desk.get().text == "ok"
+
+
+def test_worker_processes_auto(proxy):
+    desk = proxy(CONF, workers="auto")
+    assert [desk.get().text for _ in range(10)] == ["ok"] * 10
+
+
+# ---- signals ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_idle_stop_is_quick(proxy, number):
+    desk = proxy(CONF)
+    with desk.connect() as client:
+        client.ask()
+        begin = time.monotonic()
+        desk.stop(number)
+        assert time.monotonic() - begin < 1.5
+        client.expect_closed()
+    with pytest.raises(OSError):
+        desk.connect()
+
+
+def test_quit_finishes_what_runs(proxy, origin):
+    """F23: new connections are refused, downloads are finished, then it ends."""
+    go = threading.Event()
+
+    def script(conn):
+        conn.request()
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        go.wait(8)
+        conn.send("world")
+    desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; proxy_buffering off; } }", O=origin(script=script))
+    with desk.send_raw(request()) as client:
+        client.take_head()
+        assert client.take(5) == b"hello"
+        desk.tell(signal.SIGQUIT)
+
+        def refused():
+            try:
+                desk.connect().close()
+                return False
+            except OSError:
+                return True
+        desk.wait_for(refused, 3, "the port to close")
+        assert desk.process.poll() is None
+        go.set()
+        assert client.take(5) == b"world"
+        assert desk.process.wait(5) == 0
+
+
+def test_term_does_not_wait(proxy, origin):
+    back = origin(script=lambda conn: (conn.request(), conn.hang(8)))
+    desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; } }", O=back)
+    with desk.send_raw(request()) as client:
+        back.wait_requests(1)
+        begin = time.monotonic()
+        desk.stop(signal.SIGTERM)
+        assert time.monotonic() - begin < 2
+        client.rest()
+
+
+@pytest.mark.parametrize("word", ["stop", "quit"])
+def test_s_stop_and_quit(proxy, word):
+    desk = proxy(CONF)
+    assert desk.run("-s", word).returncode == 0
+    assert desk.process.wait(5) == 0
+
+
+def test_s_reload_and_reopen(proxy):
+    desk = proxy(CONF)
+    desk.write(CONF.replace("ok", "new"))
+    assert desk.run("-s", "reload").returncode == 0
+    desk.wait_for(lambda: desk.get().text == "new", 5, "the reload")
+    os.rename(desk.path("logs/access.log"), desk.path("logs/moved.log"))
+    assert desk.run("-s", "reopen").returncode == 0
+    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 5, "a new log")
+
+
+def test_s_without_a_process(proxy):
+    done = proxy(CONF, start=False).run("-s", "stop")
+    assert done.returncode == 1
+    assert 'failed (2: No such file or directory)' in done.stderr
+
+
+class Daemon:
+    """The proxy as a daemon (nginx takes USR2 and WINCH only then), ended by the pids of its files."""
+
+    def __init__(self, desk):
+        self.desk = desk
+        desk.write(conf="pid frontdesk.pid; error_log logs/error.log info; worker_processes 1; events {} "
+                        "http { access_log off; client_body_temp_path b; proxy_temp_path p; " + CONF + " }")
+        self.desk.start(wait=False)
+        assert desk.process.wait(10) == 0, desk.stderr() + desk.errors()
+        desk.process = None
+        self.pid = self.pid_of("frontdesk.pid")
+        self.seen = {self.pid}
+
+    def pid_of(self, name):
+        pid = int(self.desk.wait_for(lambda: self.desk.read(name).strip(), 8, name))
+        return pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        for pid in self.seen:
+            for one in [pid, *children_of(pid)]:
+                try:
+                    os.kill(one, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def workers(self, pid=None):
+        return [c for c in children_of(pid or self.pid) if state_of(c) not in ("", "Z")]
+
+    def has_ended(self, pid, seconds=10):
+        self.desk.wait_for(lambda: state_of(pid) in ("", "Z"), seconds, f"process {pid} to end")
+
+    def upgrade(self):
+        """USR2: the old supervisor keeps its sockets, the new one has its own pid file."""
+        os.kill(self.pid, signal.SIGUSR2)
+        old = self.pid_of("frontdesk.pid.oldbin")
+        self.desk.wait_for(lambda: self.desk.read("frontdesk.pid").strip() not in ("", str(self.pid)), 8, "a new pid")
+        new = self.pid_of("frontdesk.pid")
+        self.seen.add(new)
+        assert old == self.pid != new
+        self.desk.wait_for(lambda: self.workers(new), 8, "the new worker")
+        return new
+
+
+def test_usr2_upgrades_without_losing_a_request(proxy):
+    """F05: the new binary inherits the listeners; then the old one quits."""
+    desk = proxy(CONF, start=False)
+    with Daemon(desk) as daemon, Load(desk.address(), clients=4, expect=b"ok") as load:
+        load.wait(30)
+        new = daemon.upgrade()
+        load.wait(30)
+        os.kill(daemon.pid, signal.SIGQUIT)
+        daemon.has_ended(daemon.pid)
+        load.wait(100)
+        assert daemon.pid_of("frontdesk.pid") == new
+        os.kill(new, signal.SIGHUP)
+        load.wait(30)
+    assert load.failures == []
+
+
+def test_usr2_winch_and_roll_back(proxy):
+    """WINCH the old one's workers, HUP them back, QUIT the new one: as if nothing had been."""
+    desk = proxy(CONF, start=False)
+    with Daemon(desk) as daemon, Load(desk.address(), clients=2, expect=b"ok") as load:
+        new = daemon.upgrade()
+        os.kill(daemon.pid, signal.SIGWINCH)
+        desk.wait_for(lambda: [w for w in daemon.workers() if w != new and new not in (w,)] == [], 8, "the old workers to end")
+        load.wait(30)
+        os.kill(daemon.pid, signal.SIGHUP)
+        desk.wait_for(lambda: [w for w in daemon.workers() if w != new], 8, "old workers again")
+        os.kill(new, signal.SIGQUIT)
+        daemon.has_ended(new)
+        load.wait(100)
+        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
+    assert load.failures == []
+
+
+def test_usr2_with_a_broken_file_keeps_the_old_one(proxy):
+    desk = proxy(CONF, start=False)
+    with Daemon(desk) as daemon:
+        with open(desk.conf, "w", encoding="ascii") as file:
+            file.write("nonsense;")
+        os.kill(daemon.pid, signal.SIGUSR2)
+        desk.wait_error("nonsense")
+        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
+        assert desk.get().text == "ok"
+
+
+# ---- death of a worker ------------------------------------------------------------------------------
+
+def kill_worker(desk):
+    worker = desk.worker()
+    begin = time.monotonic()
+    os.kill(worker, signal.SIGKILL)
+    desk.wait_for(lambda: [w for w in desk.workers() if w != worker], 5, "a new worker")
+    return begin
+
+
+def test_a_killed_worker_is_replaced(proxy):
+    desk = proxy(CONF)
+    desk.may_alert = True
+    for _ in range(3):
+        begin = kill_worker(desk)
+        assert desk.get().text == "ok"
+        assert time.monotonic() - begin < 0.5
+    desk.wait_error(r"exited on signal 9")
+
+
+def test_waiting_connections_are_served_by_the_new_worker(proxy):
+    """Those in the backlog: connected while no worker was there."""
+    desk = proxy(CONF)
+    desk.may_alert = True
+    worker = desk.worker()
+    os.kill(worker, signal.SIGSTOP)
+    waiting = [desk.send_raw(request()) for _ in range(20)]
+    os.kill(worker, signal.SIGKILL)
+    for client in waiting:
+        assert client.response().text == "ok"
+        client.close()
+
+
+def test_a_crash_with_a_broken_file_on_disk(proxy):
+    """The last good configuration is kept in memory."""
+    desk = proxy(CONF + "server { listen @Q@; location / { return 200 $mapped; } } map $arg_a $mapped { 1 one; default other; }")
+    desk.may_alert = True
+    with open(desk.conf, "w", encoding="ascii") as file:
+        file.write("this is { not a configuration")
+    for _ in range(2):
+        kill_worker(desk)
+        assert desk.get().text == "ok"
+        assert desk.get("/?a=1", to="Q").text == "one"
+    os.unlink(desk.conf)
+    kill_worker(desk)
+    assert desk.get().text == "ok"
+
+
+@pytest.mark.slow
+def test_workers_die_under_load(proxy, origin):
+    """F01: only requests on the dead worker's connections fail; the next accept is quick."""
+    back = origin(handle=lambda _: reply(body="load"))
+    desk = proxy("""upstream u { server @O@; keepalive 16; } server { listen @P@; location / { proxy_pass http://u;
+        proxy_http_version 1.1; proxy_set_header Connection ""; } }""", O=back)
+    desk.may_alert = True
+    rounds = 30 if os.environ.get("FULL") else 5
+    slow = []
+    with Load(desk.address(), clients=6, expect=b"load", may_cut=True) as load:
+        for _ in range(rounds):
+            load.wait(50)
+            worker = desk.worker()
+            begin = time.monotonic()
+            os.kill(worker, signal.SIGKILL)
+            while True:
+                try:
+                    assert desk.get(timeout=3).text == "load"
+                    break
+                except (Closed, ConnectionError):
+                    continue
+            slow.append(time.monotonic() - begin)
+            time.sleep(0.6)
+        load.wait(50)
+    assert load.failures == []
+    assert sorted(slow)[len(slow) // 2] < 0.2, slow
+
+
+@ours
+def test_repeated_crashes_back_off_and_say_so(proxy):
+    desk = proxy(CONF)
+    desk.may_alert = True
+    for _ in range(8):
+        worker = desk.wait_for(lambda: (desk.workers() or [0])[0], 10, "a worker")
+        try:
+            os.kill(worker, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        desk.wait_for(lambda: worker not in desk.workers(), 5, "its end")
+    lines = [line for line in desk.errors().splitlines() if "exited on signal 9" in line]
+    assert len(lines) == 8
+    assert re.search(r"wait|delay|back|again in|restart", desk.errors(), re.I)
+    desk.wait_for(desk.workers, 15, "a worker after the pause")
+    assert desk.get(timeout=10).text == "ok"
+
+
+def test_the_worker_ends_with_its_supervisor(proxy):
+    """kill -9 of the supervisor must not leave a worker that holds the ports (or it must go on serving)."""
+    desk = proxy(CONF)
+    worker = desk.worker()
+    desk.process.kill()
+    desk.process.wait()
+    desk.process = None
+    time.sleep(0.2)
+    try:
+        if not is_nginx():
+            desk.wait_for(lambda: state_of(worker) in ("", "Z"), 5, "the worker to end")
+    finally:
+        if state_of(worker) not in ("", "Z"):
+            os.kill(worker, signal.SIGKILL)
