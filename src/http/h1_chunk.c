@@ -2,8 +2,8 @@
 /* The chunked decoder: a state machine of single bytes, since framing is a few bytes per chunk.
  *
  * Extensions are read by their grammar, because a reader who skips them to the next LF and one who
- * skips them to the next CRLF see different messages in the same bytes. White space between the size
- * and anything else is refused though RFC 9112 tolerates it there: peers disagree about it. */
+ * skips them to the next CRLF see different messages in the same bytes. White space outside of quotes
+ * is refused though RFC 9112 tolerates it there: peers disagree about it, and nobody sends it. */
 #include "http/h1_chunk.h"
 
 #include <stdbool.h>
@@ -18,13 +18,11 @@ enum chunk_state {
     STATE_SIZE,
     STATE_EXTENSION_START,               /* after ";" */
     STATE_NAME,
-    STATE_NAME_END,                      /* white space after it */
     STATE_VALUE_START,                   /* after "=" */
     STATE_VALUE,
     STATE_QUOTED,
     STATE_QUOTED_PAIR,                   /* after "\" */
     STATE_QUOTED_END,
-    STATE_VALUE_END,                     /* white space after it */
     STATE_SIZE_LF,
     STATE_CONTENT,
     STATE_CONTENT_CR,
@@ -77,17 +75,18 @@ static bool is_token(char c)
     return field_chars[(unsigned char)c] != 0;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* RFC 9110 5.6.4: qdtext and the second half of a quoted-pair, together. */
 static bool is_quotable(char c)
 {
     unsigned char byte = (unsigned char)c;
 
     return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+/* After a size, a name or a value. */
+static enum chunk_state step_delimiter(char c)
+{
+    return c == '\r' ? STATE_SIZE_LF : expect(c, ';', STATE_EXTENSION_START);
 }
 
 static enum chunk_state step_size(struct h1_chunk *chunk, enum chunk_state state, char c)
@@ -103,7 +102,7 @@ static enum chunk_state step_size(struct h1_chunk *chunk, enum chunk_state state
     }
     if (state == STATE_SIZE_START)
         return STATE_BAD;
-    return c == '\r' ? STATE_SIZE_LF : expect(c, ';', STATE_EXTENSION_START);
+    return step_delimiter(c);
 }
 
 static enum chunk_state step_size_lf(struct h1_chunk *chunk, char c)
@@ -114,36 +113,15 @@ static enum chunk_state step_size_lf(struct h1_chunk *chunk, char c)
     return chunk->left == 0 ? STATE_LAST : STATE_CONTENT;
 }
 
-/* What may follow a name or a value: `blank` is the state that white space leads to. */
-static enum chunk_state step_delimiter(char c, enum chunk_state blank)
+static enum chunk_state step_name(char c)
 {
-    if (is_space(c))
-        return blank;
-    return expect(c, ';', STATE_EXTENSION_START);
-}
-
-static enum chunk_state step_name(enum chunk_state state, char c)
-{
-    if (state == STATE_NAME && is_token(c))
+    if (is_token(c))
         return STATE_NAME;
-    if (state == STATE_NAME && c == '\r')
-        return STATE_SIZE_LF;
-    return c == '=' ? STATE_VALUE_START : step_delimiter(c, STATE_NAME_END);
-}
-
-static enum chunk_state step_value(enum chunk_state state, char c)
-{
-    if (state == STATE_VALUE && is_token(c))
-        return STATE_VALUE;
-    if (state != STATE_VALUE_END && c == '\r')
-        return STATE_SIZE_LF;
-    return step_delimiter(c, STATE_VALUE_END);
+    return c == '=' ? STATE_VALUE_START : step_delimiter(c);
 }
 
 static enum chunk_state step_value_start(char c)
 {
-    if (is_space(c))
-        return STATE_VALUE_START;
     if (c == '"')
         return STATE_QUOTED;
     return is_token(c) ? STATE_VALUE : STATE_BAD;
@@ -162,20 +140,19 @@ static enum chunk_state step_extension(struct h1_chunk *chunk, enum chunk_state 
 {
     if (++chunk->extension_bytes > EXTENSION_BYTES_MAX)
         return STATE_BAD;
-    if (state == STATE_EXTENSION_START) {
-        if (is_space(c))
-            return state;
+    if (state == STATE_EXTENSION_START)
         return is_token(c) ? STATE_NAME : STATE_BAD;
-    }
-    if (state == STATE_NAME || state == STATE_NAME_END)
-        return step_name(state, c);
+    if (state == STATE_NAME)
+        return step_name(c);
     if (state == STATE_VALUE_START)
         return step_value_start(c);
+    if (state == STATE_VALUE && is_token(c))
+        return STATE_VALUE;
     if (state == STATE_QUOTED)
         return step_quoted(c);
     if (state == STATE_QUOTED_PAIR)
         return is_quotable(c) ? STATE_QUOTED : STATE_BAD;
-    return step_value(state, c);
+    return step_delimiter(c);
 }
 
 static enum chunk_state step(struct h1_chunk *chunk, enum chunk_state state, char c)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The chunked coding (RFC 9112 7.1), decoded incrementally. Pure; the state is the caller's.
  *
- * CRLF only, 1 to 16 hexadecimal digits, no white space before the size; extensions are checked for
- * their grammar's characters, bounded (16 KB in a body) and dropped. */
+ * CRLF only, 1 to 16 hexadecimal digits, no white space around the size; extensions are checked for
+ * their grammar (without white space), bounded (16 KB in a body) and dropped. */
 #ifndef HTTP_H1_CHUNK_H
 #define HTTP_H1_CHUNK_H
 

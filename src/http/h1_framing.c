@@ -187,7 +187,7 @@ static void frame_connection(struct head *head, const struct h1_seen *seen, stru
     head->may_persist = !options.is_close && (head->version >= 11 || options.is_keep_alive)
                         && head->body != BODY_UNTIL_CLOSE;
     if (options.is_upgrade && head->version >= 11 && (seen->once & bit(FIELD_UPGRADE)))
-        head->upgrade = fields_joined(&head->fields, TEXT("Upgrade"), arena);
+        head->upgrade = text_trim(fields_joined(&head->fields, TEXT("Upgrade"), arena));
 }
 
 /* ---- responses ---- */

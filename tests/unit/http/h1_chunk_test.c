@@ -74,8 +74,8 @@ static void extensions_are_dropped(void **state)
 {
     (void)state;
     check_all_cuts("1;a\r\nx\r\n0;b=c\r\n", H1_CHUNK_LAST, "x");
-    check_all_cuts("1;a=\"q;\\\" \xe4\t\";b\r\nx\r\n0; c = d ;e\r\n", H1_CHUNK_LAST, "x");
-    check_all_cuts("1;a=\"\"\r\nx\r\n0;b=\"z\" ;c\r\n", H1_CHUNK_LAST, "x");
+    check_all_cuts("1;a=\"q;\\\" \xe4\t\";b\r\nx\r\n0;c=d;e\r\n", H1_CHUNK_LAST, "x");
+    check_all_cuts("1;a=\"\"\r\nx\r\n0;b=\"z\";c\r\n", H1_CHUNK_LAST, "x");
 }
 
 static void what_is_not_by_the_grammar_is_refused(void **state)
@@ -88,6 +88,7 @@ static void what_is_not_by_the_grammar_is_refused(void **state)
         "5;a=\"b\n\"\r\n", "5;a=\"b\r\n", "5;a=\"b\"c\r\n", "5;a=\"\\\n\"\r\n", "5;a=\"\x7f\"\r\n",
         "5;a=b\x01\r\n", "5;a\"\r\n", "5 ;a\r\n", "1\r\nab\r\n", "1\r\na\n0\r\n", "1\r\na\r0\r\n",
         "1\r\na0\r\n", "1\r\na\r\n\r\n", "5;a={\r\n", "5,\r\n",
+        "5; a\r\n", "5;a =b\r\n", "5;a= b\r\n", "5;a ;b\r\n", "5;a=\"b\" ;c\r\n",
     };
 
     (void)state;
