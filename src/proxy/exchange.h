@@ -76,6 +76,8 @@ struct exchange {
     struct attempt         *attempts, *last_attempt;
     unsigned                attempt_count;
     const struct upstream  *upstream;
+    struct peer            *chosen;      /* by pick: counted, given back by group_done() */
+    struct pick_ask         ask;         /* whom we have tried */
     struct text             upstream_host;   /* $proxy_host */
     struct text             upstream_port;   /* $proxy_port */
     struct text             upstream_uri;    /* from a proxy_pass with variables, or empty */
@@ -94,6 +96,12 @@ struct exchange {
     int                     fault;       /* first failure wins */
     unsigned                redirects;   /* internal ones so far */
     bool                    is_internal; /* came by error_page: `internal` locations are open */
+    unsigned                error_status;    /* that an error_page stands in for */
+    int                     error_answer;    /* struct error_page's answer, once has_error_page */
+    int                     noted_fault;     /* of the client's stream */
+    int64_t                 pace_started_ms;
+    uint64_t                tunnel_moved;
+    bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel,
                             is_upgrade_wanted, has_body_been_wanted, is_logged;
     struct log_scope        log_scope;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/* A client's connection as the front keeps it, and what an exchange may ask of it. */
+#ifndef PROXY_CLIENT_H
+#define PROXY_CLIENT_H
+
+#include "http/h1_codec.h"
+#include "proxy/snapshot.h"
+
+struct door;
+struct exchange;
+
+/* Owner: its front; dies when its conn has ended and its exchange is over. One loop. */
+struct client {
+    struct codec_host host;
+    struct task       task;              /* woken when the conn has ended */
+    struct conn      *conn;              /* NULL: ended */
+    struct codec     *codec;
+    struct door      *door;
+    struct exchange  *exchange;          /* NULL between requests */
+    struct link       link;              /* of the front's clients, oldest first */
+    int64_t           connected_ms;
+    uint64_t          serial;
+    struct corpse     corpse;
+    struct address_short {               /* struct address is ten times as large */
+        uint8_t  family;
+        uint16_t port;
+        uint8_t  bytes[16];
+    } remote;
+};
+
+void client_remote(const struct client *client, struct address *ret_address);
+/* No keep-alive for anybody: the front drains, or the door is gone. */
+bool client_is_draining(const struct client *client);
+/* The exchange is over; the client may now go. */
+void client_exchange_over(struct client *client);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/* Life of an exchange: built when a head is complete, driven by wakes, ended once. */
+#include "proxy/exchange.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "net/socket.h"
+#include "proxy/access_log.h"
+#include "proxy/client.h"
+#include "proxy/steps.h"
+
+enum { REQUEST_PIPE_BYTES = 64 * 1024 };
+
+static void exchange_run(struct task *task, unsigned wakes);
+static void exchange_end(struct exchange *x);
+static void describe(const struct log_scope *scope, struct writer *writer);
+
+struct exchange *exchange_of_scope(struct scope *scope)
+{
+    return container_of(scope, struct exchange, scope);
+}
+
+static void corpse_release(struct corpse *corpse)
+{
+    struct exchange *x = container_of(corpse, struct exchange, corpse);
+    struct arena    *arena = x->arena;
+
+    task_cancel(&x->task);
+    arena_free(&arena);   /* x lives in it */
+}
+
+void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
+                    const struct listen *listen, struct loop *loop)
+{
+    struct exchange *x = ARENA_NEW(stream->arena, struct exchange);
+
+    x->arena = stream->arena;
+    x->loop = loop;
+    x->client_conn = client;
+    x->client = stream;
+    x->request = stream->rx_head;
+    x->snapshot = snapshot;
+    x->listen = listen;
+    x->server = listen->servers[0];
+    x->location = &x->server->level;
+    x->log_scope = (struct log_scope){ .connection = client->serial, .describe = describe };
+    x->scope.arena = x->arena;
+    x->scope.slot_count = snapshot->site->slot_count;
+    if (x->scope.slot_count > 0)
+        x->scope.slots = ARENA_ARRAY(x->arena, struct text, x->scope.slot_count);
+    x->corpse.release = corpse_release;
+    task_init(&x->task, exchange_run);
+    timer_init(&x->timer, &x->task);
+    timer_init(&x->pace_timer, &x->task);
+    pin(loop, &snapshot->pinned);
+    client->exchange = x;
+    pipe_init(&x->request_body, REQUEST_PIPE_BYTES);
+    pipe_set_writer(&x->request_body, &stream->task);
+    stream->rx_body = &x->request_body;
+    stream->owner = &x->task;
+    x->step = &step_route;
+    task_wake(&x->task, WAKE_HEAD);
+}
+
+/* ---- the driver ---- */
+
+static void exchange_run(struct task *task, unsigned wakes)
+{
+    struct exchange *x = container_of(task, struct exchange, task);
+    enum turn        turn;
+
+    exchange_note(x, wakes);
+    do
+        turn = x->step->run(x);
+    while (turn == TURN_NEXT);
+    if (turn == TURN_DONE)
+        exchange_end(x);
+}
+
+enum turn exchange_go(struct exchange *x, const struct step *next)
+{
+    x->step = next;
+    if (log_is_shown(LOG_DEBUG))
+        exchange_log(x, LOG_DEBUG, "step %s", next->name);
+    return TURN_NEXT;
+}
+
+enum turn exchange_fail(struct exchange *x, int fault)
+{
+    x->fault = fault;
+    return exchange_go(x, &step_retry);
+}
+
+enum turn exchange_answer(struct exchange *x, unsigned status)
+{
+    x->status = status;
+    x->is_error_answer = true;
+    return exchange_go(x, &step_respond);
+}
+
+static void exchange_end(struct exchange *x)
+{
+    struct client *client = x->client_conn;
+
+    access_log_write(x);
+    if (x->peer != NULL || x->connector.state != CONNECTOR_NONE)
+        forward_abandon(x);
+    timer_remove(loop_timers(x->loop), &x->timer);
+    timer_remove(loop_timers(x->loop), &x->pace_timer);
+    pipe_set_writer(&x->request_body, NULL);
+    pipe_set_reader(&x->response_body, NULL);
+    x->client->ops->release(x->client);
+    pipe_done(&x->request_body);
+    pipe_done(&x->response_body);
+    unpin(x->loop, &x->snapshot->pinned);
+    task_cancel(&x->task);
+    loop_bury(x->loop, &x->corpse);
+    client_exchange_over(client);
+}
+
+/* ---- who we are, for the error log ---- */
+
+static void write_quoted(struct writer *writer, const char *key, struct text value)
+{
+    if (value.len == 0)
+        return;
+    writer_format(writer, ", %s: \"%.*s\"", key, TEXT_ARGS(value));
+}
+
+static void describe(const struct log_scope *scope, struct writer *writer)
+{
+    const struct exchange *x = container_of(scope, struct exchange, log_scope);
+    const struct head     *request = x->request;
+    struct address         remote;
+
+    client_remote(x->client_conn, &remote);
+    writer_string(writer, ", client: ");
+    address_write_ip(writer, &remote);
+    writer_format(writer, ", server: %.*s", TEXT_ARGS(x->server->first_name));
+    if (request->method_name.len > 0)
+        writer_format(writer, ", request: \"%.*s %.*s HTTP/%u.%u\"",
+                      TEXT_ARGS(request->method_name), TEXT_ARGS(request->target),
+                      request->version / 10, request->version % 10);
+    else
+        write_quoted(writer, "request", request->target);
+    if (x->last_attempt != NULL && x->location->proxy.pass != NULL)
+        writer_format(writer, ", upstream: \"http://%.*s%.*s\"",
+                      TEXT_ARGS(x->last_attempt->address), TEXT_ARGS(request->path));
+    write_quoted(writer, "host", request->authority);
+}
+
+void exchange_log(struct exchange *x, enum log_level level, const char *format, ...)
+{
+    const struct log *log = &x->location->error_log->log;
+    char              message[512];
+    va_list           args;
+
+    if (log->write == NULL)
+        log = log_used();
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    log_to(log, level, &x->log_scope, "%s", message);
+}
+
+/* ---- facts about the connection ---- */
+
+const struct address *exchange_remote(const struct exchange *x)
+{
+    struct address *remote = ARENA_NEW(x->arena, struct address);
+
+    client_remote(x->client_conn, remote);
+    return remote;
+}
+
+const struct address *exchange_local(struct exchange *x)
+{
+    struct address *local = ARENA_NEW(x->arena, struct address);
+
+    if (!address_is_wildcard(&x->listen->address) || x->client_conn->conn == NULL ||
+        socket_local(x->client_conn->conn->transport.fd, local) < 0)
+        *local = x->listen->address;
+    return local;
+}
+
+uint64_t exchange_serial(const struct exchange *x)
+{
+    return x->client_conn->serial;
+}
+
+unsigned exchange_request_number(const struct exchange *x)
+{
+    return h1_message_count(x->client_conn->codec);
+}
+
+int64_t exchange_connected_ms(const struct exchange *x)
+{
+    return x->client_conn->connected_ms;
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+/* Doors, clients, and who gets in when descriptors are short. */
+#include "proxy/front.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "net/socket.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+
+enum {
+    ACCEPTS_PER_RUN = 64,
+    PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
+    CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
+};
+
+/* A listening socket on this loop. Pins the configuration that it serves. Owner: the front; dies
+ * when it is closed and its last client is gone. */
+struct door {
+    struct link          link;
+    struct front        *front;
+    struct watch         watch;
+    struct task          task;
+    struct address       address;
+    struct snapshot     *snapshot;
+    const struct listen *listen;
+    unsigned             clients;
+    bool                 is_watched, is_open;
+    struct corpse        corpse;
+};
+
+struct front {
+    struct loop     *loop;
+    struct snapshot *snapshot;
+    struct link      doors, clients;
+    unsigned         client_count, connections_most;
+    bool             is_draining, is_paused, has_reported_full;
+    struct task      task;              /* the pause is over */
+    struct timer     timer;
+    void           (*drained)(void *arg);
+    void            *drained_arg;
+};
+
+static struct pool client_pool = POOL("client", struct client, 1024);
+
+static void door_run(struct task *task, unsigned wakes);
+static void front_run(struct task *task, unsigned wakes);
+static void front_pause(struct front *front);
+
+struct front *front_new(struct loop *loop, unsigned connections_most)
+{
+    struct front *front = mem_new(sizeof(*front));
+
+    front->loop = loop;
+    front->connections_most = connections_most;
+    list_init(&front->doors);
+    list_init(&front->clients);
+    task_init(&front->task, front_run);
+    timer_init(&front->timer, &front->task);
+    return front;
+}
+
+void front_free(struct front **front)
+{
+    struct front *dead = *front;
+
+    *front = NULL;
+    timer_remove(loop_timers(dead->loop), &dead->timer);
+    task_cancel(&dead->task);
+    mem_free(dead);
+}
+
+unsigned front_connections(const struct front *front)
+{
+    return front->client_count;
+}
+
+/* ---- doors ---- */
+
+static void door_release(struct corpse *corpse)
+{
+    struct door *door = container_of(corpse, struct door, corpse);
+
+    task_cancel(&door->task);
+    mem_free(door);
+}
+
+static void door_unwatch(struct door *door)
+{
+    if (door->is_watched)
+        loop_unwatch(door->front->loop, &door->watch);
+    door->is_watched = false;
+}
+
+static void door_watch(struct door *door)
+{
+    if (!door->is_open || door->is_watched || door->watch.fd < 0)
+        return;
+    door->is_watched = loop_watch(door->front->loop, &door->watch, true) == 0;
+}
+
+static void door_bury_if_unused(struct door *door)
+{
+    if (door->is_open || door->clients > 0)
+        return;
+    unpin(door->front->loop, &door->snapshot->pinned);
+    list_remove(&door->link);
+    loop_bury(door->front->loop, &door->corpse);
+}
+
+static struct door *door_find(struct front *front, const struct address *address)
+{
+    LIST_EACH(&front->doors, at) {
+        struct door *door = container_of(at, struct door, link);
+
+        if (door->is_open && address_is_equal(&door->address, address))
+            return door;
+    }
+    return NULL;
+}
+
+static struct door *door_new(struct front *front, const struct address *address)
+{
+    struct door *door = mem_new(sizeof(*door));
+
+    door->front = front;
+    door->address = *address;
+    door->is_open = true;
+    door->watch = (struct watch){ .fd = -1, .task = &door->task };
+    task_init(&door->task, door_run);
+    door->corpse.release = door_release;
+    list_append(&front->doors, &door->link);
+    return door;
+}
+
+static void door_serve(struct door *door, struct snapshot *snapshot, const struct listen *listen,
+                       int fd)
+{
+    struct loop *loop = door->front->loop;
+
+    pin(loop, &snapshot->pinned);
+    if (door->snapshot != NULL)
+        unpin(loop, &door->snapshot->pinned);
+    door->snapshot = snapshot;
+    door->listen = listen;
+    if (door->watch.fd != fd)
+        door_unwatch(door);
+    door->watch.fd = fd;
+    if (!door->front->is_paused && !door->front->is_draining)
+        door_watch(door);
+}
+
+static void clients_drain(struct front *front, const struct door *door)
+{
+    LIST_EACH_SAFE(&front->clients, at, after) {
+        struct client *client = container_of(at, struct client, link);
+
+        if (client->conn != NULL && (door == NULL || client->door == door))
+            client->codec->ops->drain(client->codec);
+    }
+}
+
+static void door_close(struct door *door)
+{
+    door_unwatch(door);
+    door->is_open = false;
+    clients_drain(door->front, door);
+    door_bury_if_unused(door);
+}
+
+static bool is_listened(const struct site *site, const struct door *door)
+{
+    for (const struct listen *listen = site->listens; listen != NULL; listen = listen->next)
+        if (address_is_equal(&listen->address, &door->address))
+            return true;
+    return false;
+}
+
+void front_adopt(struct front *front, struct snapshot *snapshot, const int *fds)
+{
+    unsigned i = 0;
+
+    for (const struct listen *listen = snapshot->site->listens; listen != NULL;
+         listen = listen->next, i++) {
+        struct door *door = door_find(front, &listen->address);
+
+        if (door == NULL)
+            door = door_new(front, &listen->address);
+        door_serve(door, snapshot, listen, fds[i]);
+    }
+    LIST_EACH_SAFE(&front->doors, at, after) {
+        struct door *door = container_of(at, struct door, link);
+
+        if (door->is_open && !is_listened(snapshot->site, door))
+            door_close(door);
+    }
+    front->snapshot = snapshot;
+}
+
+/* ---- clients ---- */
+
+static void client_release(struct corpse *corpse)
+{
+    struct client *client = container_of(corpse, struct client, corpse);
+
+    task_cancel(&client->task);
+    pool_give(&client_pool, client);
+}
+
+static void client_bury_if_over(struct client *client)
+{
+    struct door  *door = client->door;
+    struct front *front = door->front;
+
+    if (client->conn != NULL || client->exchange != NULL)
+        return;
+    door->clients--;
+    front->client_count--;
+    list_remove(&client->link);
+    loop_bury(front->loop, &client->corpse);
+    door_bury_if_unused(door);
+    if (front->is_draining && front->client_count == 0 && front->drained != NULL)
+        front->drained(front->drained_arg);
+}
+
+static void client_run(struct task *task, unsigned wakes)
+{
+    struct client *client = container_of(task, struct client, task);
+
+    if (!(wakes & WAKE_END))
+        return;
+    client->conn = NULL;
+    client_bury_if_over(client);
+}
+
+void client_exchange_over(struct client *client)
+{
+    client->exchange = NULL;
+    client_bury_if_over(client);
+}
+
+bool client_is_draining(const struct client *client)
+{
+    return client->door->front->is_draining || !client->door->is_open;
+}
+
+static void client_accept(struct codec_host *host, struct stream *stream)
+{
+    struct client *client = container_of(host, struct client, host);
+    struct door   *door = client->door;
+
+    exchange_begin(client, stream, door->snapshot, door->listen, door->front->loop);
+}
+
+static struct address_short shorten(const struct address *address)
+{
+    struct address_short result = { .family = (uint8_t)address_family(address),
+                                    .port = (uint16_t)address_port(address) };
+    unsigned             len = 0;
+    const unsigned char *bytes = address_bytes(address, &len);
+
+    if (bytes != NULL)
+        memcpy(result.bytes, bytes, len);
+    return result;
+}
+
+void client_remote(const struct client *client, struct address *ret_address)
+{
+    memset(ret_address, 0, sizeof(*ret_address));
+    ret_address->raw.any.sa_family = client->remote.family;
+    if (client->remote.family == AF_INET) {
+        ret_address->len = sizeof(ret_address->raw.v4);
+        memcpy(&ret_address->raw.v4.sin_addr, client->remote.bytes, 4);
+        address_set_port(ret_address, client->remote.port);
+    } else if (client->remote.family == AF_INET6) {
+        ret_address->len = sizeof(ret_address->raw.v6);
+        memcpy(&ret_address->raw.v6.sin6_addr, client->remote.bytes, 16);
+        address_set_port(ret_address, client->remote.port);
+    } else {
+        ret_address->len = sizeof(sa_family_t);
+    }
+}
+
+static struct h1_limits limits_of(const struct server *server)
+{
+    return (struct h1_limits){ .line_bytes = server->large_size,
+                               .field_bytes = server->large_size,
+                               .head_bytes = server->large_size * server->large_count,
+                               .fields = server->max_headers };
+}
+
+static void client_new(struct door *door, int fd, const struct address *remote)
+{
+    const struct server *server = door->listen->servers[0];
+    struct front        *front = door->front;
+    struct client       *client = pool_take(&client_pool);
+    struct h1_limits     limits = limits_of(server);
+    struct conn_timeouts timeouts = {
+        .waits_ms = { [CONN_WAIT_IDLE] = server->level.keepalive_timeout_ms,
+                      [CONN_WAIT_HEAD] = server->head_timeout_ms,
+                      [CONN_WAIT_BODY] = server->level.body_timeout_ms },
+        .send_ms = server->level.send_timeout_ms,
+    };
+
+    client->host.accept = client_accept;
+    task_init(&client->task, client_run);
+    client->corpse.release = client_release;
+    list_init(&client->link);
+    client->door = door;
+    client->remote = shorten(remote);
+    client->connected_ms = loop_now_ms(front->loop);
+    client->codec = h1_server_new(&limits, &client->host);
+    client->conn = conn_new(front->loop, fd, &client->codec->protocol, &timeouts, &client->task);
+    if (client->conn == NULL) {
+        pool_give(&client_pool, client);
+        return;
+    }
+    client->serial = client->conn->serial;
+    h1_attach(client->codec, client->conn);
+    list_append(&front->clients, &client->link);
+    door->clients++;
+    front->client_count++;
+}
+
+/* ---- letting in ---- */
+
+/* Oldest first. Those who wait between two requests lose nothing but a handshake. */
+static unsigned close_idle(struct front *front, unsigned most)
+{
+    unsigned closed = 0;
+
+    LIST_EACH_SAFE(&front->clients, at, after) {
+        struct client *client = container_of(at, struct client, link);
+
+        if (closed == most)
+            break;
+        if (client->conn == NULL || client->exchange != NULL || !h1_is_idle(client->codec) ||
+            h1_message_count(client->codec) == 0)
+            continue;
+        conn_close(client->conn, LOSS_CLOSED);
+        closed++;
+    }
+    return closed;
+}
+
+static void report_full(struct front *front, const char *what)
+{
+    if (!front->has_reported_full)
+        log_at(LOG_WARN, NULL, "%s: idle connections are closed and accepting pauses", what);
+    front->has_reported_full = true;
+}
+
+static void no_descriptors(struct front *front, int error)
+{
+    struct log_errno text = log_errno(-error);
+
+    if (!front->has_reported_full)
+        log_at(LOG_CRIT, NULL, "accept4() failed %s", text.text);
+    report_full(front, "descriptors are used up");
+    (void)close_idle(front, CLOSE_IDLE_AT_ONCE);
+    front_pause(front);
+}
+
+static bool has_room(struct front *front)
+{
+    if (front->client_count < front->connections_most)
+        return true;
+    report_full(front, "worker_connections are not enough");
+    if (close_idle(front, CLOSE_IDLE_AT_ONCE) > 0)
+        return true;
+    front_pause(front);
+    return false;
+}
+
+static void door_run(struct task *task, unsigned wakes)
+{
+    struct door  *door = container_of(task, struct door, task);
+    struct front *front = door->front;
+
+    (void)wakes;
+    for (int i = 0; i < ACCEPTS_PER_RUN && door->is_watched && has_room(front); i++) {
+        struct address remote;
+        int            fd, r = socket_accept(door->watch.fd, &fd, &remote);
+
+        if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+            no_descriptors(front, r);
+        if (r == -ECONNABORTED)
+            continue;
+        if (r < 0)
+            return;
+        client_new(door, fd, &remote);
+    }
+}
+
+static void front_pause(struct front *front)
+{
+    front->is_paused = true;
+    LIST_EACH(&front->doors, at)
+        door_unwatch(container_of(at, struct door, link));
+    timer_set(loop_timers(front->loop), &front->timer, loop_now_ms(front->loop) + PAUSE_MS);
+}
+
+static void front_run(struct task *task, unsigned wakes)
+{
+    struct front *front = container_of(task, struct front, task);
+
+    (void)wakes;
+    front->is_paused = false;
+    if (front->is_draining)
+        return;
+    front->has_reported_full = false;
+    LIST_EACH(&front->doors, at)
+        door_watch(container_of(at, struct door, link));
+}
+
+/* ---- leaving ---- */
+
+void front_drain(struct front *front, void (*done)(void *arg), void *arg)
+{
+    front->is_draining = true;
+    front->drained = done;
+    front->drained_arg = arg;
+    LIST_EACH(&front->doors, at)
+        door_unwatch(container_of(at, struct door, link));
+    clients_drain(front, NULL);
+    if (front->client_count == 0)
+        done(arg);
+}
+
+void front_close_all(struct front *front)
+{
+    LIST_EACH_SAFE(&front->clients, at, after) {
+        struct client *client = container_of(at, struct client, link);
+
+        if (client->conn != NULL)
+            conn_close(client->conn, LOSS_SHUTDOWN);
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* Local answers: error pages, returned texts and redirects. */
+#include "http/status.h"
+#include "proxy/answer_head.h"
+#include "proxy/steps.h"
+
+enum { STATUS_CLOSE = 444 };   /* nginx's: close without a word */
+
+/* error_page: another URI answers, by internal redirect or by redirecting the client. */
+static enum turn use_error_page(struct exchange *x, const struct error_page *page)
+{
+    struct text uri = template_eval(page->uri, &x->scope);
+
+    x->error_answer = page->answer;
+    x->has_error_page = true;
+    x->error_status = x->status;
+    if (uri.len > 0 && (uri.ptr[0] == '/' || uri.ptr[0] == '@')) {
+        x->request->method = x->request->method == METHOD_HEAD ? METHOD_HEAD : METHOD_GET;
+        x->request->method_name = x->request->method == METHOD_HEAD ? TEXT("HEAD") : TEXT("GET");
+        x->is_new_round = true;
+        x->ask.tried_count = 0;
+        x->must_be_new = false;
+        return redirect_internally(x, uri);
+    }
+    x->answer_location = uri;
+    x->status = page->answer > 0 ? (unsigned)page->answer : 302;
+    return TURN_NEXT;
+}
+
+static void choose_page(struct exchange *x)
+{
+    if (x->answer_text.ptr != NULL || !status_has_content(x->status))
+        return;
+    x->answer_text = answer_page(x);
+    x->answer_type = TEXT("text/html");
+}
+
+static bool may_use_error_page(const struct exchange *x)
+{
+    return x->is_error_answer && x->status >= 300 && x->client->fault == FAULT_NONE &&
+           (!x->has_error_page || x->location->has_recursive_error_pages);
+}
+
+static enum turn close_silently(struct exchange *x)
+{
+    x->is_client_gone = true;
+    x->client->ops->reset(x->client, FAULT_CLIENT_GONE);
+    return exchange_go(x, &step_finish);
+}
+
+static enum turn run_respond(struct exchange *x)
+{
+    const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
+
+    if (x->client->fault != FAULT_NONE)
+        exchange_log(x, LOG_INFO, "%s", fault_row(x->client->fault)->words);
+    if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)
+        return TURN_NEXT;
+    if (x->status == STATUS_CLOSE)
+        return close_silently(x);
+    if (x->has_error_page && x->error_answer != 0)
+        x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
+    choose_page(x);
+    x->answer = answer_head_local(x);
+    pipe_done(&x->response_body);
+    pipe_init(&x->response_body, (uint32_t)x->answer_text.len + 1);
+    if (x->answer_text.len > 0)
+        pipe_put(&x->response_body, slice_copy(x->answer_text));
+    pipe_end(&x->response_body);
+    deliver_begin(x);
+    return exchange_go(x, &step_finish);
+}
+
+const struct step step_respond = { "respond", run_respond, GUARD_NONE };

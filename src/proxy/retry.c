@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/* After a failure: the same request again on a fresh connection, another peer, or an error answer. */
+#include "proxy/steps.h"
+
+/* nginx: a request of such a method is not given to another server once it has been sent. */
+static bool is_repeatable(const struct exchange *x)
+{
+    return method_is_idempotent(x->request->method) ||
+           (x->location->proxy.next_upstream & NEXT_NON_IDEMPOTENT);
+}
+
+static bool is_body_whole(struct exchange *x)
+{
+    return x->request->body == BODY_NONE || !x->location->proxy.is_passing_body ||
+           x->location->proxy.body != NULL ||
+           (x->request_body.fault == 0 && pipe_may_rewind(&x->request_body));
+}
+
+static bool was_sent(const struct exchange *x)
+{
+    return x->peer != NULL && x->peer->tx_bytes > 0;
+}
+
+static bool is_in_time(const struct exchange *x)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+
+    return policy->next_timeout_ms == 0 ||
+           loop_now_us(x->loop) - x->attempts->started_us < (int64_t)policy->next_timeout_ms * 1000;
+}
+
+bool forward_may_retry(struct exchange *x, unsigned condition)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    unsigned                   tries = group_peer_count(x->upstream);
+
+    if (policy->next_tries > 0 && policy->next_tries < tries)
+        tries = policy->next_tries;
+    return (policy->next_upstream & condition) && !(policy->next_upstream & NEXT_OFF) &&
+           x->ask.tried_count < tries && is_in_time(x) && is_body_whole(x) &&
+           (!was_sent(x) || is_repeatable(x)) && !x->is_head_sent && !x->is_client_gone;
+}
+
+/* A kept connection closed under us before any answer: nobody's fault, and no reason for a 502 when
+ * the request can safely be said again. */
+static bool may_repeat_fresh(struct exchange *x)
+{
+    return !x->must_be_new && !x->is_head_sent && !x->is_client_gone && is_body_whole(x) &&
+           (!was_sent(x) || is_repeatable(x));
+}
+
+static unsigned condition_of(const struct fault_row *row)
+{
+    switch (row->retry) {
+    case RETRY_REUSED:
+    case RETRY_ERROR:
+        return NEXT_ERROR;
+    case RETRY_TIMEOUT:
+        return NEXT_TIMEOUT;
+    case RETRY_INVALID:
+        return NEXT_INVALID_HEADER;
+    case RETRY_NEVER:
+        break;
+    }
+    return 0;
+}
+
+static void rewind_body(struct exchange *x)
+{
+    if (x->request->body != BODY_NONE && pipe_may_rewind(&x->request_body))
+        pipe_rewind(&x->request_body);
+}
+
+static enum turn again(struct exchange *x, bool is_fresh)
+{
+    struct peer *same = is_fresh ? peer_ref(x->chosen) : NULL;
+
+    forward_done(x, false, !is_fresh);
+    rewind_body(x);
+    x->fault = FAULT_NONE;
+    x->must_be_new = is_fresh;
+    if (!is_fresh)
+        return exchange_go(x, &step_pick);
+    atomic_fetch_add_explicit(&same->in_flight, 1, memory_order_relaxed);
+    x->chosen = same;
+    return exchange_go(x, &step_connect);
+}
+
+static enum turn run_retry(struct exchange *x)
+{
+    const struct fault_row *row = fault_row(x->fault);
+    unsigned                condition = condition_of(row);
+    bool                    is_failure = row->blame == BLAME_PEER;
+
+    if (x->last_attempt != NULL && x->last_attempt->status == 0 && row->blame != BLAME_CLIENT)
+        x->last_attempt->status = (unsigned)row->status;
+    if (row->retry == RETRY_REUSED && may_repeat_fresh(x))
+        return again(x, true);
+    exchange_log(x, row->blame == BLAME_CLIENT ? LOG_INFO : LOG_ERROR, "%s", row->words);
+    if (condition != 0 && forward_may_retry(x, condition))
+        return again(x, false);
+    forward_done(x, false, is_failure);
+    if (x->is_client_gone || x->is_head_sent) {
+        x->status = x->status == 0 ? (unsigned)row->status : x->status;
+        return exchange_go(x, &step_finish);
+    }
+    return exchange_answer(x, (unsigned)row->status);
+}
+
+const struct step step_retry = { "retry", run_retry, GUARD_NONE };

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/* What the files of steps share: for src/proxy/steps_*.c, exchange.c, retry.c and tunnel.c only. */
+#ifndef PROXY_STEPS_H
+#define PROXY_STEPS_H
+
+#include "proxy/exchange.h"
+
+/* Wakes to facts: is the client gone, did its body fail? May change the step. */
+void exchange_note(struct exchange *x, unsigned wakes);
+
+/* Runs the instructions of one level. True: one of them answered (x->status is set). */
+bool rewrite_run(struct exchange *x, const struct rewrite *rewrites);
+
+/* Goes to `uri` ("/path?query" or "@name") as an internal redirect. */
+enum turn redirect_internally(struct exchange *x, struct text uri);
+
+/* The attempt is over: notes its figures, releases stream and connection, tells the group. */
+void forward_done(struct exchange *x, bool may_keep, bool is_failure);
+/* The same in whatever state it is: at the end of an exchange. */
+void forward_abandon(struct exchange *x);
+/* Another peer may be asked: tries, time, method and body allow it. `condition` is one of NEXT_*. */
+bool forward_may_retry(struct exchange *x, unsigned condition);
+
+/* Sends x->answer, with x->response_body behind it. */
+void deliver_begin(struct exchange *x);
+/* Pacing by limit_rate: gives the client's stream what it may send by now. */
+void pace(struct exchange *x);
+
+#endif

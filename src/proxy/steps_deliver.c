@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/* The answer on its way to the client, and the end. */
+#include "http/codec.h"
+#include "http/h1_codec.h"
+#include "http/status.h"
+#include "proxy/answer_head.h"
+#include "proxy/client.h"
+#include "proxy/steps.h"
+
+/* ---- facts about the client ---- */
+
+static void peer_not_needed(struct exchange *x)
+{
+    if (x->peer != NULL || x->connector.state != CONNECTOR_NONE || x->chosen != NULL)
+        forward_done(x, false, false);
+}
+
+/* What the client did ends the exchange: answered if that is still possible, cut otherwise. */
+static void client_failed(struct exchange *x, int fault)
+{
+    const struct fault_row *row = fault_row(fault);
+
+    exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
+    x->fault = fault;
+    peer_not_needed(x);
+    if (x->is_head_sent || row->status == 499 || x->client_conn->conn == NULL) {
+        x->is_client_gone = true;
+        x->status = x->is_head_sent ? x->status : (unsigned)row->status;
+        x->client->ops->reset(x->client, fault);
+        exchange_go(x, &step_finish);
+        return;
+    }
+    exchange_answer(x, (unsigned)row->status);
+}
+
+void exchange_note(struct exchange *x, unsigned wakes)
+{
+    int fault = x->client->fault;
+
+    if (!(wakes & WAKE_FAULT) || fault == FAULT_NONE || x->noted_fault == fault ||
+        x->step == &step_route || x->is_client_gone)
+        return;
+    x->noted_fault = fault;
+    /* A client that has said all it wanted may close its side and still read, or be gone: as nginx,
+     * we take it for gone, unless proxy_ignore_client_abort says otherwise. */
+    if (fault == FAULT_CLIENT_GONE && x->location->proxy.is_ignoring_abort &&
+        x->client_conn->conn != NULL && x->request_body.is_ended)
+        return;
+    client_failed(x, fault);
+}
+
+/* ---- sending the head ---- */
+
+static bool is_last_on_connection(const struct exchange *x)
+{
+    const struct location *location = x->location;
+
+    return client_is_draining(x->client_conn) || location->keepalive_timeout_ms == 0 ||
+           exchange_request_number(x) >= location->keepalive_requests ||
+           (location->keepalive_time_ms > 0 &&
+            loop_now_ms(x->loop) - exchange_connected_ms(x) >= location->keepalive_time_ms);
+}
+
+static void trailers_set(struct exchange *x)
+{
+    if (x->answer->body == BODY_CHUNKED)
+        x->client->tx_trailers = answer_trailers(x);
+}
+
+void deliver_begin(struct exchange *x)
+{
+    struct stream *client = x->client;
+
+    x->is_head_sent = true;
+    x->status = x->answer->status;
+    client->tx_head = x->answer;
+    client->tx_body = &x->response_body;
+    client->is_last = client->is_last || is_last_on_connection(x);
+    if (x->answer->body == BODY_UNTIL_CLOSE)
+        x->answer->body = BODY_CHUNKED;   /* the peer closes, we mark the end */
+    if (!x->location->is_chunking && x->answer->body == BODY_CHUNKED)
+        x->answer->body = BODY_UNTIL_CLOSE;
+    trailers_set(x);
+    pace(x);
+    client->ops->send(client);
+    pipe_set_reader(&x->response_body, &client->task);
+}
+
+/* ---- pacing ---- */
+
+static uint64_t rate_of(struct exchange *x, const struct template *template)
+{
+    struct text text;
+    uint64_t    number = 0;
+    char        unit;
+
+    if (template == NULL)
+        return 0;
+    text = template_eval(template, &x->scope);
+    unit = text.len > 0 ? text_lower_char(text.ptr[text.len - 1]) : '0';
+    if (unit == 'k' || unit == 'm' || unit == 'g')
+        text.len--;
+    if (text_to_u64(text, &number) < 0 || number > UINT32_MAX)
+        return 0;
+    return unit == 'k' ? number << 10 : unit == 'm' ? number << 20 : unit == 'g' ? number << 30
+                                                                                 : number;
+}
+
+/* nginx's rule: rate * (seconds + 1) bytes beyond limit_rate_after are due by now. */
+void pace(struct exchange *x)
+{
+    enum { PACE_MS = 100 };
+    struct stream *client = x->client;
+    uint64_t       rate = rate_of(x, x->location->limit_rate), due;
+    int64_t        elapsed_ms;
+
+    if (rate == 0)
+        return;
+    if (x->pace_started_ms == 0)
+        x->pace_started_ms = loop_now_ms(x->loop);
+    elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
+    due = rate_of(x, x->location->limit_rate_after) +
+          rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
+    x->response_body.may_splice = false;
+    client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;
+    if (client->tx_budget > 0)
+        task_wake(&client->task, WAKE_DATA);
+    timer_set(loop_timers(x->loop), &x->pace_timer, loop_now_ms(x->loop) + PACE_MS);
+}
+
+/* ---- deliver ---- */
+
+static enum turn cut(struct exchange *x, int fault)
+{
+    exchange_log(x, LOG_ERROR, "%s", fault_row(fault)->words);
+    x->fault = fault;
+    forward_done(x, false, fault_row(fault)->blame == BLAME_PEER);
+    x->client->ops->reset(x->client, fault);
+    return exchange_go(x, &step_finish);
+}
+
+static enum turn run_deliver(struct exchange *x)
+{
+    struct stream *client = x->client, *peer = x->peer;
+
+    if (!x->is_head_sent) {
+        x->answer = answer_head_from_peer(x);
+        x->response_trailers = peer->rx_trailers;
+        deliver_begin(x);
+    }
+    if (peer != NULL && peer->is_rx_done) {
+        x->response_trailers = peer->rx_trailers;
+        forward_done(x, peer->is_tx_done, false);
+    } else if (peer != NULL && peer->fault != FAULT_NONE) {
+        return cut(x, peer->fault);
+    }
+    if (client->tx_budget != TX_BUDGET_NONE && !client->is_tx_done)
+        pace(x);
+    if (client->is_tx_done && x->peer == NULL)
+        return exchange_go(x, &step_finish);
+    /* The client has all of a sized answer although the peer says more: not our client's trouble. */
+    if (client->is_tx_done && client->fault != FAULT_NONE)
+        return exchange_go(x, &step_finish);
+    return TURN_WAIT;
+}
+
+/* ---- finish ---- */
+
+static enum turn run_finish(struct exchange *x)
+{
+    struct stream *client = x->client;
+
+    if (client->tx_budget != TX_BUDGET_NONE && !client->is_tx_done)
+        pace(x);
+    if (!client->is_tx_done && client->fault == FAULT_NONE)
+        return TURN_WAIT;
+    return TURN_DONE;
+}
+
+const struct step step_deliver = { "deliver", run_deliver, GUARD_BOTH };
+const struct step step_finish = { "finish", run_finish, GUARD_CLIENT };

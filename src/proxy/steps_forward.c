@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/* From the choice of a peer to the first line of its answer. */
+#include <string.h>
+
+#include "balance/idle.h"
+#include "proxy/answer_head.h"
+#include "proxy/forward_head.h"
+#include "proxy/steps.h"
+
+enum { RESPONSE_PIPE_LEAST = 64 * 1024 };
+
+/* ---- pick ---- */
+
+static struct attempt *attempt_new(struct exchange *x, struct text address)
+{
+    struct attempt *attempt = ARENA_NEW(x->arena, struct attempt);
+
+    attempt->address = address;
+    attempt->started_us = loop_now_us(x->loop);
+    attempt->is_redirect = x->is_new_round;
+    x->is_new_round = false;
+    if (x->last_attempt != NULL)
+        x->last_attempt->next = attempt;
+    else
+        x->attempts = attempt;
+    x->last_attempt = attempt;
+    x->attempt_count++;
+    return attempt;
+}
+
+static enum turn run_pick(struct exchange *x)
+{
+    const struct pass *pass = x->location->proxy.pass;
+    bool               is_unresolved = false;
+
+    if (pass->upstream != NULL) {
+        x->upstream = pass->upstream;
+        x->upstream_host = pass->host;
+        x->upstream_port = pass->port;
+    }
+    x->ask.now_ms = loop_now_ms(x->loop);
+    x->chosen = group_pick(x->upstream, &x->ask, &is_unresolved);
+    if (x->chosen != NULL) {
+        attempt_new(x, arena_copy(x->arena, x->chosen->name));
+        if (x->ask.tried_count < sizeof(x->ask.tried) / sizeof(x->ask.tried[0]))
+            x->ask.tried[x->ask.tried_count++] = x->chosen;
+        return exchange_go(x, &step_connect);
+    }
+    attempt_new(x, x->upstream->name)->status = 502;
+    x->last_attempt->done_us = loop_now_us(x->loop);
+    if (is_unresolved)
+        exchange_log(x, LOG_ERROR, "host not found in upstream \"%.*s\"",
+                     TEXT_ARGS(x->upstream->name));
+    else
+        exchange_log(x, LOG_ERROR, "no live upstreams while connecting to upstream");
+    return exchange_answer(x, 502);
+}
+
+/* ---- connect ---- */
+
+static struct connector_ask ask_of(const struct exchange *x, struct address *bind_to)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    struct text bind = policy->bind != NULL ? template_eval(policy->bind, (struct scope *)&x->scope)
+                                            : TEXT_NONE;
+
+    return (struct connector_ask){
+        .upstream = x->upstream,
+        .peer = x->chosen,
+        .bind_to = bind.len > 0 && address_parse_ip(bind, 0, bind_to) == 0 ? bind_to : NULL,
+        .timeouts = { .waits_ms = { [CONN_WAIT_BODY] = policy->read_timeout_ms },
+                      .send_ms = policy->send_timeout_ms },
+        .limits = { .line_bytes = (uint32_t)policy->buffer_size,
+                    .field_bytes = (uint32_t)policy->buffer_size,
+                    .head_bytes = (uint32_t)policy->buffer_size,
+                    .fields = 1000 },
+        .connect_timeout_ms = policy->connect_timeout_ms,
+        .must_be_new = x->must_be_new,
+        .has_socket_keepalive = policy->has_socket_keepalive,
+    };
+}
+
+static enum turn run_connect(struct exchange *x)
+{
+    int fault = FAULT_NONE;
+
+    if (x->connector.state == CONNECTOR_NONE) {
+        struct address       bind_to;
+        struct connector_ask ask = ask_of(x, &bind_to);
+
+        connector_start(&x->connector, &ask, x->loop, &x->task);
+    }
+    switch (connector_poll(&x->connector, &fault)) {
+    case CONNECTOR_NONE:
+    case CONNECTOR_WAITING:
+        return TURN_WAIT;
+    case CONNECTOR_FAILED:
+        return exchange_fail(x, fault);
+    case CONNECTOR_READY:
+        break;
+    }
+    x->last_attempt->connected_us = loop_now_us(x->loop);
+    return exchange_go(x, &step_send);
+}
+
+/* ---- send ---- */
+
+/* proxy_set_body: a body of our own for each attempt. */
+static struct pipe *own_body(struct exchange *x, struct text text)
+{
+    struct pipe *pipe = ARENA_NEW(x->arena, struct pipe);
+
+    pipe_init(pipe, (uint32_t)text.len + 1);
+    if (text.len > 0)
+        pipe_put(pipe, slice_copy(text));
+    pipe_end(pipe);
+    arena_defer(x->arena, (void (*)(void *))pipe_done, pipe);
+    return pipe;
+}
+
+static void join(struct exchange *x, struct stream *peer)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    uint64_t                   high = policy->buffers_count * policy->buffers_size;
+    struct text                body = forward_body(x);
+
+    pipe_done(&x->response_body);
+    pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
+                                 : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
+                                                            : (uint32_t)high);
+    x->response_body.may_splice = policy->limit_rate == 0;
+    pipe_set_writer(&x->response_body, &peer->task);
+    peer->rx_body = &x->response_body;
+    if (body.ptr != NULL) {
+        peer->tx_body = own_body(x, body);
+    } else if (peer->tx_head->body != BODY_NONE) {
+        /* What is not whole by now cannot be sent twice, so it need not be kept. */
+        if (!x->request_body.is_ended) {
+            pipe_forget(&x->request_body);
+            x->request_body.may_splice = true;
+        }
+        peer->tx_body = &x->request_body;
+    }
+    if (peer->tx_body != NULL)
+        pipe_set_reader(peer->tx_body, &peer->task);
+}
+
+static enum turn run_send(struct exchange *x)
+{
+    struct stream *peer;
+    struct head   *head = forward_head_build(x);
+
+    if (head == NULL)
+        return exchange_fail(x, x->fault);
+    if (x->connector.peer_conn == NULL)   /* it ended in the meantime */
+        return exchange_fail(x, FAULT_REUSED_CLOSED);
+    peer = connector_stream(&x->connector);
+    x->peer = peer;
+    x->is_upgrade_wanted = head->upgrade.len > 0;
+    peer->owner = &x->task;
+    peer->arena = x->arena;
+    peer->tx_head = head;
+    if (x->upstream->keepalive == 0)
+        peer->is_last = true;
+    join(x, peer);
+    peer->ops->send(peer);
+    return exchange_go(x, &step_await_head);
+}
+
+/* ---- await_head ---- */
+
+static unsigned condition_of(unsigned status)
+{
+    switch (status) {
+    case 500: return NEXT_500;
+    case 502: return NEXT_502;
+    case 503: return NEXT_503;
+    case 504: return NEXT_504;
+    case 403: return NEXT_403;
+    case 404: return NEXT_404;
+    case 429: return NEXT_429;
+    default:  return 0;
+    }
+}
+
+static void pass_interim(struct exchange *x)
+{
+    struct stream *peer = x->peer;
+    struct head   *head = peer->rx_interim;
+
+    peer->rx_interim = NULL;
+    if (head->status != 103 && head_strip_hop_fields(head))
+        x->client->ops->send_interim(x->client, head);
+    task_wake(&peer->task, WAKE_ROOM);
+}
+
+/* An answer that stands in for the peer's: its body is not wanted. */
+static enum turn replace_answer(struct exchange *x, unsigned status)
+{
+    forward_done(x, false, false);
+    return exchange_answer(x, status);
+}
+
+static enum turn judge_head(struct exchange *x)
+{
+    struct head *head = x->peer->rx_head;
+    unsigned     condition = condition_of(head->status);
+
+    x->last_attempt->head_us = loop_now_us(x->loop);
+    x->last_attempt->status = head->status;
+    x->response = head;
+    if (condition != 0 && forward_may_retry(x, condition)) {
+        exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", head->status);
+        forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
+        return exchange_go(x, &step_pick);
+    }
+    if (head->status == 101)
+        return exchange_go(x, &step_tunnel);
+    if (!(x->location->proxy.ignore_headers & IGNORE_ACCEL_REDIRECT)) {
+        struct text uri = fields_value(&head->fields, FIELD_X_ACCEL_REDIRECT);
+
+        if (uri.len > 0) {
+            forward_done(x, false, false);
+            x->is_new_round = true;
+            return redirect_internally(x, uri);
+        }
+    }
+    if (answer_is_intercepted(x, head->status))
+        return replace_answer(x, head->status);
+    return exchange_go(x, &step_deliver);
+}
+
+static enum turn run_await_head(struct exchange *x)
+{
+    struct stream *peer = x->peer;
+
+    if (peer->rx_interim != NULL)
+        pass_interim(x);
+    if (peer->rx_head != NULL)
+        return judge_head(x);
+    if (peer->fault != FAULT_NONE)
+        return exchange_fail(x, peer->fault);
+    return TURN_WAIT;
+}
+
+/* ---- the end of an attempt ---- */
+
+static void note_figures(struct exchange *x)
+{
+    struct attempt *attempt = x->last_attempt;
+    struct stream  *peer = x->peer;
+
+    attempt->done_us = loop_now_us(x->loop);
+    if (peer == NULL)
+        return;
+    attempt->bytes_sent = peer->tx_bytes;
+    attempt->bytes_received = peer->rx_bytes;
+    attempt->body_bytes = x->response_body.total_in;
+}
+
+void forward_done(struct exchange *x, bool may_keep, bool is_failure)
+{
+    struct stream *peer = x->peer;
+    bool           is_now_down = false;
+
+    note_figures(x);
+    if (peer != NULL) {
+        x->peer = NULL;
+        if (peer->tx_body != NULL)
+            pipe_set_reader(peer->tx_body, NULL);
+        pipe_set_writer(&x->response_body, NULL);
+        peer->ops->release(peer);
+    }
+    connector_release(&x->connector, x->loop, may_keep);
+    if (x->chosen == NULL)
+        return;
+    struct text name = x->last_attempt->address;
+    group_done(&x->chosen, is_failure, &is_now_down);
+    if (is_now_down)
+        exchange_log(x, LOG_WARN, "upstream server temporarily disabled: %.*s", TEXT_ARGS(name));
+}
+
+void forward_abandon(struct exchange *x)
+{
+    forward_done(x, false, false);
+}
+
+const struct step step_pick = { "pick", run_pick, GUARD_NONE };
+const struct step step_connect = { "connect", run_connect, GUARD_TIMER };
+const struct step step_send = { "send", run_send, GUARD_NONE };
+const struct step step_await_head = { "await_head", run_await_head, GUARD_BOTH };
