@@ -90,7 +90,7 @@ def test_t_of_a_missing_file(proxy):
 
 @pytest.mark.parametrize("conf, words, line", [
     ("events {}\nhttp {\n  nonsense on;\n}\n", 'unknown directive "nonsense"', 3),
-    ("events {}\nhttp { server { listen 80\n } }\n", 'unexpected "}"', 2),
+    ("events {}\nhttp { server { listen 80\n } }\n", 'unexpected "}"', 3),
     ("events {}\nhttp {\n server { }\n", 'unexpected end of file, expecting "}"', 4),
     ("events {}\nhttp { } }\n", 'unexpected "}"', 2),
     ("events {}\nhttp { server { ; } }\n", 'unexpected ";"', 2),
@@ -237,10 +237,12 @@ def test_worker_is_not_root(proxy):
     if os.getuid() != 0:
         pytest.skip("needs root")
     desk = proxy(CONF, main="user nobody nogroup;")
-    with open(f"/proc/{desk.worker()}/status", encoding="ascii") as file:
-        text = file.read()
-    assert re.search(r"^Uid:\s+65534\s+65534\s+65534\s+65534$", text, re.M)
-    assert re.search(r"^Gid:\s+65534\s", text, re.M)
+
+    def dropped():
+        with open(f"/proc/{desk.worker()}/status", encoding="ascii") as file:
+            text = file.read()
+        return re.search(r"^Uid:\s+65534\s+65534\s+65534\s+65534$", text, re.M) and re.search(r"^Gid:\s+65534\s", text, re.M)
+    desk.wait_for(dropped, 3, "the worker to become nobody")
     assert desk.get().text == "ok"
 
 

@@ -14,6 +14,7 @@ from .client import Client, fetch, request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.path.abspath(os.path.join(ROOT, os.environ.get("FRONTDESK", "build/release/frontdesk")))
+WORKERS = os.environ.get("E2E_WORKERS", "1")
 REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer"
                      r"|runtime error:|\*\*\* .* \*\*\*: terminated).*")
 
@@ -88,10 +89,10 @@ class Proxy:
         return re.sub(r"@([A-Za-z_][A-Za-z0-9_]*)(\.port)?@", value, text)
 
     def write(self, http=None, main="", events="", conf=None, level="info", preamble=HTTP_PREAMBLE,
-              workers=1, **names):
+              workers=None, **names):
         """Writes the configuration file; http is the inside of http{}, conf the whole file."""
         if conf is None:
-            conf = (f"daemon off;\npid frontdesk.pid;\nworker_processes {workers};\n"
+            conf = (f"daemon off;\npid frontdesk.pid;\nworker_processes {workers or WORKERS};\n"
                     f"error_log logs/error.log {level};\n{main}\n"
                     f"events {{ {events} }}\nhttp {{{preamble}{http}\n}}\n")
         with open(self.conf, "w", encoding="utf-8") as file:
