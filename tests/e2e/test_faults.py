@@ -343,7 +343,6 @@ def test_worker_connections(proxy, origin):
     desk.wait_for(served, 5, "service after the crowd left")
 
 
-@ours
 @pytest.mark.slow
 def test_many_idle_connections_are_cheap(proxy):
     """F19, small: 2,000 idle keep-alive connections cost at most 2 KB each."""
@@ -430,7 +429,6 @@ def test_a_long_pipeline_is_bounded(desk, back):
     assert desk.get("/local").text == "local"
 
 
-@ours
 def test_sigstop_of_the_worker_is_survived(proxy):
     """F24: a worker that stands still for a while is replaced or goes on; nothing is lost for good."""
     desk = proxy("server { listen @P@; location / { return 200 ok; } }")

@@ -4,6 +4,7 @@ the right side of the limit (RFC 9110, RFC 9112; hostile-input.md 2.1)."""
 import pytest
 
 from harness.client import request
+from harness.origin import reply
 
 ours = pytest.mark.ours
 
@@ -328,6 +329,25 @@ def test_the_refused_request_ends_the_pipeline(desk, back):
     assert back.requests == []
 
 
+def test_a_bad_request_behind_good_ones(desk, back):
+    """The good ones are answered first, in order."""
+    good = request("GET", "/1", host="a.example") + request("POST", "/2", host="a.example", body=b"abc")
+    with desk.send_raw(good + b"BAD\x00\r\n\r\n" + good) as client:
+        assert client.response().json["target"] == "/1"
+        assert client.response().json["target"] == "/2"
+        assert client.response().status == 400
+        client.expect_closed()
+    assert len(back.requests) == 2
+
+
+def test_answers_keep_the_order_of_requests(desk, back):
+    """A slow first one is not overtaken by quick ones behind it."""
+    import time
+    back.handle = lambda r: (time.sleep(0.2 if r.target == "/0" else 0), reply(body=r.target))[1]
+    with desk.send_raw(b"".join(request("GET", f"/{i}", host="a.example") for i in range(4))) as client:
+        assert [client.response().text for _ in range(4)] == ["/0", "/1", "/2", "/3"]
+
+
 # ---- Host and target --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("host", [
@@ -451,6 +471,24 @@ def test_a_head_on_both_sides_of_the_limit(desk, back):
 def test_the_number_of_fields_has_a_limit(desk, back):
     assert accepted(desk, back, head(*[f"X{i}: a" for i in range(120)], line="GET / HTTP/1.1"))
     refused(desk, back, head(*[f"X{i}: a" for i in range(3000)], line="GET / HTTP/1.1"), 431)
+
+
+def test_sizes_of_header_buffers(shared_proxy, back):
+    """large_client_header_buffers of the server's own."""
+    desk = shared_proxy("""server { listen @P@; client_header_buffer_size 256; large_client_header_buffers 2 1k;
+                           location / { proxy_pass http://@O@; } }""", O=back)
+    assert desk.get("/" + "a" * 900).status == 200
+    assert desk.get("/" + "a" * 1100).status == 414
+    assert desk.get("/", fields={"X": "a" * 900}).status == 200
+    assert desk.get("/", fields={"X": "a" * 1100}).status in (400, 431)
+    assert desk.get("/", fields={"X": "a" * 800, "Y": "a" * 800, "Z": "a" * 800}).status in (400, 431)
+    desk.stop()
+
+
+def test_the_body_limit_can_be_switched_off(shared_proxy, back):
+    desk = shared_proxy("""server { listen @P@; client_max_body_size 0; location / { proxy_pass http://@O@; } }""", O=back)
+    assert desk.fetch("POST", "/", body=b"x" * 3_000_000).json["length"] == 3_000_000
+    desk.stop()
 
 
 @pytest.mark.parametrize("chunked", [False, True])

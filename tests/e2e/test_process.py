@@ -363,6 +363,7 @@ class Daemon:
         desk.process = None
         self.pid = self.pid_of("frontdesk.pid")
         self.seen = {self.pid}
+        desk.wait_for(self.workers, 5, "a worker")
 
     def pid_of(self, name):
         pid = int(self.desk.wait_for(lambda: self.desk.read(name).strip(), 8, name))

@@ -308,6 +308,26 @@ def test_proxy_bind(proxy, origin):
     assert desk.get().text == "127.0.0.7"
 
 
+def test_ranges_and_conditions_pass(proxy, origin):
+    back = origin(handle=lambda r: reply(206, fields={"Content-Range": "bytes 0-4/10", "ETag": "\"e\"", "Accept-Ranges": "bytes"},
+                                         body="01234", reason="Partial Content"))
+    desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; } }", O=back)
+    answer = desk.get(fields={"Range": "bytes=0-4", "If-Range": "\"e\"", "If-None-Match": "\"x\""})
+    assert (answer.status, answer.body, answer.get("Content-Range")) == (206, b"01234", "bytes 0-4/10")
+    assert back.last.get("Range") == "bytes=0-4" and back.last.get("If-Range") == "\"e\""
+    assert back.last.get("If-None-Match") == "\"x\""
+
+
+@pytest.mark.parametrize("reason", ["", "Fine", "Very  odd (reason)!"])
+def test_reasons_and_odd_statuses(proxy, origin, reason):
+    back = origin(handle=lambda r: reply(int(r.target[1:]), body="x", reason=reason))
+    desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; } }", O=back)
+    with desk.connect() as client:
+        for status in (200, 201, 299, 418, 451, 499, 599, 600, 999):
+            answer = client.ask("GET", f"/{status}")
+            assert (answer.status, answer.body) == (status, b"x")
+
+
 def test_intercept_errors(proxy, origin):
     back = origin(handle=lambda r: reply(int(r.target[1:]), body="origin's own"))
     desk = proxy("""server { listen @P@; proxy_intercept_errors on; error_page 404 /mine; error_page 503 =200 /mine;

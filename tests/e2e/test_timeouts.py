@@ -219,14 +219,14 @@ def test_limit_rate(proxy, origin):
 
 
 def test_limit_rate_after(proxy, origin):
-    back = origin(handle=lambda _: reply(body=b"x" * 80000))
+    back = origin(handle=lambda _: reply(body=b"x" * 100000))
     desk = proxy("""server { listen @P@; location / { limit_rate 20k; limit_rate_after 40000; proxy_pass http://@O@; } }""", O=back)
     begin = time.monotonic()
     with desk.send_raw(request()) as client:
         client.take_head()
-        client.take(40000)
+        client.take(50000)
         assert spent(begin) < 0.5
-        client.take(40000)
+        client.take(50000)
     assert 0.5 < spent(begin) < 3
 
 
@@ -314,3 +314,24 @@ def test_lingering_close_lets_the_answer_arrive(proxy):
             client.send(b"x" * 20000)
             time.sleep(0.01)
         assert client.response().status == 413
+
+
+def test_reset_timedout_connection(proxy, origin):
+    """With it a client that timed out gets RST, without it FIN."""
+    back = origin(handle=lambda _: reply(body=b"x" * 20_000_000))
+    desk = proxy("""server { listen @P@; reset_timedout_connection on; send_timeout 300ms;
+                    location / { proxy_pass http://@O@; proxy_buffering off; } }""", O=back)
+    with desk.connect(receive_buffer=4096) as client:
+        client.send(request())
+        client.take(100)
+        time.sleep(0.8)
+        with pytest.raises(ConnectionResetError):
+            while client.sock.recv(1 << 20):
+                pass
+
+
+def test_reset_for_444(proxy):
+    desk = proxy("server { listen @P@; location / { reset_timedout_connection on; return 444; } }")
+    with desk.send_raw(request()) as client:
+        with pytest.raises(ConnectionResetError):
+            client.sock.recv(10)

@@ -180,6 +180,14 @@ def test_a_refused_upgrade_is_an_ordinary_answer(proxy, origin):
         assert client.ask("GET", "/next").json["target"] == "/next"
 
 
+def test_a_literal_connection_upgrade_on_plain_requests(proxy, origin):
+    """A common mistake in configurations: the field is always set; plain requests must still work."""
+    desk = proxy(CONF, O=origin())
+    with desk.connect() as client:
+        for i in range(3):
+            assert client.ask("POST", f"/short/{i}", body=b"abc").json["length"] == 3
+
+
 @ours
 def test_h2c_is_never_passed(proxy, origin):
     back = origin()
