@@ -637,7 +637,7 @@ static void (*const attempt_writers[])(struct writer *writer, const struct attem
     [ATTEMPT_BYTES_RECEIVED] = write_bytes_received,
 };
 
-/* "502, 200", and " : " where an internal redirect lies between two tries. */
+/* "502, 200", and " : " before a try that an internal redirect led to. */
 static struct text get_attempts(struct scope *scope, const struct variable *self)
 {
     struct exchange *x = exchange_of_scope(scope);
@@ -647,9 +647,9 @@ static struct text get_attempts(struct scope *scope, const struct variable *self
         return TEXT_NONE;
     writer = writer_arena(x->arena, 32);
     for (const struct attempt *attempt = x->attempts; attempt != NULL; attempt = attempt->next) {
-        attempt_writers[self->slot](&writer, attempt);
-        if (attempt->next != NULL)
+        if (attempt != x->attempts)
             writer_text(&writer, attempt->is_redirect ? TEXT(" : ") : TEXT(", "));
+        attempt_writers[self->slot](&writer, attempt);
     }
     return writer_done(&writer);
 }
