@@ -45,7 +45,7 @@ struct text text_from_offset(struct text text, size_t from);
 struct text text_trim(struct text text);
 
 /* Takes the next piece up to `separator` off the front of *rest; false when *rest is exhausted.
- * "a,,b" gives "a", "", "b"; start with *rest = the whole text; an empty text gives nothing. */
+ * "a,,b" gives "a", "", "b"; start with *rest = the whole text; a NULL ptr gives nothing. */
 bool text_split(struct text *rest, char separator, struct text *ret_piece);
 
 /* 1*DIGIT, no sign, no space, no overflow; -EINVAL or -ERANGE otherwise. */
