@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/* The order is that of rising cost of undoing: texts first, then users and directories, log files,
+ * sockets last. Whatever fails, the former generation has lost nothing. */
+#include "main/generation.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/channel.h"
+#include "main/directories.h"
+#include "net/loop.h"
+
+/* The control loop has a place in the tables too. */
+enum { SERVING_LOOPS_MOST = LOOPS_MOST - 1 };
+
+unsigned loop_count_auto(void)
+{
+    cpu_set_t set;
+    int       count;
+
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return 1;
+    count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count > SERVING_LOOPS_MOST ? SERVING_LOOPS_MOST : (unsigned)count;
+}
+
+static unsigned loop_count_choose(const struct gathering *gathering, const struct core *core)
+{
+    unsigned wanted = core->worker_processes == 0 ? loop_count_auto() : core->worker_processes;
+
+    if (wanted > SERVING_LOOPS_MOST) {
+        report_line(gathering->report, LOG_WARN, "worker_processes is limited to %d here",
+                    SERVING_LOOPS_MOST);
+        wanted = SERVING_LOOPS_MOST;
+    }
+    if (gathering->loop_count == 0)
+        return wanted;
+    if (gathering->loop_count != wanted)
+        report_line(gathering->report, LOG_NOTICE,
+                    "worker_processes stays at %u until the next start or binary upgrade",
+                    gathering->loop_count);
+    return gathering->loop_count;
+}
+
+static int config_compile(const struct gathering *gathering, struct generation *generation)
+{
+    struct arena    *arena = arena_new();
+    struct diagnoses diagnoses;
+
+    diagnoses_init(&diagnoses, arena);
+    generation->bundle = bundle_new(gathering->options, true);
+    generation->config = config_load(&generation->bundle->source, gathering->options, &diagnoses);
+    report_diagnoses(gathering->report, &diagnoses);
+    arena_free(&arena);
+    return generation->config == NULL ? -1 : 0;
+}
+
+static int identity_prepare(const struct gathering *gathering, struct generation *generation)
+{
+    const struct core *core = &generation->config->core;
+    char               message[256];
+    int                error;
+
+    error = identity_find(core->user, core->group, &generation->identity, message);
+    if (error < 0)
+        report_line(gathering->report, LOG_EMERG, "%s", message);
+    return error;
+}
+
+static int directories_prepare(const struct gathering *gathering, struct generation *generation)
+{
+    const struct core     *core = &generation->config->core;
+    const struct identity *identity = &generation->identity;
+    int                    error = 0;
+
+    for (unsigned i = 0; i < core->temp_path_count && error == 0; i++) {
+        error = directory_make(core->temp_paths[i], 0700, identity->uid, identity->gid);
+        if (error < 0)
+            report_line(gathering->report, LOG_EMERG, "mkdir() \"%.*s\" failed %s",
+                        TEXT_ARGS(core->temp_paths[i]), log_errno(-error).text);
+    }
+    return error;
+}
+
+static int text_seal(const struct gathering *gathering, struct generation *generation)
+{
+    struct arena *arena = arena_new();
+    int error = text_to_fd(bundle_encode(generation->bundle, arena), &generation->text_fd);
+
+    arena_free(&arena);
+    if (error < 0)
+        report_line(gathering->report, LOG_EMERG, "the configuration could not be kept %s",
+                    log_errno(-error).text);
+    return error;
+}
+
+static int everything_open(const struct gathering *gathering, struct generation *generation)
+{
+    const struct site *site = &generation->config->site;
+    int                error = identity_prepare(gathering, generation);
+
+    generation->loop_count = loop_count_choose(gathering, &generation->config->core);
+    if (error == 0)
+        error = directories_prepare(gathering, generation);
+    if (error == 0)
+        error = log_files_open(site, gathering->report, generation->bundle);
+    if (error == 0)
+        error = listeners_open(site, generation->loop_count, gathering->former, gathering->purpose,
+                               gathering->report, generation->bundle);
+    if (error == 0 && gathering->purpose != LISTENERS_TEST)
+        error = text_seal(gathering, generation);
+    return error;
+}
+
+struct generation *generation_gather(const struct gathering *gathering)
+{
+    static uint32_t    number;
+    struct generation *generation = mem_new(sizeof(*generation));
+
+    generation->number = ++number;
+    generation->text_fd = -1;
+    if (config_compile(gathering, generation) < 0 || everything_open(gathering, generation) < 0)
+        generation_free(&generation);
+    return generation;
+}
+
+void generation_stop_listening(struct generation *generation)
+{
+    for (struct bundle_fd *at = generation->bundle->fds; at != NULL; at = at->next) {
+        if (!text_is_equal(at->kind, TEXT("listen")) || at->fd < 0)
+            continue;
+        (void)close(at->fd);
+        at->fd = -1;
+    }
+}
+
+void generation_free(struct generation **generation)
+{
+    struct generation *dead = *generation;
+
+    if (dead == NULL)
+        return;
+    *generation = NULL;
+    if (dead->log.arena != NULL)
+        main_log_close(&dead->log);
+    if (dead->text_fd >= 0)
+        (void)close(dead->text_fd);
+    config_free(&dead->config);
+    bundle_free(&dead->bundle);
+    mem_free(dead);
+}

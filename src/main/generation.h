@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/* One configuration as the supervisor holds it: gathered from the disk, compiled to validate it,
+ * with everything opened that it needs. The last good one is kept, so that a worker that dies comes
+ * back with it whatever the disk says by then. Owner: the supervisor; one thread. */
+#ifndef MAIN_GENERATION_H
+#define MAIN_GENERATION_H
+
+#include "config/bundle.h"
+#include "main/listeners.h"
+#include "main/log_files.h"
+#include "main/privileges.h"
+#include "main/report.h"
+
+struct generation {
+    uint32_t        number;              /* grows */
+    struct bundle  *bundle;              /* texts and descriptors */
+    struct config  *config;
+    int             text_fd;             /* the bundle's texts, encoded and sealed */
+    unsigned        loop_count;
+    struct identity identity;            /* of the worker */
+    struct main_log log;
+};
+
+struct gathering {
+    const struct config_options *options;
+    const struct report         *report;
+    enum listeners_purpose       purpose;
+    const struct bundle         *former; /* sockets to share; may be NULL */
+    unsigned                     loop_count;   /* 0: as configured */
+};
+
+/* NULL when anything failed, after reporting all of it. */
+struct generation *generation_gather(const struct gathering *gathering);
+void               generation_free(struct generation **generation);
+
+/* Closes its listening sockets: new connections are refused from now on. */
+void generation_stop_listening(struct generation *generation);
+
+/* CPUs that we may run on, within what the loops' tables hold. */
+unsigned loop_count_auto(void);
+
+#endif

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+/* One bundle at a time: it is compiled on the control thread while the loops serve the former one,
+ * then adopted by every loop in a round, and only then acknowledged and the former one retired. */
+#include "main/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/delivery.h"
+#include "main/edition.h"
+#include "main/signals.h"
+#include "net/jobs.h"
+#include "net/sink.h"
+
+enum {
+    JOB_THREADS = 4,
+    STOP_MOST_MS = 1000,                 /* for loops to close everything */
+    ORPHAN_MOST_MS = 60000,              /* to finish when the supervisor is gone */
+    SINKS_MOST_MS = 2000,
+    STATUS_REFUSED = 2
+};
+
+enum worker_phase { PHASE_SERVING = 0, PHASE_DRAINING, PHASE_STOPPING };
+
+struct worker {
+    int               channel, signal_fd, status;
+    enum worker_phase phase;
+    struct loop      *control;
+    struct watch      channel_watch, signal_watch;
+    struct task       channel_task, signal_task, deadline_task;
+    struct timer      deadline;          /* of draining and stopping */
+    struct delivery   delivery;
+    struct sockets    sockets;
+    struct runners    runners;
+    bool              has_runners;
+    struct edition   *current, *adopting;
+    unsigned          editions;          /* alive */
+    struct round      adoption, ping;
+    bool              is_pinging;
+};
+
+/* There is one; static, so that what lives until the exit stays reachable for leak checkers. */
+static struct worker worker;
+
+static void drain_begin(uint32_t timeout_ms);
+static void stop_begin(void);
+static void finish(void);
+
+/* ---- telling the supervisor ---- */
+
+static void tell(enum message_kind kind, uint32_t number, const char *reason)
+{
+    struct message message = { .kind = kind, .number = number };
+
+    (void)snprintf(message.reason, sizeof(message.reason), "%s", reason);
+    /* When it does not listen it is gone, and the end of the channel will say so. */
+    if (channel_send(worker.channel, &message) < 0)
+        return;
+}
+
+/* ---- taking over a bundle ---- */
+
+static void adopt_act(struct runner *runner, struct round *round)
+{
+    struct edition *edition = container_of(round, struct worker, adoption)->adopting;
+    unsigned        loop = loop_number(runner->loop);
+
+    log_use(edition_log(edition));
+    front_adopt(runner->front, edition->snapshot, edition->fds + loop * edition->listen_count);
+}
+
+static void adopt_done(struct runners *runners, struct round *round)
+{
+    struct edition *former = worker.current;
+
+    (void)round;
+    worker.current = worker.adopting;
+    worker.adopting = NULL;
+    log_use(edition_log(worker.current));
+    sockets_close_unwanted(&worker.sockets);
+    if (former != NULL)
+        snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);
+    tell(MESSAGE_READY, worker.current->number, "");
+}
+
+static void refuse(uint32_t number, const char *reason)
+{
+    tell(MESSAGE_REFUSED, number, reason);
+    if (worker.current != NULL)
+        return;
+    worker.status = STATUS_REFUSED;
+    finish();
+}
+
+static void drained(struct runners *runners)
+{
+    (void)runners;
+    finish();
+}
+
+static int runners_begin(const struct edition *edition, unsigned loop_count)
+{
+    int error;
+
+    if (worker.has_runners)
+        return 0;
+    worker.runners.drained = drained;
+    error = runners_start(&worker.runners, worker.control, loop_count,
+                          edition->config->core.worker_connections);
+    worker.has_runners = true;
+    return error;
+}
+
+static void bundle_take(struct bundle *bundle, uint32_t number, unsigned loop_count)
+{
+    char            reason[MESSAGE_REASON_BYTES] = "";
+    struct edition *edition = edition_new(bundle, number, worker.current, &worker.editions, reason);
+    int             error;
+
+    if (edition == NULL) {
+        refuse(number, reason);
+        return;
+    }
+    sockets_take(&worker.sockets, bundle);
+    error = runners_begin(edition, loop_count);
+    if (error < 0)
+        (void)snprintf(reason, sizeof(reason), "pthread_create() failed %s", log_errno(-error).text);
+    if (error < 0 || !edition_prepare(edition, &worker.sockets, worker.runners.count,
+                                      worker.control, reason)) {
+        edition_free(&edition);
+        refuse(number, reason);
+        return;
+    }
+    worker.adopting = edition;
+    worker.adoption.act = adopt_act;
+    worker.adoption.done = adopt_done;
+    round_start(&worker.runners, &worker.adoption);
+}
+
+static void bundle_receive(struct message *message)
+{
+    struct bundle *bundle;
+    uint32_t       number = message->number, loop_count;
+
+    if (worker.adopting != NULL || delivery_add(&worker.delivery, message) < 0) {
+        message_close_fds(message);
+        refuse(number, "it came at the wrong time");
+        return;
+    }
+    if (!delivery_is_complete(&worker.delivery))
+        return;
+    loop_count = worker.delivery.loop_count;
+    if (delivery_open(&worker.delivery, &bundle) < 0)
+        refuse(number, "it could not be read");
+    else
+        bundle_take(bundle, number, loop_count);
+}
+
+/* ---- pings ---- */
+
+static void ping_done(struct runners *runners, struct round *round)
+{
+    (void)runners;
+    (void)round;
+    worker.is_pinging = false;
+    tell(MESSAGE_PONG, 0, "");
+}
+
+/* The former ping is still on its way: name the loop that holds it up. */
+static void stuck_report(void)
+{
+    for (unsigned i = 0; i < worker.runners.count; i++)
+        if (loop_turns(worker.runners.loops[i]) == worker.runners.each[i].turns)
+            log_at(LOG_WARN, NULL, "event loop %u does not turn", i);
+}
+
+static void ping_answer(void)
+{
+    if (!worker.has_runners) {
+        tell(MESSAGE_PONG, 0, "");
+        return;
+    }
+    if (worker.is_pinging) {
+        stuck_report();
+        return;
+    }
+    for (unsigned i = 0; i < worker.runners.count; i++)
+        worker.runners.each[i].turns = loop_turns(worker.runners.loops[i]);
+    worker.is_pinging = true;
+    worker.ping.act = NULL;
+    worker.ping.done = ping_done;
+    round_start(&worker.runners, &worker.ping);
+}
+
+/* ---- leaving ---- */
+
+static void finish(void)
+{
+    loop_stop(worker.control);
+}
+
+static void stopped_accepting(struct runners *runners)
+{
+    (void)runners;
+    sockets_close_all(&worker.sockets);
+}
+
+static void deadline_set(uint32_t timeout_ms)
+{
+    timer_set(loop_timers(worker.control), &worker.deadline,
+              loop_now_ms(worker.control) + timeout_ms);
+}
+
+static void drain_begin(uint32_t timeout_ms)
+{
+    if (worker.phase != PHASE_SERVING)
+        return;
+    worker.phase = PHASE_DRAINING;
+    log_at(LOG_NOTICE, NULL, "gracefully shutting down");
+    if (!worker.has_runners) {
+        finish();
+        return;
+    }
+    if (timeout_ms > 0)
+        deadline_set(timeout_ms);
+    runners_drain(&worker.runners, stopped_accepting);
+}
+
+static void stop_begin(void)
+{
+    enum worker_phase former = worker.phase;
+
+    if (former == PHASE_STOPPING)
+        return;
+    worker.phase = PHASE_STOPPING;
+    if (!worker.has_runners) {
+        finish();
+        return;
+    }
+    deadline_set(STOP_MOST_MS);
+    if (former == PHASE_SERVING)
+        runners_drain(&worker.runners, stopped_accepting);
+    runners_close_all(&worker.runners);
+}
+
+static void deadline_run(struct task *task, unsigned wakes)
+{
+    (void)task;
+    (void)wakes;
+    if (worker.phase == PHASE_STOPPING) {
+        finish();
+        return;
+    }
+    log_at(LOG_NOTICE, NULL, "worker_shutdown_timeout has passed: %s",
+           "what is still open is closed");
+    stop_begin();
+}
+
+/* ---- listening to the supervisor and to signals ---- */
+
+static void message_take(struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_BUNDLE:
+    case MESSAGE_FDS:
+        bundle_receive(message);
+        return;
+    case MESSAGE_REOPEN:
+        if (worker.current != NULL)
+            edition_reopen_logs(worker.current, message);
+        message_close_fds(message);
+        log_at(LOG_NOTICE, NULL, "reopening logs");
+        return;
+    case MESSAGE_DRAIN:
+        drain_begin(message->timeout_ms);
+        return;
+    case MESSAGE_STOP:
+        stop_begin();
+        return;
+    case MESSAGE_PING:
+        ping_answer();
+        return;
+    case MESSAGE_READY:
+    case MESSAGE_REFUSED:
+    case MESSAGE_PONG:
+        return;
+    }
+}
+
+static void supervisor_is_gone(void)
+{
+    loop_unwatch(worker.control, &worker.channel_watch);
+    if (worker.phase != PHASE_SERVING)
+        return;
+    log_at(LOG_ERROR, NULL, "the master process is gone");
+    drain_begin(ORPHAN_MOST_MS);
+}
+
+static void channel_run(struct task *task, unsigned wakes)
+{
+    struct message message;
+    int            error;
+
+    (void)task;
+    (void)wakes;
+    while ((error = channel_receive(worker.channel, &message)) == 0)
+        message_take(&message);
+    if (error != -EAGAIN)
+        supervisor_is_gone();
+}
+
+static uint32_t shutdown_timeout_ms(void)
+{
+    return worker.current == NULL ? 0 : worker.current->config->core.shutdown_timeout_ms;
+}
+
+static void signal_run(struct task *task, unsigned wakes)
+{
+    struct signal_news news;
+
+    (void)task;
+    (void)wakes;
+    while (signals_read(worker.signal_fd, &news) == 0) {
+        if (news.number == SIGTERM || news.number == SIGINT)
+            stop_begin();
+        else if (news.number == SIGQUIT)
+            drain_begin(shutdown_timeout_ms());
+    }
+}
+
+/* ---- life ---- */
+
+/* "[alert] must(...) failed at FILE:LINE\n": the log writes level and line end itself. */
+static void last_words_say(const char *message)
+{
+    struct text rest = text_from(message);
+
+    if (text_has_prefix(rest, TEXT("[alert] ")))
+        rest = text_from_offset(rest, sizeof("[alert] ") - 1);
+    rest = text_part(rest, 0, text_find(rest, '\n'));
+    log_to(last_words_log(), LOG_ALERT, NULL, "%.*s", TEXT_ARGS(rest));
+}
+
+static int watches_begin(void)
+{
+    int error;
+
+    task_init(&worker.channel_task, channel_run);
+    task_init(&worker.signal_task, signal_run);
+    task_init(&worker.deadline_task, deadline_run);
+    timer_init(&worker.deadline, &worker.deadline_task);
+    worker.channel_watch = (struct watch){ .fd = worker.channel, .task = &worker.channel_task };
+    worker.signal_watch = (struct watch){ .fd = worker.signal_fd, .task = &worker.signal_task };
+    error = loop_watch(worker.control, &worker.channel_watch, false);
+    if (error == 0 && worker.signal_fd >= 0)
+        error = loop_watch(worker.control, &worker.signal_watch, false);
+    return error;
+}
+
+/* The current edition is left as it is: freeing every piece of it would only delay the exit. */
+static void worker_end(void)
+{
+    log_at(LOG_NOTICE, NULL, "exiting");
+    if (worker.has_runners)
+        runners_stop(&worker.runners);
+    jobs_stop();
+    log_use(last_words_log());
+    sinks_stop(SINKS_MOST_MS);
+    sockets_close_all(&worker.sockets);
+    delivery_done(&worker.delivery);
+    (void)close(worker.channel);
+}
+
+int worker_run(int channel, int signal_fd)
+{
+    worker.channel = channel;
+    worker.signal_fd = signal_fd;
+    must_hook_add(last_words_say);
+    delivery_init(&worker.delivery);
+    jobs_start(JOB_THREADS);
+    worker.control = loop_new(LOOPS_MOST - 1);
+    if (watches_begin() < 0)
+        return 1;
+    loop_run(worker.control);
+    worker_end();
+    return worker.status;
+}
