@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/* The pool: one queue, threads started as jobs arrive. */
+#include "net/jobs.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/must.h"
+#include "base/pool.h"
+
+enum { THREADS_MOST = 16 };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t  work;
+    pthread_t       threads[THREADS_MOST];
+    unsigned        most, started, idle;
+    bool            is_stopping;
+    struct job     *first, *last;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER };
+
+void jobs_start(unsigned threads)
+{
+    pool.most = threads < THREADS_MOST ? threads : THREADS_MOST;
+    pool.is_stopping = false;
+}
+
+static struct job *job_wait(void)
+{
+    struct job *job;
+
+    pthread_mutex_lock(&pool.lock);
+    pool.idle++;
+    while (pool.first == NULL && !pool.is_stopping)
+        pthread_cond_wait(&pool.work, &pool.lock);
+    pool.idle--;
+    job = pool.is_stopping ? NULL : pool.first;
+    if (job != NULL) {
+        pool.first = job->next;
+        if (pool.first == NULL)
+            pool.last = NULL;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return job;
+}
+
+static void *thread_run(void *arg)
+{
+    struct job *job;
+    sigset_t    all;
+
+    (void)arg;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    while ((job = job_wait()) != NULL) {
+        job->run(job);
+        mailbox_post(job->loop, &job->letter);
+    }
+    pools_drain();
+    return NULL;
+}
+
+void jobs_post(struct job *job)
+{
+    must(pool.most > 0);
+    job->next = NULL;
+    pthread_mutex_lock(&pool.lock);
+    if (pool.last != NULL)
+        pool.last->next = job;
+    else
+        pool.first = job;
+    pool.last = job;
+    if (pool.idle == 0 && pool.started < pool.most &&
+        pthread_create(&pool.threads[pool.started], NULL, thread_run, NULL) == 0)
+        pool.started++;
+    must(pool.started > 0);
+    pthread_cond_signal(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+void jobs_stop(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool.is_stopping = true;
+    pool.first = pool.last = NULL;
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    for (unsigned i = 0; i < pool.started; i++)
+        pthread_join(pool.threads[i], NULL);
+    pool.started = 0;
+}
