@@ -37,10 +37,12 @@ bool cookie_find(const struct fields *fields, struct text name, struct text *ret
     return false;
 }
 
-/* Takes the name=value pair off the front; what is left are attributes. */
+/* What follows the name=value pair and its semicolon; TEXT_NONE: nothing. */
 static struct text attributes_of(struct text set_cookie)
 {
-    return text_from_offset(set_cookie, text_find(set_cookie, ';') + 1);
+    size_t semicolon = text_find(set_cookie, ';');
+
+    return semicolon == set_cookie.len ? TEXT_NONE : text_from_offset(set_cookie, semicolon + 1);
 }
 
 bool cookie_attribute(struct text set_cookie, struct text name, struct text *ret_value)

@@ -13,11 +13,16 @@
 
 enum { NAME_MAX_BYTES = 24, SLOTS = 256 };
 
+/* A name as words, so that two names are compared in three operations. */
+struct name_words {
+    uint64_t first, middle, last;
+};
+
 struct known_name {
-    struct text name;
-    uint8_t     flags;
-    uint64_t    lower[NAME_MAX_BYTES / 8];   /* the name in lower case, */
-    uint64_t    fold[NAME_MAX_BYTES / 8];    /* and 0x20 where it has a letter */
+    struct text       name;
+    uint8_t           flags;
+    struct name_words lower;                 /* the name in lower case, */
+    struct name_words fold;                  /* and 0x20 where it has a letter */
 };
 
 static struct known_name known_names[FIELD_ID_COUNT] = {
@@ -38,8 +43,8 @@ const uint8_t field_chars[256] = {
     ['_'] = ODD_TOKEN, ['`'] = ODD_TOKEN, ['|'] = ODD_TOKEN, ['~'] = ODD_TOKEN,
 };
 
-static unsigned name_slot(const char *name, size_t len);
-static bool     name_is(const struct known_name *known, const char *name, size_t len);
+static unsigned          name_slot(const char *name, size_t len);
+static struct name_words name_words_of(const char *name, size_t len);
 
 /* ---- the table of names ---- */
 
@@ -52,8 +57,8 @@ static void known_fill(struct known_name *known)
         lower[i] = text_lower_char(known->name.ptr[i]);
         fold[i] = lower[i] >= 'a' && lower[i] <= 'z' ? 0x20 : 0;
     }
-    memcpy(known->lower, lower, sizeof(lower));
-    memcpy(known->fold, fold, sizeof(fold));
+    known->lower = name_words_of(lower, known->name.len);
+    known->fold = name_words_of(fold, known->name.len);
 }
 
 __attribute__((constructor)) static void known_names_build(void)
@@ -79,23 +84,33 @@ static unsigned name_slot(const char *name, size_t len)
     return (first * 16 + last * 52 + middle * 9 + (unsigned)len * 39) % SLOTS;
 }
 
-static bool name_is(const struct known_name *known, const char *name, size_t len)
+static uint64_t word_at(const char *bytes, size_t size)
 {
-    const char *lower = (const char *)known->lower, *fold = (const char *)known->fold;
-    size_t      i = 0;
+    uint64_t word = 0;
 
-    if (known->name.len != len)
-        return false;
-    for (; i + 8 <= len; i += 8) {
-        uint64_t word;
-        memcpy(&word, name + i, 8);
-        if ((word | known->fold[i / 8]) != known->lower[i / 8])
-            return false;
-    }
-    for (; i < len; i++)
-        if ((name[i] | fold[i]) != lower[i])
-            return false;
-    return true;
+    memcpy(&word, bytes, size);
+    return word;
+}
+
+/* Every byte of a name of up to 24 bytes, some of them twice. */
+static struct name_words name_words_of(const char *name, size_t len)
+{
+    if (len >= 8)
+        return (struct name_words){ word_at(name, 8), len > 16 ? word_at(name + 8, 8) : 0,
+                                    word_at(name + len - 8, 8) };
+    if (len >= 4)
+        return (struct name_words){ word_at(name, 4), 0, word_at(name + len - 4, 4) };
+    return (struct name_words){ word_at(name, 1), word_at(name + len / 2, 1),
+                                word_at(name + len - 1, 1) };
+}
+
+static bool name_is(const struct known_name *known, const struct name_words *words)
+{
+    const struct name_words *lower = &known->lower, *fold = &known->fold;
+
+    return (((words->first | fold->first) ^ lower->first)
+            | ((words->middle | fold->middle) ^ lower->middle)
+            | ((words->last | fold->last) ^ lower->last)) == 0;
 }
 
 enum field_id field_id_of(struct text name)
@@ -103,9 +118,11 @@ enum field_id field_id_of(struct text name)
     if (name.len == 0 || name.len > NAME_MAX_BYTES)
         return FIELD_OTHER;
 
-    unsigned slot = name_slot(name.ptr, name.len);
+    unsigned          slot = name_slot(name.ptr, name.len);
+    struct name_words words = name_words_of(name.ptr, name.len);
     while (slots[slot] != FIELD_OTHER) {
-        if (name_is(&known_names[slots[slot]], name.ptr, name.len))
+        const struct known_name *known = &known_names[slots[slot]];
+        if (known->name.len == name.len && name_is(known, &words))
             return (enum field_id)slots[slot];
         slot = (slot + 1) % SLOTS;
     }

@@ -32,12 +32,6 @@ static uint64_t bit(enum field_id id)
     return UINT64_C(1) << id;
 }
 
-void h1_seen_add(struct h1_seen *seen, enum field_id id)
-{
-    seen->again |= seen->once & bit(id);
-    seen->once |= bit(id);
-}
-
 int h1_frame_request(struct head *head, const struct h1_seen *seen, struct arena *arena)
 {
     int fault = frame_host(head, seen);

@@ -14,7 +14,11 @@ struct h1_seen {
     uint64_t once, again;                /* again: more than once */
 };
 
-void h1_seen_add(struct h1_seen *seen, enum field_id id);
+static inline void h1_seen_add(struct h1_seen *seen, enum field_id id)
+{
+    seen->again |= seen->once & UINT64_C(1) << id;
+    seen->once |= UINT64_C(1) << id;
+}
 
 /* Set the facts of `head` below its fields. FAULT_NONE, or why the message is refused. */
 int h1_frame_request(struct head *head, const struct h1_seen *seen, struct arena *arena) WARN_UNUSED;

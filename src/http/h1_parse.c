@@ -37,80 +37,61 @@ static int  field_unfold(struct reader *reader, struct field *field);
 
 /* ---- first pass ---- */
 
+/* What differs between the start line and the others. */
+struct line_rules {
+    uint32_t limit;
+    int      fault_long, fault_bytes;
+};
+
 static enum h1_scan_result scan_bad(int fault, int *reterr_fault)
 {
     *reterr_fault = fault;
     return H1_SCAN_BAD;
 }
 
-static uint32_t line_limit(const struct h1_scan *scan, const struct h1_limits *limits,
-                           bool has_start_line)
-{
-    return has_start_line && scan->lines == 0 ? limits->line_bytes : limits->field_bytes;
-}
-
-static int too_large(const struct h1_scan *scan, bool has_start_line)
-{
-    return has_start_line && scan->lines == 0 ? FAULT_LINE_TOO_LONG : FAULT_HEAD_TOO_LARGE;
-}
-
-/* Counts the line that ends before `next`. */
-static int scan_line_end(struct h1_scan *scan, const struct h1_limits *limits, uint32_t next,
-                         bool has_start_line)
-{
-    scan->lines++;
-    scan->offset = scan->line_start = next;
-    return scan->lines - (has_start_line ? 1 : 0) > limits->fields ? FAULT_HEAD_TOO_LARGE
-                                                                   : FAULT_NONE;
-}
-
-/* Goes on from scan->offset to the next CRLF: DONE with its offset, MORE, or BAD. */
+/* Goes on to the next CRLF, and leaves scan->offset at its CR. */
 static enum h1_scan_result scan_line(struct h1_scan *scan, const char *bytes, uint32_t len,
-                                     uint32_t limit, int fault_long, int fault_bytes,
-                                     uint32_t *ret_end, int *reterr_fault)
+                                     const struct line_rules *rules, int *reterr_fault)
 {
     uint32_t end = scan->offset + (uint32_t)h1_scan_bytes(bytes + scan->offset, len - scan->offset);
 
     scan->offset = end;
-    if (end - scan->line_start > limit)
-        return scan_bad(fault_long, reterr_fault);
+    if (end - scan->line_start > rules->limit)
+        return scan_bad(rules->fault_long, reterr_fault);
     if (end == len)
         return H1_SCAN_MORE;
     if (bytes[end] != '\r')
-        return scan_bad(fault_bytes, reterr_fault);
+        return scan_bad(rules->fault_bytes, reterr_fault);
     if (end + 1 == len)
         return H1_SCAN_MORE;
-    if (bytes[end + 1] != '\n')
-        return scan_bad(fault_bytes, reterr_fault);
-    *ret_end = end;
-    return H1_SCAN_DONE;
+    return bytes[end + 1] == '\n' ? H1_SCAN_DONE : scan_bad(rules->fault_bytes, reterr_fault);
 }
 
+/* Line by line up to the empty one. */
 static enum h1_scan_result scan_lines(struct h1_scan *scan, const char *bytes, size_t all,
                                       const struct h1_limits *limits, bool has_start_line,
                                       size_t *ret_size, int *reterr_fault)
 {
-    uint32_t len = all < limits->head_bytes ? (uint32_t)all : limits->head_bytes;
+    const struct line_rules start = { limits->line_bytes, FAULT_LINE_TOO_LONG, FAULT_BAD_LINE };
+    const struct line_rules field = { limits->field_bytes, FAULT_HEAD_TOO_LARGE, FAULT_BAD_FIELD };
+    const uint32_t len = all < limits->head_bytes ? (uint32_t)all : limits->head_bytes;
+    const uint32_t start_lines = has_start_line ? 1 : 0;
 
     for (;;) {
-        bool                is_start = has_start_line && scan->lines == 0;
-        int                 fault_bytes = is_start ? FAULT_BAD_LINE : FAULT_BAD_FIELD;
-        uint32_t            end;
-        enum h1_scan_result result =
-            scan_line(scan, bytes, len, line_limit(scan, limits, has_start_line),
-                      too_large(scan, has_start_line), fault_bytes, &end, reterr_fault);
+        const struct line_rules *rules = scan->lines < start_lines ? &start : &field;
+        enum h1_scan_result      result = scan_line(scan, bytes, len, rules, reterr_fault);
 
         if (result == H1_SCAN_MORE && len == limits->head_bytes)
-            return scan_bad(too_large(scan, has_start_line), reterr_fault);
+            return scan_bad(rules->fault_long, reterr_fault);
         if (result != H1_SCAN_DONE)
             return result;
-        if (end == scan->line_start) {
-            *ret_size = end + 2;
-            return is_start ? scan_bad(FAULT_BAD_LINE, reterr_fault) : H1_SCAN_DONE;
+        if (scan->offset == scan->line_start) {
+            *ret_size = scan->offset + 2;
+            return rules == &start ? scan_bad(FAULT_BAD_LINE, reterr_fault) : H1_SCAN_DONE;
         }
-        int fault = scan_line_end(scan, limits, end + 2, has_start_line);
-        if (fault != FAULT_NONE)
-            return scan_bad(fault, reterr_fault);
+        scan->offset = scan->line_start = scan->offset + 2;
+        if (++scan->lines > limits->fields + start_lines)
+            return scan_bad(FAULT_HEAD_TOO_LARGE, reterr_fault);
     }
 }
 
@@ -324,18 +305,32 @@ int h1_parse_trailers(struct text bytes, const struct h1_limits *limits, struct 
 /* Up to the next CRLF; false when a control character, or the end, comes first. */
 static bool line_take(struct text *rest, struct text *ret_line)
 {
-    size_t len = h1_scan_bytes(rest->ptr, rest->len);
+    const char *bytes = rest->ptr;
+    size_t      len = h1_scan_bytes(bytes, rest->len);
 
-    if (rest->len - len < 2 || rest->ptr[len] != '\r' || rest->ptr[len + 1] != '\n')
+    if (rest->len - len < 2 || bytes[len] != '\r' || bytes[len + 1] != '\n')
         return false;
-    *ret_line = text_of(rest->ptr, len);
-    *rest = text_of(rest->ptr + len + 2, rest->len - len - 2);
+    *ret_line = (struct text){ .ptr = bytes, .len = len };
+    rest->ptr += len + 2;
+    rest->len -= len + 2;
     return true;
 }
 
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t';
+}
+
+/* text_trim(), where the compiler sees it: there is a value on every line. */
+static struct text trim(struct text text)
+{
+    while (text.len > 0 && is_space(text.ptr[0])) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len > 0 && is_space(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
 }
 
 /* All lines up to the empty one, which must be the last bytes. */
@@ -353,33 +348,41 @@ static int fields_read(struct reader *reader, struct fields *fields)
     return reader->rest.len == 2 && reader->rest.ptr[1] == '\n' ? FAULT_NONE : FAULT_BAD_FIELD;
 }
 
+/* Length of the field name at the start of `bytes`; *ret_is_odd as in struct field. */
+static size_t name_len_of(struct text bytes, bool *ret_is_odd)
+{
+    size_t len = h1_scan_name(bytes.ptr, bytes.len), plain_len = len;
+
+    while (len < bytes.len && field_chars[(unsigned char)bytes.ptr[len]] != 0)
+        len++;
+    *ret_is_odd = len != plain_len;
+    return len;
+}
+
 /* token ":" OWS value OWS CRLF; no space before the colon (RFC 9112 5.1). */
 static int field_read(struct reader *reader, struct fields *fields)
 {
     const char *bytes = reader->rest.ptr;
-    size_t      len = reader->rest.len, name_len = 0;
-    unsigned    chars = 0, char_class;
+    bool        is_odd;
+    size_t      name_len = name_len_of(reader->rest, &is_odd);
     struct text line;
 
-    while (name_len < len && (char_class = field_chars[(unsigned char)bytes[name_len]]) != 0) {
-        chars |= char_class;
-        name_len++;
-    }
-    if (name_len == 0 || name_len == len || bytes[name_len] != ':')
+    if (name_len == 0 || name_len == reader->rest.len || bytes[name_len] != ':')
         return FAULT_BAD_FIELD;
-    reader->rest = text_of(bytes + name_len + 1, len - name_len - 1);
+    reader->rest.ptr += name_len + 1;
+    reader->rest.len -= name_len + 1;
     if (!line_take(&reader->rest, &line))
         return FAULT_BAD_FIELD;
     if (name_len + 1 + line.len > reader->limits->field_bytes)
         return FAULT_HEAD_TOO_LARGE;
 
     struct field *field = fields_push(fields);
-    field->name = text_of(bytes, name_len);
-    field->value = text_trim(line);
+    field->name = (struct text){ .ptr = bytes, .len = name_len };
+    field->value = trim(line);
     field->id = (uint8_t)field_id_of(field->name);
-    field->is_odd = (chars & FIELD_CHAR_ODD) != 0;
+    field->is_odd = is_odd;
     field->is_gone = false;
-    reader->has_odd |= field->is_odd;
+    reader->has_odd |= is_odd;
     h1_seen_add(&reader->seen, (enum field_id)field->id);
     if (reader->rest.len > 0 && is_space(reader->rest.ptr[0]))
         return field_unfold(reader, field);
@@ -400,8 +403,8 @@ static int field_unfold(struct reader *reader, struct field *field)
         if (!line_take(&reader->rest, &line))
             return FAULT_BAD_FIELD;
         writer_char(&value, ' ');
-        writer_text(&value, text_trim(line));
+        writer_text(&value, trim(line));
     }
-    field->value = text_trim(writer_done(&value));
+    field->value = trim(writer_done(&value));
     return FAULT_NONE;
 }

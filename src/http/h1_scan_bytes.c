@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Finds the next byte that can't stand in a field value: a line's CR, or something to refuse.
+/* Finds the next byte of a kind: a line's CR (or something to refuse), the end of a field's name, the
+ * end of a request target.
  *
  * Sixteen bytes at a time with SSE2, which every x86-64 has; never reads outside the given bytes
  * (what is left over goes one by one). Pure functions, any thread. */
@@ -11,32 +12,97 @@
 #include <emmintrin.h>
 #endif
 
-static bool is_control(char c)
+static bool is_control(unsigned char byte)
 {
-    unsigned char byte = (unsigned char)c;
-
     return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+}
+
+static bool is_plain(unsigned char byte)
+{
+    unsigned char lower = byte | 0x20;
+
+    return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') || byte == '-';
+}
+
+static bool is_target_end(unsigned char byte)
+{
+    return byte <= 0x20 || byte == 0x7f || byte == '#';
 }
 
 size_t h1_scan_bytes_scalar(const char *bytes, size_t len)
 {
     size_t i = 0;
 
-    while (i < len && !is_control(bytes[i]))
+    while (i < len && !is_control((unsigned char)bytes[i]))
+        i++;
+    return i;
+}
+
+size_t h1_scan_name_scalar(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && is_plain((unsigned char)bytes[i]))
+        i++;
+    return i;
+}
+
+size_t h1_scan_target_scalar(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && !is_target_end((unsigned char)bytes[i]))
         i++;
     return i;
 }
 
 #ifdef __SSE2__
 
-/* Bit i is set when byte i is a control character. */
+static __m128i load(const char *bytes)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)bytes);
+}
+
+static __m128i is_byte(__m128i bytes, char byte)
+{
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte));
+}
+
+/* 0xff where first <= byte <= last, unsigned. */
+static __m128i is_in_range(__m128i bytes, char first, char last)
+{
+    __m128i offset = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
+    __m128i span = _mm_set1_epi8((char)(last - first));
+
+    return _mm_cmpeq_epi8(_mm_min_epu8(offset, span), offset);
+}
+
+/* Bit i is set where the lane i is 0xff. */
+static unsigned mask_of(__m128i lanes)
+{
+    return (unsigned)_mm_movemask_epi8(lanes);
+}
+
 static unsigned control_mask(__m128i bytes)
 {
-    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
-    __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    __m128i low = _mm_andnot_si128(is_byte(bytes, '\t'), is_in_range(bytes, 0, 0x1f));
 
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del));
+    return mask_of(_mm_or_si128(low, is_byte(bytes, 0x7f)));
+}
+
+static unsigned not_plain_mask(__m128i bytes)
+{
+    __m128i letter = is_in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+    __m128i other = _mm_or_si128(is_in_range(bytes, '0', '9'), is_byte(bytes, '-'));
+
+    return mask_of(_mm_or_si128(letter, other)) ^ 0xffffu;
+}
+
+static unsigned target_end_mask(__m128i bytes)
+{
+    __m128i other = _mm_or_si128(is_byte(bytes, 0x7f), is_byte(bytes, '#'));
+
+    return mask_of(_mm_or_si128(is_in_range(bytes, 0, 0x20), other));
 }
 
 size_t h1_scan_bytes(const char *bytes, size_t len)
@@ -44,11 +110,35 @@ size_t h1_scan_bytes(const char *bytes, size_t len)
     size_t i = 0;
 
     for (; i + 16 <= len; i += 16) {
-        unsigned mask = control_mask(_mm_loadu_si128((const __m128i *)(const void *)(bytes + i)));
+        unsigned mask = control_mask(load(bytes + i));
         if (mask != 0)
             return i + (size_t)__builtin_ctz(mask);
     }
     return i + h1_scan_bytes_scalar(bytes + i, len - i);
+}
+
+size_t h1_scan_name(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    for (; i + 16 <= len; i += 16) {
+        unsigned mask = not_plain_mask(load(bytes + i));
+        if (mask != 0)
+            return i + (size_t)__builtin_ctz(mask);
+    }
+    return i + h1_scan_name_scalar(bytes + i, len - i);
+}
+
+size_t h1_scan_target(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    for (; i + 16 <= len; i += 16) {
+        unsigned mask = target_end_mask(load(bytes + i));
+        if (mask != 0)
+            return i + (size_t)__builtin_ctz(mask);
+    }
+    return i + h1_scan_target_scalar(bytes + i, len - i);
 }
 
 #else
@@ -56,6 +146,16 @@ size_t h1_scan_bytes(const char *bytes, size_t len)
 size_t h1_scan_bytes(const char *bytes, size_t len)
 {
     return h1_scan_bytes_scalar(bytes, len);
+}
+
+size_t h1_scan_name(const char *bytes, size_t len)
+{
+    return h1_scan_name_scalar(bytes, len);
+}
+
+size_t h1_scan_target(const char *bytes, size_t len)
+{
+    return h1_scan_target_scalar(bytes, len);
 }
 
 #endif

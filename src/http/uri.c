@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/writer.h"
+#include "http/h1_scan_bytes.h"
 
 enum { PORT_DIGITS_MAX = 5, PORT_MAX = 65535, IPV6_BYTES_MAX = 45 };
 
@@ -19,28 +19,23 @@ enum { PORT_DIGITS_MAX = 5, PORT_MAX = 65535, IPV6_BYTES_MAX = 45 };
 enum {
     CHAR_UNRESERVED = 1u << 0,           /* RFC 3986 2.3 */
     CHAR_SUB_DELIM = 1u << 1,            /* RFC 3986 2.2 */
-    CHAR_TARGET = 1u << 2,               /* no control, space, DEL, "#" */
-    CHAR_PLAIN = 1u << 3,                /* uri_normalise() has nothing to do for it */
-    CHAR_ESCAPED = 1u << 4,              /* uri_escape_path() escapes it */
+    CHAR_PLAIN = 1u << 2,                /* uri_normalise() has nothing to do for it */
+    CHAR_ESCAPED = 1u << 3,              /* uri_escape_path() escapes it */
 };
 
-#define WORD (CHAR_UNRESERVED | CHAR_TARGET | CHAR_PLAIN)
-#define DELIM (CHAR_SUB_DELIM | CHAR_TARGET | CHAR_PLAIN)
-#define OTHER (CHAR_TARGET | CHAR_PLAIN)
+#define WORD (CHAR_UNRESERVED | CHAR_PLAIN)
+#define DELIM (CHAR_SUB_DELIM | CHAR_PLAIN)
+#define REST (CHAR_PLAIN | CHAR_ESCAPED)
 
 static const uint8_t chars[256] = {
     ['0' ... '9'] = WORD, ['A' ... 'Z'] = WORD, ['a' ... 'z'] = WORD, ['-'] = WORD, ['_'] = WORD,
     ['~'] = WORD, ['.'] = WORD,
     ['!'] = DELIM, ['$'] = DELIM, ['&'] = DELIM, ['\''] = DELIM, ['('] = DELIM, [')'] = DELIM,
     ['*'] = DELIM, ['+'] = DELIM, [','] = DELIM, [';'] = DELIM, ['='] = DELIM,
-    [':'] = OTHER, ['@'] = OTHER, ['['] = OTHER, [']'] = OTHER,
-    ['/'] = CHAR_TARGET, ['%'] = CHAR_TARGET | CHAR_ESCAPED, ['?'] = CHAR_TARGET | CHAR_ESCAPED,
-    ['"'] = OTHER | CHAR_ESCAPED, ['<'] = OTHER | CHAR_ESCAPED, ['>'] = OTHER | CHAR_ESCAPED,
-    ['\\'] = OTHER | CHAR_ESCAPED, ['^'] = OTHER | CHAR_ESCAPED, ['`'] = OTHER | CHAR_ESCAPED,
-    ['{'] = OTHER | CHAR_ESCAPED, ['|'] = OTHER | CHAR_ESCAPED, ['}'] = OTHER | CHAR_ESCAPED,
-    ['#'] = CHAR_ESCAPED,
-    [0x00] = CHAR_ESCAPED, [0x01 ... 0x20] = CHAR_PLAIN | CHAR_ESCAPED,
-    [0x7f] = CHAR_PLAIN | CHAR_ESCAPED, [0x80 ... 0xff] = OTHER | CHAR_ESCAPED,
+    [':'] = CHAR_PLAIN, ['@'] = CHAR_PLAIN, ['['] = CHAR_PLAIN, [']'] = CHAR_PLAIN,
+    ['"'] = REST, ['<'] = REST, ['>'] = REST, ['\\'] = REST, ['^'] = REST, ['`'] = REST,
+    ['{'] = REST, ['|'] = REST, ['}'] = REST, [0x01 ... 0x20] = REST, [0x7f ... 0xff] = REST,
+    ['%'] = CHAR_ESCAPED, ['?'] = CHAR_ESCAPED, ['#'] = CHAR_ESCAPED, [0x00] = CHAR_ESCAPED,
 };
 
 static bool char_is(char c, unsigned class)
@@ -61,10 +56,7 @@ struct uri_parts uri_split(struct text path_and_query)
 
 bool uri_target_is_valid(struct text target)
 {
-    for (size_t i = 0; i < target.len; i++)
-        if (!char_is(target.ptr[i], CHAR_TARGET))
-            return false;
-    return target.len > 0;
+    return target.len > 0 && h1_scan_target(target.ptr, target.len) == target.len;
 }
 
 /* ---- normalising ---- */

@@ -20,6 +20,25 @@ static void every_byte_is_judged_alike(void **state)
     }
 }
 
+static void names_and_targets_end_where_they_should(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char bytes[16];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+                        || c == '-';
+        bool is_target = c > 0x20 && c != 0x7f && c != '#';
+        memset(bytes, 'Z', sizeof(bytes));
+        bytes[15] = (char)c;
+        assert_int_equal(h1_scan_name(bytes, 16), is_plain ? 16 : 15);
+        assert_int_equal(h1_scan_name_scalar(bytes, 16), is_plain ? 16 : 15);
+        assert_int_equal(h1_scan_target(bytes, 16), is_target ? 16 : 15);
+        assert_int_equal(h1_scan_target_scalar(bytes, 16), is_target ? 16 : 15);
+        assert_int_equal(h1_scan_name(bytes, 15), 15);
+        assert_int_equal(h1_scan_target(bytes, 15), 15);
+    }
+}
+
 /* Each length in an allocation of its own, so that the sanitizer sees a read beyond it. */
 static void every_offset_and_length_agree(void **state)
 {
@@ -42,6 +61,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_is_judged_alike),
+        cmocka_unit_test(names_and_targets_end_where_they_should),
         cmocka_unit_test(every_offset_and_length_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
