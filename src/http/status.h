@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Status codes: reason phrases and the small pages that nginx users expect. */
+/* Status codes and their reason phrases, in nginx's words where it has its own. */
 #ifndef HTTP_STATUS_H
 #define HTTP_STATUS_H
 

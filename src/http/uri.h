@@ -19,8 +19,8 @@ struct uri_parts uri_split(struct text path_and_query);
 int uri_normalise(struct arena *arena, struct text path, bool may_merge_slashes,
                   struct text *ret_path) WARN_UNUSED;
 
-/* Escapes a normalised path for a request line, as nginx does (ngx_escape_uri of type URI: space,
- * #, %, ?, controls, 0x7f and above). */
+/* Escapes a normalised path for a request line, as nginx does: controls, space, 0x7f and above, and
+ * " # % < > ? \ ^ ` { | }. */
 struct text uri_escape_path(struct arena *arena, struct text path);
 /* Escapes for a query argument's value (everything but unreserved). */
 struct text uri_escape_arg(struct arena *arena, struct text value);

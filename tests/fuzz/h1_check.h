@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 #include "http/h1_parse.h"
 
 static const struct h1_limits h1_wide_limits = {

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/writer.h"
 #include "http/h1_chunk.h"
 #include "http/h1_write.h"
@@ -86,5 +87,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     check_round_trip(arena, content, 1 + len % 19);
     arena_free(&arena);
+    pools_drain();
     return 0;
 }

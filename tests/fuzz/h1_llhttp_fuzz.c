@@ -195,5 +195,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     check_body(text_from_offset(input, size), arena);
     arena_free(&arena);
+    pools_drain();
     return 0;
 }

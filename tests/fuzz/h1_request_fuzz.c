@@ -86,5 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (h1_parse_request(input, &h1_wide_limits, arena, &head) == FAULT_NONE)
         must(is_complete && size == len);
     arena_free(&arena);
+    pools_drain();
     return 0;
 }

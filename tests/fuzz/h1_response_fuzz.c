@@ -68,5 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
         check_as_answer(text_of(exact, size), asked[i]);
     mem_free(exact);
+    pools_drain();
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "http/h1_parse.h"
 #include "http/uri.h"
 
@@ -60,5 +61,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     }
     mem_free(exact);
     arena_free(&arena);
+    pools_drain();
     return 0;
 }

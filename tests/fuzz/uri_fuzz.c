@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "http/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -80,5 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_url(input);
     mem_free(exact);
     arena_free(&arena);
+    pools_drain();
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "base/text.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -44,6 +45,7 @@ static inline int arena_tear_down(void **state)
     struct arena *arena = *state;
 
     arena_free(&arena);
+    pools_drain();
     return 0;
 }
 
