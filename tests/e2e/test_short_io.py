@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""F28: the same requests on a kernel that moves few bytes at a time, interrupts and says EAGAIN."""
+import hashlib
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.client import request
+from harness.origin import reply
+from harness.proxy import is_nginx, is_sanitized
+
+SOURCE = os.path.join(os.path.dirname(__file__), "shim", "short_io.c")
+
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="sanitizers must be first among the preloaded")
+
+CONF = """
+upstream u { server @O@; keepalive 4; }
+server { listen @P@;
+    location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; }
+    location /direct/ { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection "";
+                        proxy_buffering off; proxy_request_buffering off; }
+    location /local { return 200 local; }
+    location /ws { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection upgrade;
+                   proxy_set_header Upgrade $http_upgrade; }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shim") / "short_io.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-w", "-o", str(path), SOURCE], check=True)
+    os.chmod(path, 0o755)
+    for parent in list(path.parents)[:3]:
+        os.chmod(parent, 0o755)
+    return str(path)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def desk(request, proxy, origin, shim):
+    seed = os.environ.get("SHORT_IO_SEED", str(request.param))
+    made = proxy(CONF, O=origin(), environment={"LD_PRELOAD": shim, "SHORT_IO_SEED": seed})
+    made.back = request.getfixturevalue("origin").made[0]
+    made.may_alert = is_nginx()         # it takes an interrupted accept4() for a fault
+    return made
+
+
+def test_the_shim_is_at_work(desk):
+    with open(f"/proc/{desk.worker()}/maps", encoding="ascii") as file:
+        assert "short_io.so" in file.read()
+
+
+def test_requests_of_all_kinds(desk):
+    body = os.urandom(20000)
+    for target in ("/", "/direct/"):
+        with desk.connect() as client:
+            for chunked in (False, True):
+                for _ in range(3):
+                    assert client.ask("GET", target + "x?y").json["target"] == target + "x?y"
+                    seen = client.ask("POST", target, body=body, chunked=chunked).json
+                    assert seen["sha"] == hashlib.sha256(body).hexdigest()
+                    assert client.ask("HEAD", target).status == 200
+            client.send(b"".join(request("GET", f"{target}{i}") for i in range(10)))
+            for i in range(10):
+                assert client.response().json["target"] == f"{target}{i}"
+
+
+def test_bodies_down(desk):
+    body = os.urandom(200000)
+    for target in ("/", "/direct/"):
+        for options in ({}, {"chunked": True}, {"length": False}):
+            desk.back.handle = lambda _, o=options: reply(body=body, **o)
+            answer = desk.get(target, timeout=20)
+            assert answer.body == body
+
+
+def test_many_at_once(desk):
+    problems = []
+
+    def work(number):
+        try:
+            with desk.connect(timeout=20) as client:
+                for i in range(15):
+                    assert client.ask("GET", f"/{number}/{i}").json["target"] == f"/{number}/{i}"
+        except Exception as error:      # noqa: BLE001
+            problems.append(repr(error))
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+
+
+def test_refusals(desk):
+    for raw, status in ((b"BAD\r\n\r\n", 400), (request("POST", body=b"x" * 2_000_000), 413),
+                        (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400)):
+        with desk.connect() as client:
+            try:
+                client.send(raw)
+            except OSError:
+                pass
+            assert client.take_head().status == status
+
+
+@pytest.mark.ours                          # nginx itself stalls here now and then
+def test_a_tunnel(desk):
+    def mirror(conn):
+        conn.request()
+        conn.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        while True:
+            if conn.buffer:
+                data, conn.buffer = conn.buffer, b""
+                conn.send(data)
+            conn.fill()
+    desk.back.script = mirror
+    with desk.connect() as client:
+        client.send(request("GET", "/ws", fields={"Upgrade": "websocket", "Connection": "Upgrade"}))
+        assert client.response().status == 101
+        data = os.urandom(30000)
+        client.send(data)
+        assert client.take(len(data)) == data
+
+
+def test_origin_failures(desk):
+    desk.back.script = lambda conn: conn.request()
+    assert desk.get().status == 502
+    desk.back.script = lambda conn: (conn.request(), conn.reset())
+    assert desk.get().status == 502
+    desk.back.script = None
+    begin = time.monotonic()
+    assert desk.get().status == 200
+    assert time.monotonic() - begin < 2
