@@ -64,7 +64,7 @@ lint: ## layers, words, sizes, documents, clang-format, clang-tidy, cppcheck
 
 bench: ## against Debian's nginx and haproxy; DOCS=1 writes docs/performance.md
 	@tools/install-deps build bench
-	$(call configure_and_build,release,frontdesk)
+	$(call configure_and_build,release,frontdesk bench_origin bench_pace)
 	@$(PYTHON) tests/bench/bench.py $(if $(DOCS),--docs) $(BENCH)
 
 docs: ## writes docs/directives.md from the directive tables
