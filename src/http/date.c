@@ -199,8 +199,8 @@ int date_parse(struct text text, int64_t now_s, int64_t *ret_s)
         take_asctime(&cursor, &civil);
     if (cursor.is_bad || cursor.rest.len > 0 || !is_date(&civil))
         return -EINVAL;
-    *ret_s = days_from_civil(civil.year, civil.month, civil.day) * DAY_S + civil.hour * 3600
-             + civil.minute * 60 + civil.second;
+    *ret_s = days_from_civil(civil.year, civil.month, civil.day) * DAY_S + civil.hour * 3600 +
+             civil.minute * 60 + civil.second;
     return 0;
 }
 

@@ -108,9 +108,9 @@ static bool name_is(const struct known_name *known, const struct name_words *wor
 {
     const struct name_words *lower = &known->lower, *fold = &known->fold;
 
-    return (((words->first | fold->first) ^ lower->first)
-            | ((words->middle | fold->middle) ^ lower->middle)
-            | ((words->last | fold->last) ^ lower->last)) == 0;
+    return (((words->first | fold->first) ^ lower->first) |
+            ((words->middle | fold->middle) ^ lower->middle) |
+            ((words->last | fold->last) ^ lower->last)) == 0;
 }
 
 enum field_id field_id_of(struct text name)

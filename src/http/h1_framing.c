@@ -178,8 +178,8 @@ static void frame_connection(struct head *head, const struct h1_seen *seen, stru
 
     if (seen->once & bit(FIELD_CONNECTION))
         options = options_read(&head->fields);
-    head->may_persist = !options.is_close && (head->version >= 11 || options.is_keep_alive)
-                        && head->body != BODY_UNTIL_CLOSE;
+    head->may_persist = !options.is_close && (head->version >= 11 || options.is_keep_alive) &&
+                        head->body != BODY_UNTIL_CLOSE;
     if (options.is_upgrade && head->version >= 11 && (seen->once & bit(FIELD_UPGRADE)))
         head->upgrade = text_trim(fields_joined(&head->fields, TEXT("Upgrade"), arena));
 }

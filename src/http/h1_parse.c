@@ -205,8 +205,8 @@ static int absolute_target_read(struct head *head, struct arena *arena)
 
     if (uri_url_parse(head->target, &url) != 0)
         return FAULT_BAD_TARGET;
-    if (!text_is_equal_nocase(url.scheme, TEXT("http"))
-        && !text_is_equal_nocase(url.scheme, TEXT("https")))
+    if (!text_is_equal_nocase(url.scheme, TEXT("http")) &&
+        !text_is_equal_nocase(url.scheme, TEXT("https")))
         return FAULT_BAD_TARGET;
     if (uri_host_parse(url.authority, &host, &port) != 0)
         return FAULT_BAD_HOST;
@@ -250,8 +250,8 @@ static int status_line_read(struct text line, struct head *head)
     enum { STATUS_AT = VERSION_BYTES + 1, REASON_AT = STATUS_AT + 4 };
     int version = version_read(text_part(line, 0, VERSION_BYTES));
 
-    if ((version != 10 && version != 11) || line.len < STATUS_AT + 3
-        || line.ptr[VERSION_BYTES] != ' ')
+    if ((version != 10 && version != 11) || line.len < STATUS_AT + 3 ||
+        line.ptr[VERSION_BYTES] != ' ')
         return FAULT_BAD_RESPONSE;
     for (size_t i = 0; i < 3; i++) {
         char c = line.ptr[STATUS_AT + i];

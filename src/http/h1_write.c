@@ -18,8 +18,7 @@ static void write_connection(struct writer *writer, const struct head *head,
                              enum h1_connection connection);
 static void write_target(struct writer *writer, struct text target);
 
-void h1_write_request(struct writer *writer, const struct head *head,
-                      enum h1_connection connection)
+void h1_write_request(struct writer *writer, const struct head *head, enum h1_connection connection)
 {
     writer_text(writer, head->method_name);
     writer_char(writer, ' ');

@@ -25,8 +25,7 @@ static const struct method_row rows[METHOD_COUNT] = {
 enum method method_of(struct text name)
 {
     for (int i = METHOD_GET; i < METHOD_COUNT; i++)
-        if (rows[i].len == name.len
-            && text_is_equal(name, text_of(rows[i].name, rows[i].len)))
+        if (rows[i].len == name.len && text_is_equal(name, text_of(rows[i].name, rows[i].len)))
             return (enum method)i;
     return METHOD_OTHER;
 }

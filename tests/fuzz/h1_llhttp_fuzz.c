@@ -85,9 +85,8 @@ static bool is_comparable(const struct head *head)
 
     if (!method_is_known(head->method_name) || !is_ascii(head->target))
         return false;
-    return coding == NULL
-           || (text_is_equal_nocase(coding->value, TEXT("chunked"))
-               && fields_find_next(&head->fields, coding) == NULL);
+    return coding == NULL || (text_is_equal_nocase(coding->value, TEXT("chunked")) &&
+                              fields_find_next(&head->fields, coding) == NULL);
 }
 
 static llhttp_errno_t ask_llhttp(struct text bytes, llhttp_t *parser, struct seen *seen)
@@ -165,8 +164,8 @@ static void check_body(struct text body, struct arena *arena)
     llhttp_t      parser;
     size_t        used;
 
-    if (!decode(body, &content, &framing, &used) || has_llhttp_gap(writer_done(&framing))
-        || writer_done(&content).len > sizeof(seen.content))
+    if (!decode(body, &content, &framing, &used) || has_llhttp_gap(writer_done(&framing)) ||
+        writer_done(&content).len > sizeof(seen.content))
         return;
     writer_text(&message, TEXT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
     writer_text(&message, text_part(body, 0, used));
@@ -184,9 +183,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct head   head;
     size_t        size = 0;
 
-    if (h1_check_scan(input, &h1_wide_limits, &size)
-        && h1_parse_request(text_part(input, 0, size), &h1_wide_limits, arena, &head) == FAULT_NONE
-        && is_comparable(&head)) {
+    if (h1_check_scan(input, &h1_wide_limits, &size) &&
+        h1_parse_request(text_part(input, 0, size), &h1_wide_limits, arena, &head) == FAULT_NONE &&
+        is_comparable(&head)) {
         struct seen    seen = { .has_head = false };
         llhttp_t       parser;
         llhttp_errno_t error = ask_llhttp(text_part(input, 0, size), &parser, &seen);

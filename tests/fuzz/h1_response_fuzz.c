@@ -31,8 +31,8 @@ static void check_round_trip(const struct head *head, enum method asked, struct 
     h1_write_response(&writer, head, connection,
                       fields_find(&head->fields, FIELD_CONTENT_LENGTH) != NULL);
     h1_check_one_head(writer_done(&writer));
-    must(h1_parse_response(writer_done(&writer), &h1_wide_limits, asked, arena, &again)
-         == FAULT_NONE);
+    must(h1_parse_response(writer_done(&writer), &h1_wide_limits, asked, arena, &again) ==
+         FAULT_NONE);
     must(again.status == head->status && text_is_equal(again.reason, head->reason));
     must(again.body == head->body && again.length == head->length);
     must(text_is_equal(again.upgrade, head->upgrade));
