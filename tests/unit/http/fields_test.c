@@ -84,6 +84,9 @@ static void finding_skips_what_is_gone(void **state)
     CHECK_TEXT(last->value, "c");
     assert_null(fields_find_next(&fields, last));
     assert_null(fields_value(&fields, FIELD_HOST).ptr);
+    fields_add_id(&fields, FIELD_HOST, TEXT("h"));
+    CHECK_TEXT(fields_value(&fields, FIELD_HOST), "h");
+    CHECK_TEXT(fields_find(&fields, FIELD_HOST)->name, "Host");
     assert_null(fields_find(&fields, FIELD_OTHER));
 }
 

@@ -331,6 +331,8 @@ static void bad_field_lines_are_refused(void **state)
     assert_int_equal(parse(*state, "GET / HTTP/1.1\r\nHost", &head), FAULT_BAD_FIELD);
     assert_int_equal(parse(*state, "GET / HTTP/1.1\r\nHost: a\r\n\r\nX", &head), FAULT_BAD_FIELD);
     assert_int_equal(parse(*state, "GET / HTTP/1.1\r\nHost: a\r\n\r", &head), FAULT_BAD_FIELD);
+    assert_int_equal(parse(*state, "GET / HTTP/1.1", &head), FAULT_BAD_LINE);
+    assert_int_equal(parse(*state, "GET / HTTP/1.1\nHost: a\r\n\r\n", &head), FAULT_BAD_LINE);
 }
 
 static void hosts_must_be_one_and_valid(void **state)
@@ -515,7 +517,7 @@ static void bad_responses_are_refused(void **state)
         "HTTP/2.0 200 OK", "HTTP/1.2 200 OK", "HTTP/0.9 200 OK", "http/1.1 200 OK", "ICY 200 OK",
         "<html>", " HTTP/1.1 200 OK", "HTTP/1.1 200 O\x01K", "HTTP/1.1 -20 OK",
         "HTTP/1.1 200 OK\r\nA : b", "HTTP/1.1 200 OK\r\nA", "HTTP/1.1 200 OK\r\n A: b",
-        "HTTP/1.1 200 OK\r\nA: b\x01", "HTTP/1.1 200 OK\nA: b",
+        "HTTP/1.1 200 OK\r\nA: b\r\n \x01", "HTTP/1.1 200 OK\r\nA: b\x01", "HTTP/1.1 200 OK\nA: b",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5",
         "HTTP/1.1 200 OK\r\nContent-Length: 5, 5", "HTTP/1.1 200 OK\r\nContent-Length: x",

@@ -184,6 +184,7 @@ static void arguments_are_found_as_nginx_finds_them(void **state)
     };
 
     (void)state;
+    assert_false(uri_arg(TEXT("=1"), TEXT(""), &(struct text){ 0 }));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct text value = TEXT_NONE;
         bool        was_found = uri_arg(text_from(rows[i].query), TEXT("a"), &value);
