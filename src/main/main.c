@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/pool.h"
 #include "config/directives_print.h"
 #include "main/about.h"
 #include "main/check.h"
@@ -128,5 +129,6 @@ int main(int argc, char **argv)
     }
     status = act(&options, arena);
     arena_free(&arena);
+    pools_drain();
     return status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "main/signals.h"
 #include "main/title.h"
 #include "main/worker.h"
@@ -138,7 +139,7 @@ void worker_process_run(const struct generation *generation, int channel)
 {
     const struct core *core = &generation->config->core;
     const char        *call;
-    int                signal_fd;
+    int                signal_fd, status;
 
     title_set_worker();
     descriptors_let_go(channel);
@@ -150,5 +151,7 @@ void worker_process_run(const struct generation *generation, int channel)
         give_up(call);
     directory_set(core);
     environment_set(core);
-    exit(worker_run(channel, signal_fd));
+    status = worker_run(channel, signal_fd);
+    pools_drain();
+    exit(status);
 }
