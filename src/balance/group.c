@@ -29,7 +29,7 @@ struct member {
     struct task            task;
     struct timer           timer;
     struct loop           *control;
-    bool                   is_asking, is_obsolete, was_reported;
+    bool                   is_asking, is_obsolete, has_failed;
 };
 
 struct group {
@@ -40,7 +40,7 @@ struct group {
     pthread_mutex_t lock;                /* of what follows */
     struct peer    *peers;               /* in order of the configuration */
     unsigned        peer_count;
-    bool            has_unresolved;
+    enum nobody     nobody;              /* what it means that there are no peers */
     /* per loop, touched by that loop only */
     struct idle_list idle[LOOPS_MOST];
 };
@@ -260,10 +260,10 @@ static void peers_rebuild(struct group *group)
     old = group->peers;
     group->peers = NULL;
     group->peer_count = 0;
-    group->has_unresolved = false;
+    group->nobody = NOBODY_LIVE;
     for (struct member *member = group->members; member != NULL; member = member->next) {
-        if (member->address_count == 0)
-            group->has_unresolved = true;
+        if (member->address_count == 0 && group->nobody != NOBODY_ASKING)
+            group->nobody = member->has_failed ? NOBODY_KNOWN : NOBODY_ASKING;
         for (unsigned i = 0; i < member->address_count; i++) {
             struct peer *peer = peer_take(group, &old, &member->addresses[i]);
 
@@ -302,12 +302,13 @@ static void member_resolved(struct resolve *resolve)
         member_set_addresses(member, resolve->addresses, resolve->count);
         peers_rebuild(member->group);
     } else {
-        if (!member->was_reported)
+        if (!member->has_failed)
             log_at(LOG_WARN, NULL,
                    "host not found in upstream \"%.*s\": the server counts as down and its name "
                    "is looked up again every %d s",
                    TEXT_ARGS(member->server.name), RESOLVE_AGAIN_MS / 1000);
-        member->was_reported = true;
+        member->has_failed = true;
+        peers_rebuild(member->group);
         timer_set(loop_timers(member->control), &member->timer,
                   loop_now_ms(member->control) + RESOLVE_AGAIN_MS);
     }
@@ -426,7 +427,7 @@ static struct peer *only_one(const struct group *group, const struct pick_ask *a
 }
 
 struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *ask,
-                        bool *ret_is_unresolved)
+                        enum nobody *ret_nobody)
 {
     struct group *group = upstream->group;
     struct peer  *peer;
@@ -437,7 +438,7 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
         peer = pick_among(group, ask, false);
     if (peer == NULL)
         peer = pick_among(group, ask, true);
-    *ret_is_unresolved = group->peers == NULL && group->has_unresolved;
+    *ret_nobody = group->peers == NULL ? group->nobody : NOBODY_LIVE;
     if (peer != NULL) {
         peer_ref(peer);
         atomic_fetch_add_explicit(&peer->in_flight, 1, memory_order_relaxed);

@@ -59,10 +59,17 @@ struct pick_ask {
     int64_t            now_ms;
 };
 
+/* Why a pick found nobody. */
+enum nobody {
+    NOBODY_LIVE = 0,                     /* all down, failed, busy or tried */
+    NOBODY_ASKING,                       /* no address yet: a name is being looked up */
+    NOBODY_KNOWN                         /* no address: names did not resolve */
+};
+
 /* The quietest usable peer by the upstream's method, its in_flight already counted, referenced; NULL:
- * nobody (`*ret_is_unresolved`: only because no name has resolved yet). Any loop. */
+ * nobody, and *ret_nobody says why. Any loop. */
 struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *ask,
-                        bool *ret_is_unresolved);
+                        enum nobody *ret_nobody);
 /* The exchange is over with this peer: uncounts and unrefs it. `is_failure` counts against
  * max_fails; a success after failures clears them. *ret_is_now_down: this failure made it so. */
 void group_done(struct peer **peer, bool is_failure, bool *ret_is_now_down);

@@ -8,6 +8,7 @@
 #include "net/socket.h"
 #include "proxy/access_log.h"
 #include "proxy/client.h"
+#include "proxy/dynamic.h"
 #include "proxy/steps.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
@@ -106,6 +107,7 @@ static void exchange_end(struct exchange *x)
     access_log_write(x);
     if (x->peer != NULL || x->connector.state != CONNECTOR_NONE)
         forward_abandon(x);
+    dynamic_forget(&x->dynamic);
     timer_remove(loop_timers(x->loop), &x->timer);
     timer_remove(loop_timers(x->loop), &x->pace_timer);
     pipe_set_writer(&x->request_body, NULL);

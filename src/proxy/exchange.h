@@ -13,6 +13,7 @@
 #include "proxy/snapshot.h"
 
 struct client;
+struct dynamic_ask;
 struct exchange;
 
 enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
@@ -100,6 +101,8 @@ struct exchange {
     int                     error_answer;    /* struct error_page's answer, once has_error_page */
     int                     noted_fault;     /* of the client's stream */
     int64_t                 pace_started_ms;
+    int64_t                 name_wait_ms;    /* until when pick waits for a name */
+    struct dynamic_ask     *dynamic;         /* resolve's question to the control loop */
     uint64_t                tunnel_moved;
     bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel,

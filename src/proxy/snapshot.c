@@ -12,6 +12,7 @@ struct snapshot *snapshot_new(struct site *site, void *owner, void (*release_own
     struct snapshot *snapshot = mem_new(sizeof(*snapshot));
 
     snapshot->site = site;
+    snapshot->control = control;
     snapshot->owner = owner;
     snapshot->release_owner = release_owner;
     route_prepare(site);

@@ -10,6 +10,7 @@
 struct snapshot {
     struct pinned pinned;
     struct site  *site;
+    struct loop  *control;
     void         *owner;
     void        (*release_owner)(void *owner);
 };

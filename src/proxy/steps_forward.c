@@ -7,7 +7,7 @@
 #include "proxy/forward_head.h"
 #include "proxy/steps.h"
 
-enum { RESPONSE_PIPE_LEAST = 64 * 1024 };
+enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_MS = 10 };
 
 /* ---- pick ---- */
 
@@ -28,10 +28,36 @@ static struct attempt *attempt_new(struct exchange *x, struct text address)
     return attempt;
 }
 
+static enum turn nobody_to_ask(struct exchange *x, enum nobody why)
+{
+    attempt_new(x, x->upstream->name)->status = 502;
+    x->last_attempt->done_us = loop_now_us(x->loop);
+    if (why == NOBODY_LIVE)
+        exchange_log(x, LOG_ERROR, "no live upstreams while connecting to upstream");
+    else
+        exchange_log(x, LOG_ERROR, "host not found in upstream \"%.*s\"",
+                     TEXT_ARGS(x->upstream->name));
+    return exchange_answer(x, 502);
+}
+
+/* Its name is being looked up, as just after a start: looks again soon, for as long as a connection
+ * may take. */
+static bool may_wait_for_name(struct exchange *x)
+{
+    int64_t now_ms = loop_now_ms(x->loop);
+
+    if (x->name_wait_ms == 0)
+        x->name_wait_ms = now_ms + x->location->proxy.connect_timeout_ms;
+    if (now_ms >= x->name_wait_ms)
+        return false;
+    timer_set(loop_timers(x->loop), &x->timer, now_ms + NAME_LOOK_MS);
+    return true;
+}
+
 static enum turn run_pick(struct exchange *x)
 {
     const struct pass *pass = x->location->proxy.pass;
-    bool               is_unresolved = false;
+    enum nobody        nobody = NOBODY_LIVE;
 
     if (pass->upstream != NULL) {
         x->upstream = pass->upstream;
@@ -39,21 +65,15 @@ static enum turn run_pick(struct exchange *x)
         x->upstream_port = pass->port;
     }
     x->ask.now_ms = loop_now_ms(x->loop);
-    x->chosen = group_pick(x->upstream, &x->ask, &is_unresolved);
-    if (x->chosen != NULL) {
-        attempt_new(x, arena_copy(x->arena, x->chosen->name));
-        if (x->ask.tried_count < sizeof(x->ask.tried) / sizeof(x->ask.tried[0]))
-            x->ask.tried[x->ask.tried_count++] = x->chosen;
-        return exchange_go(x, &step_connect);
-    }
-    attempt_new(x, x->upstream->name)->status = 502;
-    x->last_attempt->done_us = loop_now_us(x->loop);
-    if (is_unresolved)
-        exchange_log(x, LOG_ERROR, "host not found in upstream \"%.*s\"",
-                     TEXT_ARGS(x->upstream->name));
-    else
-        exchange_log(x, LOG_ERROR, "no live upstreams while connecting to upstream");
-    return exchange_answer(x, 502);
+    x->chosen = group_pick(x->upstream, &x->ask, &nobody);
+    if (x->chosen == NULL && nobody == NOBODY_ASKING && may_wait_for_name(x))
+        return TURN_WAIT;
+    if (x->chosen == NULL)
+        return nobody_to_ask(x, nobody);
+    attempt_new(x, arena_copy(x->arena, x->chosen->name));
+    if (x->ask.tried_count < sizeof(x->ask.tried) / sizeof(x->ask.tried[0]))
+        x->ask.tried[x->ask.tried_count++] = x->chosen;
+    return exchange_go(x, &step_connect);
 }
 
 /* ---- connect ---- */
@@ -285,7 +305,7 @@ void forward_abandon(struct exchange *x)
     forward_done(x, false, false);
 }
 
-const struct step step_pick = { "pick", run_pick, GUARD_NONE };
+const struct step step_pick = { "pick", run_pick, GUARD_TIMER };
 const struct step step_connect = { "connect", run_connect, GUARD_TIMER };
 const struct step step_send = { "send", run_send, GUARD_NONE };
 const struct step step_await_head = { "await_head", run_await_head, GUARD_BOTH };

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* proxy_pass with variables: the value names an upstream, which is looked up per request. */
+/* proxy_pass with variables: the value names an upstream of the configuration, or a host that is
+ * looked up now. */
 #include "http/uri.h"
+#include "proxy/dynamic.h"
 #include "proxy/steps.h"
+
+enum { PORT_HTTP = 80 };
 
 static enum turn unusable(struct exchange *x, struct text url, const char *why)
 {
@@ -9,26 +13,53 @@ static enum turn unusable(struct exchange *x, struct text url, const char *why)
     return exchange_answer(x, 500);
 }
 
+static enum turn use(struct exchange *x, const struct upstream *upstream)
+{
+    x->upstream = upstream;
+    return exchange_go(x, &step_pick);
+}
+
+static enum turn ask(struct exchange *x, struct text url, struct text authority)
+{
+    struct text host;
+    int         port;
+
+    if (uri_host_parse(authority, &host, &port) < 0)
+        return unusable(x, url, "invalid host");
+    x->upstream_port = port < 0 ? TEXT("80") : arena_format(x->arena, "%d", port);
+    x->dynamic = dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->snapshot->control,
+                              x->loop, &x->task);
+    return x->dynamic == NULL ? unusable(x, url, "too long host") : TURN_WAIT;
+}
+
+static enum turn take_answer(struct exchange *x)
+{
+    const struct upstream *upstream;
+
+    if (!x->dynamic->is_answered)
+        return TURN_WAIT;
+    upstream = x->dynamic->upstream;
+    dynamic_forget(&x->dynamic);
+    return upstream != NULL ? use(x, upstream) : exchange_answer(x, 502);
+}
+
 static enum turn run_resolve(struct exchange *x)
 {
     const struct pass *pass = x->location->proxy.pass;
-    struct text        url = template_eval(pass->url_template, &x->scope);
-    struct uri_url     parts;
     struct upstream   *upstream;
+    struct uri_url     parts;
+    struct text        url;
 
+    if (x->dynamic != NULL)
+        return take_answer(x);
+    url = template_eval(pass->url_template, &x->scope);
     if (uri_url_parse(url, &parts) < 0 || !text_is_equal_nocase(parts.scheme, TEXT("http")))
         return unusable(x, url, "invalid URL prefix");
     x->has_upstream_uri = parts.rest.len > 0;
     x->upstream_uri = parts.rest;
     x->upstream_host = parts.authority;
     upstream = map_get(x->snapshot->site->upstream_names, parts.authority);
-    if (upstream == NULL) {
-        exchange_log(x, LOG_ERROR, "no upstream of that name, and no resolver for it: \"%.*s\"",
-                     TEXT_ARGS(parts.authority));
-        return exchange_answer(x, 502);
-    }
-    x->upstream = upstream;
-    return exchange_go(x, &step_pick);
+    return upstream != NULL ? use(x, upstream) : ask(x, url, parts.authority);
 }
 
 const struct step step_resolve = { "resolve", run_resolve, GUARD_TIMER };
