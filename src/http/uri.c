@@ -71,7 +71,7 @@ struct normaliser {
     bool       may_merge_slashes;
 };
 
-/* Takes "/x/.." off the end, down to the slash before x. */
+/* Takes "/x/.." off the end, down to the slash before x; the first byte is always a slash. */
 static int leave_segment(struct normaliser *normaliser)
 {
     size_t at = normaliser->len;
@@ -79,11 +79,8 @@ static int leave_segment(struct normaliser *normaliser)
     if (at < 4)
         return -EINVAL;
     at -= 4;
-    while (normaliser->out[at] != '/') {
-        if (at == 0)
-            return -EINVAL;
+    while (normaliser->out[at] != '/')
         at--;
-    }
     normaliser->len = at + 1;
     return 0;
 }
@@ -121,13 +118,6 @@ static void put_char(struct normaliser *normaliser, char c)
     normaliser->out[normaliser->len++] = c;
 }
 
-static int put_literal(struct normaliser *normaliser, char c)
-{
-    normaliser->out[normaliser->len++] = c;
-    normaliser->place = PLACE_USUAL;
-    return 0;
-}
-
 /* The character of a percent escape at the start of `rest`, or -1. */
 static int escape_read(struct text rest)
 {
@@ -140,26 +130,22 @@ static int escape_read(struct text rest)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* Takes one character or escape off *rest. */
+/* Takes one character or escape off *rest. A decoded "?" or "#" is a character like others. */
 static int normalise_step(struct normaliser *normaliser, struct text *rest)
 {
     size_t used = 1;
     char   c = rest->ptr[0];
-    bool   is_literal = false;
 
     if (c == '%') {
         int decoded = escape_read(*rest);
         if (decoded < 0)
             return -EINVAL;
         c = (char)decoded;
-        is_literal = c == '%' || c == '#' || c == '?';
         used = 3;
     }
     *rest = text_from_offset(*rest, used);
     if (c == '\0')
         return -EINVAL;
-    if (is_literal)
-        return put_literal(normaliser, c);
     if (c == '/')
         return put_slash(normaliser);
     put_char(normaliser, c);

@@ -53,8 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         must(uri_host_parse(host, &again, &port_again) == 0 && port_again == -1);
         must(text_is_equal(host, again));
     }
-    /* White space around a field's value is not the value's; a NUL would end the formatted text. */
-    if (text_trim(input).len == len && memchr(exact, '\0', len) == NULL) {
+    /* What can be a field's value: white space around it is not, and CRLF begins another field. */
+    if (text_trim(input).len == len && field_value_is_valid(input)) {
         must((request_fault(arena, TEXT("a"), input) == FAULT_NONE) == is_host);
         if (is_host)
             must(request_fault(arena, input, TEXT("a")) == FAULT_NONE);
