@@ -380,22 +380,19 @@ static void add_header(struct head *answer, struct text name, struct text value)
             (struct field){ .name = name, .value = value, .id = (uint8_t)id };
 }
 
+/* A variable may ask for what is being sent, so x->answer is set by now. */
 static void add_configured(struct exchange *x, struct head *answer)
 {
     const struct location *location = x->location;
     bool                   is_usual_status = is_usual(answer->status);
 
-    if (location->expires.kind != EXPIRES_OFF && is_usual_status) {
-        x->answer = answer;              /* a variable may ask for what is sent */
+    x->answer = answer;
+    if (is_usual_status)
         expires_apply(&location->expires, &x->scope, loop_wall_ms(x->loop) / MS_PER_S, answer);
-    }
     for (const struct add_header *header = location->headers; header != NULL;
-         header = header->next) {
-        if (!is_usual_status && !header->is_always)
-            continue;
-        x->answer = answer;
-        add_header(answer, header->name, template_eval(header->value, &x->scope));
-    }
+         header = header->next)
+        if (is_usual_status || header->is_always)
+            add_header(answer, header->name, template_eval(header->value, &x->scope));
 }
 
 struct fields *answer_trailers(struct exchange *x)

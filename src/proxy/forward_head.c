@@ -289,6 +289,8 @@ static void set_connection(struct exchange *x, struct head *head,
 
     head->may_persist = head->version >= 11 ? !list_has(overrides->connection, TEXT("close"))
                                             : list_has(overrides->connection, TEXT("keep-alive"));
-    if (head->version >= 11)
+    if (head->version < 11)
+        head->upgrade = TEXT("");
+    else
         head->upgrade = is_configured ? configured_upgrade(x, overrides) : default_upgrade(x);
 }

@@ -892,6 +892,7 @@ static const struct row rows[] = {
     { LITERAL("upstream_response_length"), get_attempts, ATTEMPT_RESPONSE_LENGTH },
     { LITERAL("upstream_response_time"), get_attempts, ATTEMPT_RESPONSE_TIME },
     { LITERAL("upstream_status"), get_attempts, ATTEMPT_STATUS },
+    { LITERAL("uri"), get_uri, 0 },
 };
 
 static int row_compare(const void *key, const void *row)
