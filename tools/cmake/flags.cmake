@@ -15,6 +15,11 @@ target_compile_options(frontdesk_flags INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wswitch-enum -Wvla -Wformat=2 -Werror
     -fno-strict-aliasing -fwrapv -g)
 
+# A struct with a flexible array may stand in front of its room: gnu11 allows it.
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    target_compile_options(frontdesk_flags INTERFACE -Wno-gnu-variable-sized-type-not-at-end)
+endif()
+
 # Adds the flag when the compiler knows it.
 function(flag_try flag)
     string(MAKE_C_IDENTIFIER "HAS${flag}" known)
