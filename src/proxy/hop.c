@@ -19,6 +19,8 @@ static bool is_plain(const struct fields *fields)
     for (const struct field *field = fields_find(fields, FIELD_CONNECTION); field != NULL;
          field = fields_find_next(fields, field)) {
         struct text rest = field->value, option;
+        if (text_is_equal_nocase(rest, TEXT("keep-alive")))
+            continue;                    /* what browsers and peers say all day */
         while (field_list_next(&rest, &option))
             if (!is_plain_option(option))
                 return false;

@@ -52,13 +52,40 @@ static struct text from_ms(struct exchange *x, int64_t ms)
     return writer_done(&writer);
 }
 
+static char *put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+/* What every log line and most proxied requests ask for: no detour through the C library. */
+static struct text from_ipv4(struct exchange *x, const unsigned char *octets)
+{
+    char *start = arena_bytes(x->arena, INET_ADDRSTRLEN), *at = start;
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (i > 0)
+            *at++ = '.';
+        at = put_octet(at, octets[i]);
+    }
+    return text_of(start, (size_t)(at - start));
+}
+
 static struct text from_ip(struct exchange *x, const struct address *address)
 {
-    char         *bytes = arena_bytes(x->arena, INET6_ADDRSTRLEN);
-    struct writer writer = writer_fixed(bytes, INET6_ADDRSTRLEN);
+    unsigned             len = 0;
+    const unsigned char *octets = address == NULL ? NULL : address_bytes(address, &len);
+    struct writer        writer;
 
     if (address == NULL)
         return TEXT_NONE;
+    if (len == 4)
+        return from_ipv4(x, octets);
+    writer = writer_fixed(arena_bytes(x->arena, INET6_ADDRSTRLEN), INET6_ADDRSTRLEN);
     address_write_ip(&writer, address);
     return writer_done(&writer);
 }
