@@ -328,8 +328,8 @@ static struct member *member_new(struct group *group, const struct upstream_serv
     timer_init(&member->timer, &member->task);
     if (server->has_address)
         member_set_addresses(member, &server->address, 1);
-    memcpy(member->resolve.name, server->host.ptr,
-           server->host.len < RESOLVE_NAME_BYTES ? server->host.len : 0);
+    if (server->host.len > 0 && server->host.len < RESOLVE_NAME_BYTES)
+        memcpy(member->resolve.name, server->host.ptr, server->host.len);
     member->resolve.port = server->port;
     member->resolve.done = member_resolved;
     return member;

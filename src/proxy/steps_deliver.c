@@ -135,6 +135,7 @@ static enum turn cut(struct exchange *x, int fault)
     exchange_log(x, LOG_ERROR, "%s", fault_row(fault)->words);
     x->fault = fault;
     forward_done(x, false, fault_row(fault)->blame == BLAME_PEER);
+    x->is_client_gone = true;
     x->client->ops->reset(x->client, fault);
     return exchange_go(x, &step_finish);
 }
@@ -172,9 +173,10 @@ static enum turn run_finish(struct exchange *x)
 
     if (client->tx_budget != TX_BUDGET_NONE && !client->is_tx_done)
         pace(x);
-    if (!client->is_tx_done && client->fault == FAULT_NONE)
-        return TURN_WAIT;
-    return TURN_DONE;
+    /* A refused request has a fault too, and its answer must still go out. */
+    if (client->is_tx_done || x->is_client_gone || client->conn->is_closed)
+        return TURN_DONE;
+    return TURN_WAIT;
 }
 
 const struct step step_deliver = { "deliver", run_deliver, GUARD_BOTH };

@@ -256,7 +256,8 @@ static bool is_gathered(struct exchange *x)
         return true;
     if (x->request->body == BODY_CHUNKED && policy->http_version < 11)
         return false;   /* HTTP/1.0 needs its length */
-    return !policy->is_request_buffering || body->fill >= x->location->body_buffer;
+    return !policy->is_request_buffering || body->fill >= x->location->body_buffer ||
+           pipe_room(body) == 0;
 }
 
 static enum turn run_gather(struct exchange *x)
@@ -276,6 +277,7 @@ static enum turn run_gather(struct exchange *x)
             body->high = location->body_max > 0 && location->body_max < UINT32_MAX
                              ? (uint32_t)location->body_max + 1 : UINT32_MAX;
         body->low = body->high / 2;
+        pipe_set_reader(body, &x->task);   /* until a peer reads it */
         x->client->ops->want_body(x->client);
     }
     if (!is_gathered(x))

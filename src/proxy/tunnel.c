@@ -46,6 +46,7 @@ static void tunnel_begin(struct exchange *x)
 static enum turn tunnel_end(struct exchange *x)
 {
     forward_done(x, false, false);
+    x->is_client_gone = true;
     x->client->ops->reset(x->client, FAULT_CLIENT_GONE);
     return exchange_go(x, &step_finish);
 }
