@@ -405,15 +405,23 @@ static void child_begin(struct supervisor *supervisor)
 
 /* ---- the loop ---- */
 
+/* Nothing is on its way to a worker that would have to arrive first. */
+static bool is_settled(const struct supervisor *supervisor)
+{
+    const struct child *child = serving_child(supervisor);
+
+    return supervisor->pending == NULL && (child == NULL || child->is_ready);
+}
+
 /* Brings what is to what is wanted; returns when to look again. */
 static int64_t tend(struct supervisor *supervisor)
 {
     int64_t now_ms = clock_mono_ms(), next_ms = INT64_MAX;
     bool    is_running = supervisor->phase == PHASE_RUNNING;
 
-    if (is_running && supervisor->must_reload && supervisor->pending == NULL)
+    if (is_running && supervisor->must_reload && is_settled(supervisor))
         reload(supervisor);
-    if (supervisor->must_reopen && supervisor->pending == NULL)
+    if (supervisor->must_reopen && is_settled(supervisor))
         logs_reopen(supervisor);
     if (is_running && !supervisor->is_resting && serving_child(supervisor) == NULL) {
         next_ms = restarts_when_ms(&supervisor->restarts);
