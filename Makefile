@@ -43,7 +43,7 @@ asan tsan: ## all tests under AddressSanitizer + UBSan, or ThreadSanitizer
 
 fuzz: ## libFuzzer: FUZZ=name TIME=seconds (default: each target for 60 s)
 	@tools/install-deps build fuzz
-	$(call configure_and_build,fuzz,all)
+	$(call configure_and_build,fuzz,fuzzers)
 	@tools/fuzz $(FUZZ) $(TIME)
 
 cover: ## line coverage per layer, with a floor

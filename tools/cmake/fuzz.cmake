@@ -3,6 +3,7 @@
 # elsewhere fuzz/replay_main.c replays what is known: seeds/<name>/ and regressions/<name>/.
 # A target whose name contains "llhttp" is compared with Debian's node-llhttp (test only).
 file(GLOB sources CONFIGURE_DEPENDS "fuzz/*_fuzz.c")
+add_custom_target(fuzzers)
 
 if(LLHTTP_DIR)
     add_library(llhttp STATIC EXCLUDE_FROM_ALL
@@ -21,6 +22,7 @@ foreach(source IN LISTS sources)
         continue()
     endif()
     add_executable(${target} ${source})
+    add_dependencies(fuzzers ${target})
     target_link_libraries(${target} PRIVATE layer_config frontdesk_flags)
     if(name MATCHES "llhttp")
         target_link_libraries(${target} PRIVATE llhttp)
