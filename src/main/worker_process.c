@@ -82,9 +82,7 @@ static void nofile_set(const struct generation *generation)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     if (asked > 0) {
-        limit.rlim_cur = asked;
-        if (limit.rlim_max < asked)
-            limit.rlim_max = asked;
+        limit.rlim_cur = limit.rlim_max = asked;
     } else if (limit.rlim_cur < needed) {
         limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
     }
