@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Pages of 4 KB, bumped from the front. The arena's own struct lives at the start of its first page;
- * things too large for a page get one of their own. */
+/* Pages of 4 KB, bumped from the front. The arena's own struct lives at the start of its first page,
+ * so that an arena which needs no more is one object taken and one given back. Things too large to
+ * share a page get one of their own, straight from the system, and the page being filled stays. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -25,7 +26,6 @@ struct undo {
 };
 
 struct arena {
-    struct page  page;               /* the first one; must come first */
     struct page *pages;              /* further ones, newest first */
     char        *at, *end;           /* of the page being filled */
     struct undo *undos;
@@ -42,7 +42,6 @@ struct arena *arena_new(void)
 {
     struct arena *arena = pool_take_raw(&page_pool);
 
-    arena->page = (struct page){ .next = NULL, .size = PAGE_BYTES };
     arena->pages = NULL;
     arena->at = (char *)(arena + 1);
     arena->end = (char *)arena + PAGE_BYTES;
@@ -74,7 +73,7 @@ void arena_free(struct arena **arena)
         dead->pages = page->next;
         page_free(page);
     }
-    page_free(&dead->page);
+    pool_give(&page_pool, dead);
 }
 
 /* A further page with room for `size`; large ones do not replace the page being filled. */
@@ -83,9 +82,12 @@ static char *page_add(struct arena *arena, size_t size)
     enum { HEAD_BYTES = (sizeof(struct page) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT };
     bool         is_large = size > PAGE_BYTES / 4;
     size_t       bytes = is_large ? HEAD_BYTES + size + 1 : PAGE_BYTES;
-    struct page *page = is_large ? mem_resize(NULL, bytes) : pool_take_raw(&page_pool);
-    char        *start = (char *)page + HEAD_BYTES;
+    struct page *page;
+    char        *start;
 
+    must(size < SIZE_MAX - PAGE_BYTES);
+    page = is_large ? mem_resize(NULL, bytes) : pool_take_raw(&page_pool);
+    start = (char *)page + HEAD_BYTES;
     page->size = is_large && bytes == PAGE_BYTES ? PAGE_BYTES + 1 : bytes;
     page->next = arena->pages;
     arena->pages = page;
@@ -109,10 +111,10 @@ char *arena_bytes(struct arena *arena, size_t size)
 
 void *arena_get(struct arena *arena, size_t size)
 {
-    size_t pad = (ALIGNMENT - (uintptr_t)arena->at % ALIGNMENT) % ALIGNMENT;
+    size_t pad = -(uintptr_t)arena->at % ALIGNMENT, room = (size_t)(arena->end - arena->at);
     char  *bytes;
 
-    if (pad + size <= (size_t)(arena->end - arena->at)) {
+    if (pad <= room && size <= room - pad) {
         bytes = arena->at + pad;
         arena->at = bytes + size;
     } else {
@@ -166,7 +168,7 @@ char *arena_grow(struct arena *arena, char *bytes, size_t old_size, size_t new_s
         return bytes;
     }
     grown = arena_bytes(arena, new_size);
-    memcpy(grown, bytes, old_size);
+    memcpy(grown, bytes, old_size < new_size ? old_size : new_size);
     return grown;
 }
 

@@ -29,7 +29,8 @@ char *arena_string(struct arena *arena, struct text text) __attribute__((returns
 /* printf into the arena; also NUL-terminated (the NUL is not counted). */
 struct text arena_format(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Grows the last thing that arena_bytes() gave, in place when it can, by copying when it can't. */
+/* Grows the last thing that arena_bytes() gave, in place when it can, by copying when it can't.
+ * For anything older, and for shrinking, it works as well, but the old bytes are not had back. */
 char *arena_grow(struct arena *arena, char *bytes, size_t old_size, size_t new_size);
 
 /* Calls undo(object) when the arena dies. */

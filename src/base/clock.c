@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Clocks, and the texts of a second, made once per second and thread. */
+/* Clocks, and the texts of a second, made once per second and thread: dates stand in every answer
+ * and log line. Names of days and months are ours, since strftime's depend on the locale. */
 #include "base/clock.h"
 
 #include <stdbool.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Hashes: siphash-2-4 for whatever an attacker chooses, and the mixing that nginx-compatible
- * features need. Pure functions. */
+/* Hashes: siphash-2-4, for whatever an attacker may choose. Pure functions, any thread. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -9,7 +8,8 @@
 
 #include "base/text.h"
 
-/* Keyed with 128 bits drawn from getrandom() at first use; differs per process. */
+/* Keyed with 128 bits drawn from getrandom() at first use; differs from one start to the next, and
+ * children that are forked keep it. */
 uint64_t hash_text(struct text text);
 /* The same over lower-cased ASCII. */
 uint64_t hash_text_nocase(struct text text);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* Error log lines in nginx's form, each built on the stack and written whole. */
+/* Error log lines in nginx's form, each built on the stack and written whole. Messages may carry what
+ * a client or peer sent, so everything after the prefix is escaped: one event stays one line. errno
+ * is left as it was, for callers that log before they look at it. */
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <threads.h>
 #include <unistd.h>
 
@@ -80,25 +81,38 @@ static void write_description(struct writer *writer, const struct log_scope *sco
         scope->describe(scope, writer);
 }
 
-static void send_line(const struct log *log, enum log_level level, const struct log_scope *scope,
-                      const char *format, va_list args)
+/* The message as it came, cut at the buffer's end. */
+static PRINTF_LIKE(3, 0) struct writer write_message(char *buffer, size_t size, const char *format,
+                                                     va_list args)
 {
-    char          message[LOG_LINE_BYTES], line[LOG_LINE_BYTES], plain[LOG_LINE_BYTES];
-    struct writer text = writer_fixed(plain, sizeof(plain));
+    struct writer writer = writer_fixed(buffer, size);
+    int           len = vsnprintf(buffer, size, format, args);
+
+    must(len >= 0);
+    writer_skip(&writer, (size_t)len < size ? (size_t)len : size - 1);
+    return writer;
+}
+
+static PRINTF_LIKE(4, 0) void send_line(const struct log *log, enum log_level level,
+                                        const struct log_scope *scope, const char *format,
+                                        va_list args)
+{
+    int           saved_errno = errno;
+    char          plain[LOG_LINE_BYTES], line[LOG_LINE_BYTES];
+    struct writer message = write_message(plain, sizeof(plain), format, args);
     struct writer writer = writer_fixed(line, sizeof(line) - 1);
     struct text   date = clock_error_date(clock_wall_ms());
 
-    (void)vsnprintf(message, sizeof(message), format, args);
-    writer_format(&writer, "%.*s [%s] %d#%ld: ", TEXT_ARGS(date), level_names[level], (int)getpid(),
-                  (long)syscall(SYS_gettid));
+    writer_format(&writer, "%.*s [%s] %d#%d: ", TEXT_ARGS(date), level_names[level], (int)getpid(),
+                  (int)gettid());
     write_connection(&writer, scope);
-    writer_string(&text, message);
-    write_description(&text, scope);
-    write_escaped(&writer, writer_done(&text));
+    write_description(&message, scope);
+    write_escaped(&writer, writer_done(&message));
     line[writer.len++] = '\n';
     for (; log != NULL; log = log->next)
         if (level >= log->level)
             log->write(log->target, writer_done(&writer));
+    errno = saved_errno;
 }
 
 void log_at(enum log_level level, const struct log_scope *scope, const char *format, ...)
@@ -126,17 +140,19 @@ void log_to(const struct log *log, enum log_level level, const struct log_scope 
 
 void log_plain(enum log_level level, const char *format, ...)
 {
-    char          message[LOG_LINE_BYTES], line[LOG_LINE_BYTES];
-    struct writer writer = writer_fixed(line, sizeof(line) - 1);
+    int           saved_errno = errno;
+    char          plain[LOG_LINE_BYTES], line[LOG_LINE_BYTES];
+    struct writer message, writer = writer_fixed(line, sizeof(line) - 1);
     va_list       args;
 
     va_start(args, format);
-    (void)vsnprintf(message, sizeof(message), format, args);
+    message = write_message(plain, sizeof(plain), format, args);
     va_end(args);
     writer_format(&writer, "frontdesk: [%s] ", level_names[level]);
-    write_escaped(&writer, text_from(message));
+    write_escaped(&writer, writer_done(&message));
     line[writer.len++] = '\n';
     (void)!write(STDERR_FILENO, line, writer.len);
+    errno = saved_errno;
 }
 
 const char *log_level_name(enum log_level level)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Linear probing; removal shifts the cluster back, so there are no tombstones. */
+/* Linear probing in a table that is at most three quarters full; removal shifts the cluster back, so
+ * there are no tombstones and a table that is added to and removed from for ever stays as it is. Each
+ * slot keeps its hash: growing need not read the keys, and a probe compares bytes only on a match. */
 #include "base/map.h"
 
 #include <stdint.h>

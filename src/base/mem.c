@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The one caller of malloc. */
+/* The one caller of malloc. What cannot fail is checked with must(): an abort with a line in the log
+ * is better than a crash somewhere else later. Stateless, so any thread; the debug build counts the
+ * calls that may fail, to let a chosen one do so. */
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -12,15 +14,15 @@
 /* FAIL_NTH_ALLOC=n: the nth mem_try() of the process fails. */
 static bool fails_now(void)
 {
-    static atomic_long calls;
-    static long        nth = -1;
+    static atomic_long calls, nth = -1;
 
-    if (nth < 0) {
+    if (atomic_load(&nth) < 0) {
         const char *value = getenv("FAIL_NTH_ALLOC");
+        long        number = value != NULL ? strtol(value, NULL, 10) : 0;
 
-        nth = value != NULL ? strtol(value, NULL, 10) : 0;
+        atomic_store(&nth, number > 0 ? number : 0);
     }
-    return nth > 0 && atomic_fetch_add(&calls, 1) + 1 == nth;
+    return atomic_load(&nth) > 0 && atomic_fetch_add(&calls, 1) + 1 == atomic_load(&nth);
 }
 #endif
 

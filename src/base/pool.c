@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Free lists per thread, linked through the resting objects themselves. */
+/* Free lists per thread, linked through the resting objects themselves: taking and giving are a few
+ * instructions without a lock. Newest first, since its bytes are likeliest to be in the CPU's cache.
+ * Under AddressSanitizer nothing rests: every object goes back to its allocator, whose quarantine
+ * names both the use and the end of an object that is used too late. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -9,13 +12,13 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define POISON(object, size) ASAN_POISON_MEMORY_REGION(object, size)
-#define UNPOISON(object, size) ASAN_UNPOISON_MEMORY_REGION(object, size)
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { MAY_REST = 0 };
 #else
-#define POISON(object, size) ((void)(object), (void)(size))
-#define UNPOISON(object, size) ((void)(object), (void)(size))
+enum { MAY_REST = 1 };
 #endif
 
 struct resting {
@@ -25,19 +28,17 @@ struct resting {
 struct shelf {
     struct resting *first;
     unsigned        count;
-    size_t          size;
 };
 
 static thread_local struct shelf shelves[POOL_MOST_KINDS];
 static unsigned                  kinds;
 static pthread_mutex_t           kinds_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static unsigned number_of(struct pool *pool)
+/* Out of line: only the first use of a pool in the process comes here. */
+static __attribute__((noinline)) unsigned number_draw(struct pool *pool)
 {
-    unsigned number = __atomic_load_n(&pool->number, __ATOMIC_ACQUIRE);
+    unsigned number;
 
-    if (number > 0)
-        return number;
     pthread_mutex_lock(&kinds_lock);
     if (pool->number == 0) {
         must(kinds + 1 < POOL_MOST_KINDS && pool->size >= sizeof(struct resting));
@@ -48,14 +49,22 @@ static unsigned number_of(struct pool *pool)
     return number;
 }
 
+static struct shelf *shelf_of(struct pool *pool)
+{
+    unsigned number = __atomic_load_n(&pool->number, __ATOMIC_ACQUIRE);
+
+    if (__builtin_expect(number == 0, 0))
+        number = number_draw(pool);
+    return &shelves[number];
+}
+
 void *pool_take_raw(struct pool *pool)
 {
-    struct shelf   *shelf = &shelves[number_of(pool)];
+    struct shelf   *shelf = shelf_of(pool);
     struct resting *object = shelf->first;
 
     if (object == NULL)
-        return mem_new(pool->size);
-    UNPOISON(object, pool->size);
+        return mem_resize(NULL, pool->size);
     shelf->first = object->next;
     shelf->count--;
     return object;
@@ -68,20 +77,18 @@ void *pool_take(struct pool *pool)
 
 void pool_give(struct pool *pool, void *object)
 {
-    struct shelf   *shelf = &shelves[number_of(pool)];
+    struct shelf   *shelf = shelf_of(pool);
     struct resting *resting = object;
 
     if (object == NULL)
         return;
-    if (shelf->count >= pool->keep) {
+    if (!MAY_REST || shelf->count >= pool->keep) {
         mem_free(object);
         return;
     }
-    shelf->size = pool->size;
     resting->next = shelf->first;
     shelf->first = resting;
     shelf->count++;
-    POISON(object, pool->size);
 }
 
 void pools_drain(void)
@@ -90,7 +97,6 @@ void pools_drain(void)
         while (shelves[i].first != NULL) {
             struct resting *object = shelves[i].first;
 
-            UNPOISON(object, shelves[i].size);
             shelves[i].first = object->next;
             shelves[i].count--;
             mem_free(object);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Fixed-size objects, kept per thread when they are freed (at most `keep` of them), poisoned under
- * AddressSanitizer while they rest. Declare one `static struct pool` per kind with POOL(); the free
- * list itself is thread-local inside, so a pool needs no lock and an object may die on any thread. */
+/* Fixed-size objects, kept per thread when they are freed (at most `keep` of them). Declare one
+ * `static struct pool` per kind with POOL(); the free list itself is thread-local inside, so a pool
+ * needs no lock and an object may die on any thread. Under AddressSanitizer none is kept, so that
+ * one which is used after its end is found. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 

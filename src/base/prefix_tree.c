@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* One bit per level; at most 32 or 128 steps. */
+/* One bit per level; at most 32 or 128 steps. Compressing the chains would save memory and steps, but
+ * lists of networks are short and looked at once per request, so the simplest tree will do. */
 #include "base/prefix_tree.h"
 
 #include "base/must.h"
@@ -32,7 +33,8 @@ bool prefix_tree_add(struct prefix_tree *tree, const unsigned char *address, uns
 {
     struct node *node = address_bytes == 4 ? &tree->v4 : &tree->v6;
 
-    must(value != NULL && bits <= address_bytes * 8);
+    must(value != NULL && (address_bytes == 4 || address_bytes == 16));
+    must(bits <= address_bytes * 8);
     for (unsigned bit = 0; bit < bits; bit++) {
         struct node **child = &node->children[bit_of(address, bit)];
 

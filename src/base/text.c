@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Borrowed text: comparing, finding, cutting, numbers. */
+/* Borrowed text: comparing, finding, cutting, numbers. Finding is left to the C library, which knows
+ * the CPU's wide instructions; comparing without case goes eight bytes at a time, since field names
+ * are compared for every message. A NULL ptr is the empty text everywhere. */
 #include "base/text.h"
 
 #include <errno.h>
@@ -41,9 +43,38 @@ bool text_is_equal(struct text a, struct text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+uint64_t text_lower_eight(uint64_t bytes)
+{
+    const uint64_t each = 0x0101010101010101u;
+    uint64_t       low = bytes & (each * 0x7f);
+    uint64_t       from_a = low + each * (0x80 - 'A'), past_z = low + each * (0x7f - 'Z');
+
+    /* The high bit of each byte that is a capital letter, moved to where case is. */
+    return bytes | (from_a & ~past_z & ~bytes & (each * 0x80)) >> 2;
+}
+
+static bool is_equal_eight(const char *a, const char *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x == y || text_lower_eight(x) == text_lower_eight(y);
+}
+
 bool text_is_equal_nocase(struct text a, struct text b)
 {
-    return a.len == b.len && compare_nocase(a.ptr, b.ptr, a.len) == 0;
+    size_t at = 0;
+
+    if (a.len != b.len)
+        return false;
+    if (a.len < 8)
+        return compare_nocase(a.ptr, b.ptr, a.len) == 0;
+    for (; at + 8 < a.len; at += 8)
+        if (!is_equal_eight(a.ptr + at, b.ptr + at))
+            return false;
+    /* The last eight may overlap those before. */
+    return is_equal_eight(a.ptr + a.len - 8, b.ptr + a.len - 8);
 }
 
 int text_compare(struct text a, struct text b)

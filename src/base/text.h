@@ -54,6 +54,8 @@ int text_to_u64(struct text text, uint64_t *ret_number) WARN_UNUSED;
 int text_to_u64_hex(struct text text, uint64_t *ret_number) WARN_UNUSED;
 
 char text_lower_char(char c);
+/* The same for eight bytes at once, in whatever order they lie. */
+uint64_t text_lower_eight(uint64_t bytes);
 /* 0-15, or -1 when c is no hexadecimal digit. */
 int text_hex_digit(char c);
 

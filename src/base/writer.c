@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* Text under construction. */
+/* Text under construction. Everything goes through writer_reserve(), the only place that knows what
+ * kind of room there is; numbers are made backwards on the stack, and printf writes straight into
+ * the room when it fits. */
 #include "base/writer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 struct writer writer_fixed(char *buffer, size_t size)
 {
@@ -19,14 +23,16 @@ struct writer writer_arena(struct arena *arena, size_t first_capacity)
 
 char *writer_reserve(struct writer *writer, size_t size)
 {
+    size_t capacity = writer->capacity * 2;
+
     if (size <= writer->capacity - writer->len)
         return writer->ptr + writer->len;
     if (writer->arena == NULL) {
         writer->is_cut = true;
         return NULL;
     }
-    size_t capacity = writer->capacity * 2 > writer->len + size ? writer->capacity * 2
-                                                                 : writer->len + size;
+    if (capacity < writer->len + size)
+        capacity = writer->len + size;
     writer->ptr = arena_grow(writer->arena, writer->ptr, writer->capacity, capacity);
     writer->capacity = capacity;
     return writer->ptr + writer->len;
@@ -86,28 +92,32 @@ void writer_hex(struct writer *writer, uint64_t number)
     write_number(writer, number, 16);
 }
 
+/* What did not fit at the first try. printf needs room for its NUL, which the writer does not have
+ * when the text just fits, so it is made elsewhere. */
+static PRINTF_LIKE(3, 0) void format_long(struct writer *writer, size_t len, const char *format,
+                                          va_list args)
+{
+    char *bytes = mem_resize(NULL, len + 1);
+
+    (void)vsnprintf(bytes, len + 1, format, args);
+    writer_text(writer, text_of(bytes, len));
+    mem_free(bytes);
+}
+
 void writer_format(struct writer *writer, const char *format, ...)
 {
+    size_t  room = writer->capacity - writer->len;
     va_list args, again;
-    char    small[512];
     int     len;
 
     va_start(args, format);
     va_copy(again, args);
-    len = vsnprintf(small, sizeof(small), format, args);
+    len = vsnprintf(room > 0 ? writer->ptr + writer->len : NULL, room, format, args);
     must(len >= 0);
-    if ((size_t)len < sizeof(small)) {
-        writer_text(writer, text_of(small, (size_t)len));
-    } else {
-        char *at = writer_reserve(writer, (size_t)len + 1);
-
-        if (at != NULL) {
-            (void)vsnprintf(at, (size_t)len + 1, format, again);
-            writer->len += (size_t)len;
-        } else {
-            writer_text(writer, text_of(small, sizeof(small) - 1));
-        }
-    }
+    if ((size_t)len < room)
+        writer->len += (size_t)len;
+    else
+        format_long(writer, (size_t)len, format, again);
     va_end(again);
     va_end(args);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The registry: a list, since zones are few and looked up only while a configuration is loaded. */
+/* The registry: a list, since zones are few and looked up only while a configuration is loaded. A
+ * zone leaves it with its last reference, so the name may be built anew with another shape while the
+ * old one still serves what is left of the old configuration. */
 #include "base/zone.h"
 
 #include <string.h>
