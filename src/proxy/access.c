@@ -29,9 +29,9 @@ static bool rule_matches(const struct access_rule *rule, const unsigned char *by
         return false;
     if (rule->family_bytes == len)
         return network_has(rule, bytes);
-    return rule->family_bytes == V4_BYTES && len == V6_BYTES
-           && memcmp(bytes, mapped_prefix, MAPPED_BYTES) == 0
-           && network_has(rule, bytes + MAPPED_BYTES);
+    return rule->family_bytes == V4_BYTES && len == V6_BYTES &&
+           memcmp(bytes, mapped_prefix, MAPPED_BYTES) == 0 &&
+           network_has(rule, bytes + MAPPED_BYTES);
 }
 
 enum access access_check(const struct access_rule *rules, const struct address *remote,

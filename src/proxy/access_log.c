@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Access log lines.
  *
- * A line is built in a buffer of the thread and handed whole to the file's sink, which never blocks;
+ * A line is built in a buffer of the thread and handed to the file's sink, which never blocks;
  * one that does not fit is built again in the exchange's arena. Values are escaped as log tools
- * expect from nginx, eight bytes at a look, since most values need no escape. The exchange's loop. */
+ * expect from nginx, eight bytes at a look, as most values need no escape. The exchange's loop. */
 #include "proxy/access_log.h"
 
 #include <string.h>
@@ -36,8 +36,8 @@ static bool is_plain_word(const char *bytes)
     uint64_t word;
 
     memcpy(&word, bytes, sizeof(word));
-    return (bytes_below(word, 0x20) | bytes_equal(word, '"') | bytes_equal(word, '\\')
-            | bytes_equal(word, 0x7f) | (word & HIGH_BITS)) == 0;
+    return (bytes_below(word, 0x20) | bytes_equal(word, '"') | bytes_equal(word, '\\') |
+            bytes_equal(word, 0x7f) | (word & HIGH_BITS)) == 0;
 }
 
 static bool is_plain(unsigned char byte)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The answer's head as the client gets it, from a peer's response or made here.
  *
- * What would tell a client who stands behind us is removed or rewritten (Server, Date, Location,
+ * What would tell who stands behind us is removed or rewritten (Server, Date, Location,
  * cookies), then the location's own fields are put in. Framing and Connection are left to the codec.
  * Runs once per answer, on the exchange's loop; x->response is only read. */
 #include "proxy/answer_head.h"
@@ -118,8 +118,7 @@ static void add_server_and_date(const struct exchange *x, struct head *answer, u
     if (own & BIT(SERVER))
         add_field(answer, FIELD_SERVER, server_token(x));
     if (own & BIT(DATE))
-        add_field(answer, FIELD_DATE,
-                  arena_copy(x->arena, clock_http_date(loop_wall_ms(x->loop))));
+        add_field(answer, FIELD_DATE, arena_copy(x->arena, clock_http_date(loop_wall_ms(x->loop))));
 }
 
 static bool list_has(const struct name_list *names, struct text name)
@@ -192,8 +191,8 @@ static struct text replace_default(struct exchange *x, struct text value)
 {
     const struct pass *pass = x->location->proxy.pass;
 
-    if (!x->location->proxy.is_redirect_default || pass == NULL || pass->url_template != NULL
-        || !text_has_prefix(value, pass->url))
+    if (!x->location->proxy.is_redirect_default || pass == NULL || pass->url_template != NULL ||
+        !text_has_prefix(value, pass->url))
         return TEXT_NONE;
 
     struct text rest = text_from_offset(value, pass->url.len);
@@ -212,7 +211,7 @@ static struct text redirect_replaced(struct exchange *x, struct text value)
                                 : replace_by_list(x, x->location->proxy.redirects, value);
 }
 
-/* Only what was rewritten is made absolute: a relative Location of the peer is right as it stands. */
+/* Only what was rewritten is made absolute: the peer's relative Location is right as it stands. */
 static struct text rewrite_location(struct exchange *x, struct text value)
 {
     struct text replaced = redirect_replaced(x, value);
@@ -262,8 +261,7 @@ static struct text replace_domain(struct exchange *x, const struct replacement *
             struct text replaced = replace(x, rules, domain);
             if (replaced.ptr != NULL)
                 return splice(x, cookie, domain, replaced);
-        } else if (text_is_equal_nocase(bare,
-                                        without_dot(template_eval(rules->from, &x->scope)))) {
+        } else if (text_is_equal_nocase(bare, without_dot(template_eval(rules->from, &x->scope)))) {
             return splice(x, cookie, bare, without_dot(template_eval(rules->to, &x->scope)));
         }
     }
@@ -334,11 +332,11 @@ static struct text rewrite_cookie(struct exchange *x, struct text cookie)
     const struct proxy_policy *policy = &x->location->proxy;
     struct text                part;
 
-    if (policy->cookie_domains != NULL && cookie_attribute(cookie, TEXT("Domain"), &part)
-        && part.len > 0)
+    if (policy->cookie_domains != NULL && cookie_attribute(cookie, TEXT("Domain"), &part) &&
+        part.len > 0)
         cookie = replace_domain(x, policy->cookie_domains, cookie, part);
-    if (policy->cookie_paths != NULL && cookie_attribute(cookie, TEXT("Path"), &part)
-        && part.len > 0)
+    if (policy->cookie_paths != NULL && cookie_attribute(cookie, TEXT("Path"), &part) &&
+        part.len > 0)
         cookie = replace_path(x, policy->cookie_paths, cookie, part);
     return policy->cookie_flags == NULL ? cookie : with_flags(x, cookie);
 }
@@ -389,8 +387,7 @@ static void add_configured(struct exchange *x, struct head *answer)
     x->answer = answer;
     if (is_usual_status)
         expires_apply(&location->expires, &x->scope, loop_wall_ms(x->loop) / MS_PER_S, answer);
-    for (const struct add_header *header = location->headers; header != NULL;
-         header = header->next)
+    for (const struct add_header *header = location->headers; header != NULL; header = header->next)
         if (is_usual_status || header->is_always)
             add_header(answer, header->name, template_eval(header->value, &x->scope));
 }
@@ -519,8 +516,7 @@ struct text answer_page(struct exchange *x)
                         "<html>\r\n<head><title>%u %.*s</title></head>\r\n<body>\r\n"
                         "<center><h1>%u %.*s</h1></center>\r\n"
                         "<hr><center>%.*s</center>\r\n</body>\r\n</html>\r\n",
-                        x->status, TEXT_ARGS(words), x->status, TEXT_ARGS(words),
-                        TEXT_ARGS(token));
+                        x->status, TEXT_ARGS(words), x->status, TEXT_ARGS(words), TEXT_ARGS(token));
 }
 
 /* ---- absolute redirects ---- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* expires: Expires and Cache-Control from one setting, by nginx's rules. Cache-Control is replaced as
+/* Expires and Cache-Control from one setting, by nginx's rules. Cache-Control is replaced as
  * a whole, whatever the peer said. Pure; the exchange's loop. */
 #include "proxy/expires.h"
 
@@ -134,8 +134,8 @@ static int64_t base_time(const struct expires *expires, int64_t now_s, const str
     int64_t     modified_s;
     struct text modified = fields_value(&answer->fields, FIELD_LAST_MODIFIED);
 
-    if (expires->kind == EXPIRES_MODIFIED && modified.ptr != NULL
-        && date_parse(modified, now_s, &modified_s) == 0)
+    if (expires->kind == EXPIRES_MODIFIED && modified.ptr != NULL &&
+        date_parse(modified, now_s, &modified_s) == 0)
         return modified_s;
     return now_s;
 }

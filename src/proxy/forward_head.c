@@ -113,8 +113,8 @@ static bool is_target_unchanged(const struct exchange *x)
     if (!x->is_internal)
         return true;
     parts = uri_split(x->request->path);
-    return uri_normalise(x->arena, parts.path, x->server->may_merge_slashes, &path) == 0
-           && text_is_equal(path, x->path);
+    return uri_normalise(x->arena, parts.path, x->server->may_merge_slashes, &path) == 0 &&
+           text_is_equal(path, x->path);
 }
 
 /* nginx escapes a path only when the client's was escaped too, or when it comes from elsewhere. */
@@ -196,8 +196,7 @@ static void add_set_headers(struct exchange *x, struct head *head, struct overri
         has_host = has_host || text_is_equal_nocase(header->name, TEXT("Host"));
     if (!has_host)
         add_field(head, TEXT("Host"), FIELD_HOST,
-                  x->upstream_host.ptr != NULL ? x->upstream_host
-                                               : x->location->proxy.pass->host);
+                  x->upstream_host.ptr != NULL ? x->upstream_host : x->location->proxy.pass->host);
     for (const struct set_header *header = headers; header != NULL; header = header->next)
         add_set_header(x, head, header, overrides);
     overrides->ids &= ~(UINT64_C(1) << FIELD_OTHER);
@@ -275,14 +274,13 @@ static struct text default_upgrade(const struct exchange *x)
 {
     const struct head *request = x->request;
 
-    if (request->method != METHOD_GET || request->version < 11
-        || !text_is_equal_nocase(request->upgrade, TEXT("websocket")))
+    if (request->method != METHOD_GET || request->version < 11 ||
+        !text_is_equal_nocase(request->upgrade, TEXT("websocket")))
         return TEXT("");
     return request->upgrade;
 }
 
-static void set_connection(struct exchange *x, struct head *head,
-                           const struct overrides *overrides)
+static void set_connection(struct exchange *x, struct head *head, const struct overrides *overrides)
 {
     bool is_configured =
         is_overridden(overrides, FIELD_CONNECTION) || is_overridden(overrides, FIELD_UPGRADE);

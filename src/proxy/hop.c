@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Fields that Connection names (RFC 9110 7.6.1), without touching the head that was received. A list
+/* Fields that Connection names (RFC 9110 7.6.1), without touching the head as received. A list
  * of well-known options ("keep-alive", "close", "upgrade") needs no copy. Pure; one thread. */
 #include "proxy/hop.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Indexes of names, and the search through them in nginx's order.
  *
- * Hosts: hash maps for exact names and for both kinds of wildcards; a wildcard is looked up once per
- * dot, and only for pieces no longer than the longest key, so that a client's host of thousands of
- * dots costs nothing. Locations: per level, a sorted array of prefixes with, for each, the longest
- * other one that is a prefix of it: one binary search and a short walk find the longest match, with
+ * Hosts: hash maps for exact names and for both kinds of wildcards; a wildcard is looked up once
+ * per dot, and only for pieces no longer than the longest key, so that a client's host of thousands
+ * of dots costs nothing. Locations: per level, a sorted array of prefixes with, for each, the
+ * longest other one that is a prefix of it: one binary search and a short walk find the longest match, with
  * a thousand locations as with three. Everything lives in the site's arena and never changes. */
 #include "proxy/route.h"
 
@@ -236,7 +236,7 @@ static unsigned prefixes_merge(struct prefix *prefixes, unsigned count)
     return kept;
 }
 
-/* In sorted order the longest prefix of a name is its predecessor or one of that one's outer ones. */
+/* In sorted order the longest prefix of a name is its predecessor or one of that one's outers. */
 static void prefixes_link(struct prefix *prefixes, unsigned count)
 {
     for (unsigned i = 1; i < count; i++) {

@@ -183,20 +183,20 @@ enum { TCPINFO_RTT = 0, TCPINFO_RTTVAR, TCPINFO_SND_CWND, TCPINFO_RCV_SPACE };
 static struct text get_tcpinfo(struct scope *scope, const struct variable *self)
 {
     struct exchange *x = exchange_of_scope(scope);
-    struct tcp_info  info;
-    socklen_t        len = sizeof(info);
+    struct tcp_info  tcp;
+    socklen_t        len = sizeof(tcp);
 
-    memset(&info, 0, sizeof(info));
+    memset(&tcp, 0, sizeof(tcp));
     if (x->client == NULL || x->client->conn == NULL)
         return TEXT_NONE;
-    if (getsockopt(x->client->conn->transport.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (getsockopt(x->client->conn->transport.fd, IPPROTO_TCP, TCP_INFO, &tcp, &len) != 0)
         return TEXT_NONE;
 
     const uint32_t figures[] = {
-        [TCPINFO_RTT] = info.tcpi_rtt,
-        [TCPINFO_RTTVAR] = info.tcpi_rttvar,
-        [TCPINFO_SND_CWND] = info.tcpi_snd_cwnd,
-        [TCPINFO_RCV_SPACE] = info.tcpi_rcv_space,
+        [TCPINFO_RTT] = tcp.tcpi_rtt,
+        [TCPINFO_RTTVAR] = tcp.tcpi_rttvar,
+        [TCPINFO_SND_CWND] = tcp.tcpi_snd_cwnd,
+        [TCPINFO_RCV_SPACE] = tcp.tcpi_rcv_space,
     };
     return from_u64(x, figures[self->slot]);
 }
@@ -650,8 +650,16 @@ static void write_bytes_received(struct writer *writer, const struct attempt *at
 }
 
 /* Which fact of the tries: in variable.slot. */
-enum { ATTEMPT_ADDR = 0, ATTEMPT_STATUS, ATTEMPT_CONNECT_TIME, ATTEMPT_HEADER_TIME,
-       ATTEMPT_RESPONSE_TIME, ATTEMPT_RESPONSE_LENGTH, ATTEMPT_BYTES_SENT, ATTEMPT_BYTES_RECEIVED };
+enum {
+    ATTEMPT_ADDR = 0,
+    ATTEMPT_STATUS,
+    ATTEMPT_CONNECT_TIME,
+    ATTEMPT_HEADER_TIME,
+    ATTEMPT_RESPONSE_TIME,
+    ATTEMPT_RESPONSE_LENGTH,
+    ATTEMPT_BYTES_SENT,
+    ATTEMPT_BYTES_RECEIVED
+};
 
 static void (*const attempt_writers[])(struct writer *writer, const struct attempt *attempt) = {
     [ATTEMPT_ADDR] = write_addr,
