@@ -4,8 +4,9 @@
  * Hosts: hash maps for exact names and for both kinds of wildcards; a wildcard is looked up once
  * per dot, and only for pieces no longer than the longest key, so that a client's host of thousands
  * of dots costs nothing. Locations: per level, a sorted array of prefixes with, for each, the
- * longest other one that is a prefix of it: one binary search and a short walk find the longest match, with
- * a thousand locations as with three. Everything lives in the site's arena and never changes. */
+ * longest other one that is a prefix of it: one binary search and a short walk find the longest
+ * match, with a thousand locations as with three. Everything lives in the site's arena and never
+ * changes. */
 #include "proxy/route.h"
 
 #include <stdlib.h>
