@@ -5,23 +5,22 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 int address_parse_ip(struct text ip, unsigned port, struct address *ret_address)
 {
     struct address address = { .len = 0 };
     char           string[INET6_ADDRSTRLEN + 1];
+    bool has_brackets = ip.len >= 2 && ip.ptr[0] == '[' && ip.ptr[ip.len - 1] == ']';
 
-    if (port > 65535)
-        return -EINVAL;
-    if (ip.len >= 2 && ip.ptr[0] == '[' && ip.ptr[ip.len - 1] == ']')
+    if (has_brackets)
         ip = text_part(ip, 1, ip.len - 2);
-    if (ip.len == 0 || ip.len >= sizeof(string))
+    /* A NUL inside would hide what follows it. */
+    if (port > 65535 || ip.len == 0 || ip.len >= sizeof(string) || text_find(ip, '\0') < ip.len)
         return -EINVAL;
     memcpy(string, ip.ptr, ip.len);
     string[ip.len] = '\0';
-    if (inet_pton(AF_INET, string, &address.raw.v4.sin_addr) == 1) {
+    if (!has_brackets && inet_pton(AF_INET, string, &address.raw.v4.sin_addr) == 1) {
         address.raw.v4.sin_family = AF_INET;
         address.len = sizeof(address.raw.v4);
     } else if (inet_pton(AF_INET6, string, &address.raw.v6.sin6_addr) == 1) {
@@ -39,7 +38,7 @@ int address_parse_unix(struct text path, struct address *ret_address)
 {
     struct address address = { .len = 0 };
 
-    if (path.len == 0)
+    if (path.len == 0 || text_find(path, '\0') < path.len)
         return -EINVAL;
     if (path.len >= sizeof(address.raw.un.sun_path))
         return -ENAMETOOLONG;
@@ -58,6 +57,17 @@ struct address address_any_v4(unsigned port)
     address.raw.v4.sin_addr.s_addr = htonl(INADDR_ANY);
     address_set_port(&address, port);
     return address;
+}
+
+/* Empty for a socket without a name, as clients have; the kernel may leave out the final NUL. */
+static struct text unix_path(const struct address *address)
+{
+    size_t offset = offsetof(struct sockaddr_un, sun_path);
+    size_t most = address->len > offset ? address->len - offset : 0;
+
+    if (most > sizeof(address->raw.un.sun_path))
+        most = sizeof(address->raw.un.sun_path);
+    return text_of(address->raw.un.sun_path, strnlen(address->raw.un.sun_path, most));
 }
 
 int address_family(const struct address *address)
@@ -93,7 +103,7 @@ bool address_is_equal(const struct address *a, const struct address *b)
     if (address_family(a) != address_family(b))
         return false;
     if (address_family(a) == AF_UNIX)
-        return strncmp(a->raw.un.sun_path, b->raw.un.sun_path, sizeof(a->raw.un.sun_path)) == 0;
+        return text_is_equal(unix_path(a), unix_path(b));
     a_bytes = address_bytes(a, &a_len);
     b_bytes = address_bytes(b, &b_len);
     return a_bytes != NULL && b_bytes != NULL && address_port(a) == address_port(b) &&
@@ -123,6 +133,14 @@ const unsigned char *address_bytes(const struct address *address, unsigned *ret_
     }
 }
 
+/* nginx takes ::102 for an IPv4-compatible address where inet_ntop() does not: "::0.0.1.2". */
+static bool is_compatible(const unsigned char bytes[16])
+{
+    static const unsigned char zeros[14];
+
+    return memcmp(bytes, zeros, sizeof(zeros)) == 0 && bytes[14] != 0 && bytes[15] != 1;
+}
+
 void address_write_ip(struct writer *writer, const struct address *address)
 {
     char                 string[INET6_ADDRSTRLEN];
@@ -131,6 +149,10 @@ void address_write_ip(struct writer *writer, const struct address *address)
 
     if (bytes == NULL) {
         writer_string(writer, "unix:");
+        return;
+    }
+    if (len == 16 && is_compatible(bytes)) {
+        writer_format(writer, "::0.0.%u.%u", bytes[14], bytes[15]);
         return;
     }
     if (inet_ntop(address_family(address), bytes, string, sizeof(string)) != NULL)
@@ -143,8 +165,7 @@ void address_write(struct writer *writer, const struct address *address)
 
     if (address_family(address) == AF_UNIX) {
         writer_string(writer, "unix:");
-        if (address->len > offsetof(struct sockaddr_un, sun_path))
-            writer_string(writer, address->raw.un.sun_path);
+        writer_text(writer, unix_path(address));
         return;
     }
     writer_string(writer, is_v6 ? "[" : "");

@@ -16,15 +16,17 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t  work;
     pthread_t       threads[THREADS_MOST];
-    unsigned        most, started, idle;
+    unsigned        most, started, idle, waiting;
     bool            is_stopping;
     struct job     *first, *last;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER };
 
 void jobs_start(unsigned threads)
 {
+    pthread_mutex_lock(&pool.lock);
     pool.most = threads < THREADS_MOST ? threads : THREADS_MOST;
     pool.is_stopping = false;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static struct job *job_wait(void)
@@ -39,11 +41,18 @@ static struct job *job_wait(void)
     job = pool.is_stopping ? NULL : pool.first;
     if (job != NULL) {
         pool.first = job->next;
+        pool.waiting--;
         if (pool.first == NULL)
             pool.last = NULL;
     }
     pthread_mutex_unlock(&pool.lock);
     return job;
+}
+
+static void run(struct job *job)
+{
+    job->run(job);
+    mailbox_post(job->loop, &job->letter);
 }
 
 static void *thread_run(void *arg)
@@ -54,40 +63,67 @@ static void *thread_run(void *arg)
     (void)arg;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    while ((job = job_wait()) != NULL) {
-        job->run(job);
-        mailbox_post(job->loop, &job->letter);
-    }
+    while ((job = job_wait()) != NULL)
+        run(job);
     pools_drain();
     return NULL;
 }
 
-void jobs_post(struct job *job)
+static void append(struct job *job)
 {
-    must(pool.most > 0);
     job->next = NULL;
-    pthread_mutex_lock(&pool.lock);
     if (pool.last != NULL)
         pool.last->next = job;
     else
         pool.first = job;
     pool.last = job;
-    if (pool.idle == 0 && pool.started < pool.most &&
+    pool.waiting++;
+}
+
+/* An idle thread that was rung may not have woken yet, so jobs are counted, not rings. */
+static void start_if_short(void)
+{
+    if (pool.waiting > pool.idle && pool.started < pool.most &&
         pthread_create(&pool.threads[pool.started], NULL, thread_run, NULL) == 0)
         pool.started++;
-    must(pool.started > 0);
+}
+
+void jobs_post(struct job *job)
+{
+    bool has_nobody;
+
+    pthread_mutex_lock(&pool.lock);
+    must(pool.most > 0);
+    if (pool.is_stopping) {
+        pthread_mutex_unlock(&pool.lock);
+        return;
+    }
+    append(job);
+    start_if_short();
+    has_nobody = pool.started == 0;
+    if (has_nobody) {
+        pool.first = pool.last = NULL;
+        pool.waiting = 0;
+    }
     pthread_cond_signal(&pool.work);
     pthread_mutex_unlock(&pool.lock);
+    /* The system gives us not even one thread: slow is better than never. */
+    if (has_nobody)
+        run(job);
 }
 
 void jobs_stop(void)
 {
+    unsigned started;
+
     pthread_mutex_lock(&pool.lock);
     pool.is_stopping = true;
     pool.first = pool.last = NULL;
+    pool.waiting = 0;
+    started = pool.started;
+    pool.started = 0;
     pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.lock);
-    for (unsigned i = 0; i < pool.started; i++)
+    for (unsigned i = 0; i < started; i++)
         pthread_join(pool.threads[i], NULL);
-    pool.started = 0;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* One writer thread for all sinks. Callers append to a sink's buffer under its lock; the thread
- * takes whole buffers away and writes them without holding any lock. */
+ * takes whole buffers away and writes them without holding any lock. What is not a regular file is
+ * asked before each write whether it would block: flags are left alone, since they belong to
+ * everybody who shares the descriptor. */
 #include "net/sink.h"
 
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -17,8 +20,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { WAKE_BYTES = 64 * 1024, FIRST_BYTES = 16 * 1024, REPORT_EVERY_MS = 60000,
-       PIPE_BUF_BYTES = 4096 };
+enum {
+    WAKE_BYTES = 64 * 1024,
+    FIRST_BYTES = 16 * 1024,
+    REPORT_EVERY_MS = 60000,
+    PIPE_BYTES = 4096,           /* a pipe that is writable takes so many without blocking */
+    BLOCKED_MOST_MS = 320,       /* between two looks at one that is not */
+    LEAVING_MOST_MS = 5000       /* then what a blocked one has not taken is given up */
+};
 
 struct buffer {
     char  *bytes;
@@ -28,38 +37,84 @@ struct buffer {
 struct sink {
     struct sink    *next;
     struct text     path;
-    unsigned        refs;
+    unsigned        refs;                /* the control thread's */
     uint32_t        pace_ms;
     size_t          wake_bytes;
-    int64_t         due_ms;              /* when waiting lines are written; 0: nothing waits */
     pthread_mutex_t lock;                /* of what follows */
     struct buffer   waiting;
-    int             fd, new_fd;          /* new_fd: -1, or to be used from the next write on */
+    struct buffer   parting;             /* what waited when new_fd came: still for the old one */
+    int64_t         due_ms;              /* when waiting lines are written; 0: nothing waits */
+    int             new_fd;              /* -1, or to be used once `parting` is written */
     uint64_t        dropped;
-    bool            is_leaving;
+    int64_t         leaving_ms;          /* since when nobody holds it; 0: somebody does */
     /* the writer thread's */
     struct buffer   writing;
     size_t          written;
+    int             fd;
     bool            is_file;
+    uint32_t        blocked_ms;          /* until the next look; 0: it takes what it gets */
     uint64_t        reported;
     int64_t         reported_ms;
 };
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t  work;
+    pthread_cond_t  work, done;
     pthread_t       thread;
     struct sink    *sinks;
-    bool            is_running, is_stopping, has_news;
+    bool            is_running, has_news;
+    int64_t         stop_ms;             /* 0, or when the thread ends at the latest */
 } writer = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void writer_thread_start(void);
 
+/* ---- descriptors ---- */
+
+/* A stopped terminal takes less than it promises and then blocks, so it is opened a second time:
+ * the flags of that are ours alone. */
+static int own_terminal(int fd)
+{
+    char path[32];
+    int  own;
+
+    if (!isatty(fd))
+        return fd;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0)
+        return fd;
+    (void)close(fd);
+    return own;
+}
+
+static void use_fd(struct sink *sink, int fd)
+{
+    struct stat stat;
+
+    sink->fd = own_terminal(fd);
+    sink->is_file = fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
+    sink->blocked_ms = 0;
+}
+
 /* ---- life ---- */
+
+static void conditions_init(void)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer.work, &monotonic);
+    pthread_cond_init(&writer.done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
 
 static void ring(void)
 {
     pthread_mutex_lock(&writer.lock);
+    writer_thread_start();
     writer.has_news = true;
     pthread_cond_signal(&writer.work);
     pthread_mutex_unlock(&writer.lock);
@@ -69,18 +124,18 @@ struct sink *sink_new(struct text path, int fd, uint32_t pace_ms, size_t buffer_
 {
     struct sink *sink = mem_new(sizeof(*sink));
 
+    pthread_once(&once, conditions_init);
     sink->path = text_of(mem_string(path.ptr, path.len), path.len);
     sink->refs = 1;
     sink->pace_ms = pace_ms > 0 ? pace_ms : SINK_PACE_MS;
     sink->wake_bytes = buffer_bytes > 0 && buffer_bytes < WAKE_BYTES ? buffer_bytes : WAKE_BYTES;
-    sink->fd = -1;
-    sink->new_fd = fd;
+    sink->fd = sink->new_fd = -1;
+    use_fd(sink, fd);
     pthread_mutex_init(&sink->lock, NULL);
     pthread_mutex_lock(&writer.lock);
     sink->next = writer.sinks;
     writer.sinks = sink;
-    writer.has_news = true;
-    writer_thread_start();
+    writer.stop_ms = 0;
     pthread_mutex_unlock(&writer.lock);
     return sink;
 }
@@ -99,7 +154,7 @@ void sink_unref(struct sink **sink)
     if (done == NULL || --done->refs > 0)
         return;
     pthread_mutex_lock(&done->lock);
-    done->is_leaving = true;
+    done->leaving_ms = clock_mono_ms();
     pthread_mutex_unlock(&done->lock);
     ring();
 }
@@ -111,13 +166,13 @@ struct text sink_path(const struct sink *sink)
 
 static void sink_free(struct sink *sink)
 {
-    if (sink->fd >= 0)
-        (void)close(sink->fd);
+    (void)close(sink->fd);
     if (sink->new_fd >= 0)
         (void)close(sink->new_fd);
     pthread_mutex_destroy(&sink->lock);
     mem_free((void *)sink->path.ptr);
     mem_free(sink->waiting.bytes);
+    mem_free(sink->parting.bytes);
     mem_free(sink->writing.bytes);
     mem_free(sink);
 }
@@ -163,6 +218,7 @@ void sink_write_log(void *sink, struct text line)
     sink_write(sink, line);
 }
 
+/* Lines that wait already belong to the old file: whoever rotates logs may be packing it. */
 void sink_reopen(struct sink *sink, int fd)
 {
     int unused;
@@ -170,9 +226,17 @@ void sink_reopen(struct sink *sink, int fd)
     pthread_mutex_lock(&sink->lock);
     unused = sink->new_fd;
     sink->new_fd = fd;
+    if (sink->parting.len == 0) {
+        struct buffer empty = sink->parting;
+
+        sink->parting = sink->waiting;
+        sink->waiting = empty;
+        sink->due_ms = 0;
+    }
     pthread_mutex_unlock(&sink->lock);
     if (unused >= 0)
         (void)close(unused);
+    ring();
 }
 
 uint64_t sink_dropped(const struct sink *sink)
@@ -186,43 +250,57 @@ uint64_t sink_dropped(const struct sink *sink)
     return dropped;
 }
 
-/* ---- the writer thread ---- */
+/* ---- the writer thread: descriptors ---- */
 
-static void use_fd(struct sink *sink, int fd)
+/* The new descriptor's turn has come when all that is for the old one is written, or cannot be. */
+static void switch_fd(struct sink *sink)
 {
-    struct stat stat;
-
-    if (sink->fd >= 0)
-        (void)close(sink->fd);
-    sink->fd = fd;
-    sink->is_file = fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
-}
-
-/* Takes the waiting buffer when the last one is written. False: nothing to do yet. */
-static bool take(struct sink *sink, int64_t now_ms, bool is_last_time)
-{
-    struct buffer empty;
-    bool          has_work;
-    int           fd;
+    int fd = -1;
 
     pthread_mutex_lock(&sink->lock);
-    fd = sink->new_fd;
-    sink->new_fd = -1;
-    has_work = sink->writing.len > 0;
-    if (!has_work && sink->waiting.len > 0 &&
-        (now_ms >= sink->due_ms || sink->waiting.len >= sink->wake_bytes || is_last_time ||
-         sink->is_leaving)) {
-        empty = sink->writing;
-        sink->writing = sink->waiting;
-        sink->waiting = empty;
-        sink->written = 0;
-        sink->due_ms = 0;
-        has_work = true;
+    if (sink->blocked_ms > 0 || (sink->parting.len == 0 && sink->writing.len == 0)) {
+        fd = sink->new_fd;
+        sink->new_fd = -1;
     }
     pthread_mutex_unlock(&sink->lock);
-    if (fd >= 0)
-        use_fd(sink, fd);
-    return has_work;
+    if (fd < 0)
+        return;
+    (void)close(sink->fd);
+    use_fd(sink, fd);
+}
+
+/* ---- the writer thread: bytes ---- */
+
+/* Under the lock. */
+static struct buffer *next_buffer(struct sink *sink, int64_t now_ms, bool is_last_time)
+{
+    if (sink->parting.len > 0)
+        return &sink->parting;
+    if (sink->waiting.len == 0)
+        return NULL;
+    if (now_ms < sink->due_ms && sink->waiting.len < sink->wake_bytes && !is_last_time &&
+        sink->leaving_ms == 0)
+        return NULL;
+    sink->due_ms = 0;
+    return &sink->waiting;
+}
+
+/* Takes a buffer when the last one is written. False: nothing to do yet. */
+static bool take(struct sink *sink, int64_t now_ms, bool is_last_time)
+{
+    struct buffer *next, empty = sink->writing;
+
+    if (sink->writing.len > 0)
+        return true;
+    pthread_mutex_lock(&sink->lock);
+    next = next_buffer(sink, now_ms, is_last_time);
+    if (next != NULL) {
+        sink->writing = *next;
+        *next = empty;
+        sink->written = 0;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return next != NULL;
 }
 
 static void drop_writing(struct sink *sink)
@@ -233,65 +311,126 @@ static void drop_writing(struct sink *sink)
     sink->writing.len = sink->written = 0;
 }
 
-/* Pipes and terminals may block; they are asked first, and given little at a time. */
-static size_t may_write(const struct sink *sink, size_t len)
+/* A reader that keeps up is waited for, but only so long that other sinks do not notice. */
+static bool has_room(const struct sink *sink, int64_t patient_until_ms)
 {
     struct pollfd pollfd = { .fd = sink->fd, .events = POLLOUT };
 
-    if (sink->is_file)
-        return len;
-    if (poll(&pollfd, 1, 0) <= 0 || !(pollfd.revents & (POLLOUT | POLLERR)))
-        return 0;
-    return len < PIPE_BUF_BYTES ? len : PIPE_BUF_BYTES;
+    if (poll(&pollfd, 1, 0) > 0)
+        return true;
+    if (sink->blocked_ms > SINK_PACE_MS || clock_mono_ms() >= patient_until_ms)
+        return false;
+    return poll(&pollfd, 1, 1) > 0;
 }
 
-static void write_out(struct sink *sink)
+/* Pipes may block; they are asked first, and given little at a time. */
+static size_t may_write(const struct sink *sink, size_t len, int64_t patient_until_ms)
+{
+    if (sink->is_file)
+        return len;
+    if (!has_room(sink, patient_until_ms))
+        return 0;
+    return len < PIPE_BYTES ? len : PIPE_BYTES;
+}
+
+static void note_blocked(struct sink *sink)
+{
+    sink->blocked_ms = sink->blocked_ms == 0 ? SINK_PACE_MS : sink->blocked_ms * 2;
+    if (sink->blocked_ms > BLOCKED_MOST_MS)
+        sink->blocked_ms = BLOCKED_MOST_MS;
+}
+
+static void write_out(struct sink *sink, int64_t now_ms)
 {
     while (sink->written < sink->writing.len) {
-        size_t  len = may_write(sink, sink->writing.len - sink->written);
+        size_t  len = may_write(sink, sink->writing.len - sink->written, now_ms + SINK_PACE_MS);
         ssize_t n = len > 0 ? write(sink->fd, sink->writing.bytes + sink->written, len) : 0;
 
-        if (n == 0)
-            return;
         if (n < 0 && errno == EINTR)
             continue;
+        if (n == 0 || (n < 0 && errno == EAGAIN)) {
+            note_blocked(sink);
+            return;
+        }
         if (n < 0) {
             drop_writing(sink);
             return;
         }
         sink->written += (size_t)n;
+        sink->blocked_ms = 0;
     }
     sink->writing.len = sink->written = 0;
 }
 
-static void report_drops(struct sink *sink, int64_t now_ms)
+static void serve(struct sink *sink, int64_t now_ms, bool is_last_time)
+{
+    switch_fd(sink);
+    while (take(sink, now_ms, is_last_time)) {
+        int fd = sink->fd;
+
+        write_out(sink, now_ms);
+        switch_fd(sink);
+        if (sink->writing.len > 0 && sink->fd == fd)
+            return;
+    }
+}
+
+/* ---- the writer thread: what it says ---- */
+
+/* Standard error may be the very pipe that is blocked; a report is worth less than the thread. */
+static void report_write(void *target, struct text line)
+{
+    struct pollfd pollfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    (void)target;
+    if (poll(&pollfd, 1, 0) > 0)
+        (void)!write(STDERR_FILENO, line.ptr, line.len);
+}
+
+static const struct log reports = { .level = LOG_NOTICE, .write = report_write };
+
+/* Returns when there is more to report, or 0. */
+static int64_t report_drops(struct sink *sink, int64_t now_ms)
 {
     uint64_t dropped = sink_dropped(sink);
 
-    if (dropped == sink->reported || now_ms - sink->reported_ms < REPORT_EVERY_MS)
-        return;
-    log_plain(LOG_WARN, "%llu bytes of log lines could not be written to \"%.*s\"",
-              (unsigned long long)(dropped - sink->reported), TEXT_ARGS(sink->path));
+    if (dropped == sink->reported)
+        return 0;
+    if (sink->reported > 0 && now_ms < sink->reported_ms + REPORT_EVERY_MS)
+        return sink->reported_ms + REPORT_EVERY_MS;
+    log_at(LOG_ERROR, NULL, "%llu bytes of log lines could not be written to \"%.*s\"",
+           (unsigned long long)(dropped - sink->reported), TEXT_ARGS(sink->path));
     sink->reported = dropped;
     sink->reported_ms = now_ms;
+    return 0;
 }
 
-/* One round over all sinks; returns when to look again, or -1. */
+/* ---- the writer thread: rounds ---- */
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms == 0 || (b_ms > 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+static int64_t next_look(struct sink *sink, int64_t now_ms)
+{
+    int64_t next_ms;
+
+    pthread_mutex_lock(&sink->lock);
+    next_ms = sink->writing.len > 0 ? now_ms + sink->blocked_ms : sink->due_ms;
+    pthread_mutex_unlock(&sink->lock);
+    return next_ms;
+}
+
+/* One round over all sinks; returns when to look again, or 0. */
 static int64_t round_once(struct sink *sinks, bool is_last_time)
 {
-    int64_t now_ms = clock_mono_ms(), next_ms = -1;
+    int64_t now_ms = clock_mono_ms(), next_ms = 0;
 
     for (struct sink *sink = sinks; sink != NULL; sink = sink->next) {
-        int64_t due_ms;
-
-        if (take(sink, now_ms, is_last_time) && sink->fd >= 0)
-            write_out(sink);
-        report_drops(sink, now_ms);
-        pthread_mutex_lock(&sink->lock);
-        due_ms = sink->writing.len > 0 ? now_ms + SINK_PACE_MS : sink->due_ms;
-        pthread_mutex_unlock(&sink->lock);
-        if (due_ms > 0 && (next_ms < 0 || due_ms < next_ms))
-            next_ms = due_ms;
+        serve(sink, now_ms, is_last_time);
+        next_ms = earlier(next_ms, report_drops(sink, now_ms));
+        next_ms = earlier(next_ms, next_look(sink, now_ms));
     }
     return next_ms;
 }
@@ -301,27 +440,30 @@ static bool is_written(struct sink *sink)
     bool result;
 
     pthread_mutex_lock(&sink->lock);
-    result = sink->waiting.len == 0 && sink->writing.len == 0;
+    result = sink->waiting.len == 0 && sink->parting.len == 0 && sink->writing.len == 0;
     pthread_mutex_unlock(&sink->lock);
     return result;
 }
 
-static bool is_gone(struct sink *sink)
+static bool is_gone(struct sink *sink, int64_t now_ms)
 {
-    bool is_leaving;
+    int64_t leaving_ms;
 
     pthread_mutex_lock(&sink->lock);
-    is_leaving = sink->is_leaving;
+    leaving_ms = sink->leaving_ms;
     pthread_mutex_unlock(&sink->lock);
-    return is_leaving && is_written(sink);
+    return leaving_ms > 0 && (is_written(sink) || now_ms > leaving_ms + LEAVING_MOST_MS);
 }
 
+/* Under the writer's lock. */
 static void bury_gone(void)
 {
+    int64_t now_ms = clock_mono_ms();
+
     for (struct sink **at = &writer.sinks; *at != NULL;) {
         struct sink *sink = *at;
 
-        if (!is_gone(sink)) {
+        if (!is_gone(sink, now_ms)) {
             at = &sink->next;
             continue;
         }
@@ -330,16 +472,42 @@ static void bury_gone(void)
     }
 }
 
-static void wait_until(int64_t next_ms)
+static void wait_until(pthread_cond_t *condition, int64_t until_ms)
 {
-    struct timespec until;
+    struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
 
-    if (next_ms < 0) {
-        pthread_cond_wait(&writer.work, &writer.lock);
-        return;
-    }
-    until = (struct timespec){ .tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000 };
-    (void)pthread_cond_timedwait(&writer.work, &writer.lock, &until);
+    if (until_ms == 0)
+        pthread_cond_wait(condition, &writer.lock);
+    else
+        (void)pthread_cond_timedwait(condition, &writer.lock, &until);
+}
+
+/* Under the writer's lock: asked to stop, and everything is written or the time is over. */
+static bool may_stop(void)
+{
+    if (writer.stop_ms == 0)
+        return false;
+    if (clock_mono_ms() >= writer.stop_ms)
+        return true;
+    for (struct sink *sink = writer.sinks; sink != NULL; sink = sink->next)
+        if (!is_written(sink))
+            return false;
+    return true;
+}
+
+static void turn(void)
+{
+    struct sink *sinks = writer.sinks;
+    int64_t      next_ms;
+    bool         is_last_time = writer.stop_ms > 0;
+
+    writer.has_news = false;
+    pthread_mutex_unlock(&writer.lock);   /* new sinks come in front: `sinks` stays valid */
+    next_ms = round_once(sinks, is_last_time);
+    pthread_mutex_lock(&writer.lock);
+    bury_gone();
+    if (!writer.has_news && !may_stop())
+        wait_until(&writer.work, earlier(next_ms, writer.stop_ms));
 }
 
 static void *writer_run(void *arg)
@@ -349,57 +517,40 @@ static void *writer_run(void *arg)
     (void)arg;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
+    log_use(&reports);
     pthread_mutex_lock(&writer.lock);
-    while (!writer.is_stopping) {
-        struct sink *sinks = writer.sinks;
-        int64_t      next_ms;
-
-        writer.has_news = false;
-        pthread_mutex_unlock(&writer.lock);   /* new sinks come in front: `sinks` stays valid */
-        next_ms = round_once(sinks, false);
-        pthread_mutex_lock(&writer.lock);
-        bury_gone();
-        if (!writer.is_stopping && !writer.has_news)
-            wait_until(next_ms);
-    }
+    do
+        turn();
+    while (!may_stop());
+    writer.is_running = false;
+    pthread_cond_signal(&writer.done);
     pthread_mutex_unlock(&writer.lock);
     return NULL;
 }
 
+/* Under the writer's lock. When the system has no thread for us, the next line tries again. */
 static void writer_thread_start(void)
 {
-    pthread_condattr_t monotonic;
-
-    if (writer.is_running)
-        return;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer.work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    writer.is_stopping = false;
-    writer.is_running = pthread_create(&writer.thread, NULL, writer_run, NULL) == 0;
+    if (!writer.is_running && writer.stop_ms == 0)
+        writer.is_running = pthread_create(&writer.thread, NULL, writer_run, NULL) == 0;
 }
 
 void sinks_stop(uint32_t most_ms)
 {
     int64_t until_ms = clock_mono_ms() + most_ms;
+    bool    was_running;
 
-    if (!writer.is_running)
-        return;
     pthread_mutex_lock(&writer.lock);
-    writer.is_stopping = true;
-    pthread_cond_signal(&writer.work);
+    was_running = writer.is_running;
+    writer.stop_ms = until_ms;
+    writer.has_news = true;
+    if (was_running)
+        pthread_cond_signal(&writer.work);
+    while (writer.is_running && clock_mono_ms() < until_ms + SINK_PACE_MS)
+        wait_until(&writer.done, until_ms + SINK_PACE_MS);
+    was_running = was_running && !writer.is_running;
     pthread_mutex_unlock(&writer.lock);
-    pthread_join(writer.thread, NULL);
-    writer.is_running = false;
-    for (;;) {
-        bool is_all = true;
-
-        (void)round_once(writer.sinks, true);
-        for (struct sink *sink = writer.sinks; sink != NULL; sink = sink->next)
-            is_all = is_all && is_written(sink);
-        if (is_all || clock_mono_ms() >= until_ms)
-            return;
-        (void)poll(NULL, 0, SINK_PACE_MS);
-    }
+    /* A thread that hangs in a dead disk's write() is left behind. */
+    if (was_running)
+        pthread_join(writer.thread, NULL);
 }

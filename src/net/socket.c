@@ -50,23 +50,22 @@ static int set_before_bind(int fd, const struct address *address,
         return -errno;
     if (address_family(address) == AF_INET6)
         (void)set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !options->is_ipv6_only_off);
-    if (options->receive_bytes > 0)
-        (void)set(fd, SOL_SOCKET, SO_RCVBUF, options->receive_bytes);
-    if (options->send_bytes > 0)
-        (void)set(fd, SOL_SOCKET, SO_SNDBUF, options->send_bytes);
-    if (is_tcp(address)) {
-        /* Accepted sockets inherit it: one system call less for each of them. */
+    /* Accepted sockets inherit it: one system call less for each of them. */
+    if (is_tcp(address))
         (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        set_keepalive_options(fd, options);
-    }
     return 0;
 }
 
-/* A socket file that nobody listens on is left over from a crash. */
+/* A socket file that nobody listens on is left over from a crash. connect() refuses any other kind
+ * of file with the same error, and that file is not ours to remove. */
 static bool is_stale(const struct address *address)
 {
-    int fd = new_socket(address), r;
+    struct stat stat;
+    int         fd, r;
 
+    if (lstat(address->raw.un.sun_path, &stat) < 0 || !S_ISSOCK(stat.st_mode))
+        return false;
+    fd = new_socket(address);
     if (fd < 0)
         return false;
     r = connect(fd, &address->raw.any, address->len) < 0 ? errno : 0;
@@ -86,8 +85,13 @@ static int bind_to(int fd, const struct address *address)
 
 int socket_listen_again(int fd, const struct listen_options *options)
 {
-    if (options->is_deferred)
-        (void)set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, ACCEPT_FILTER_S);
+    if (options->receive_bytes > 0)
+        (void)set(fd, SOL_SOCKET, SO_RCVBUF, options->receive_bytes);
+    if (options->send_bytes > 0)
+        (void)set(fd, SOL_SOCKET, SO_SNDBUF, options->send_bytes);
+    set_keepalive_options(fd, options);
+    /* Of no effect on unix sockets, which say so. */
+    (void)set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->is_deferred ? ACCEPT_FILTER_S : 0);
     if (options->fastopen > 0)
         (void)set(fd, IPPROTO_TCP, TCP_FASTOPEN, options->fastopen);
     return listen(fd, options->backlog > 0 ? options->backlog : BACKLOG) < 0 ? -errno : 0;
