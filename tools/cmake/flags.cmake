@@ -7,9 +7,17 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
+# Where things are when the command line says nothing.
+set(FRONTDESK_PREFIX "/etc/frontdesk/" CACHE STRING "What relative paths start from")
+set(FRONTDESK_CONF "/etc/frontdesk/frontdesk.conf" CACHE STRING "The configuration file")
+set(FRONTDESK_ERROR_LOG "/var/log/frontdesk/error.log" CACHE STRING "The error log")
+set(FRONTDESK_PID "/run/frontdesk.pid" CACHE STRING "The pid file")
+
 add_library(frontdesk_flags INTERFACE)
 target_compile_definitions(frontdesk_flags INTERFACE
     _GNU_SOURCE FRONTDESK_VERSION="${PROJECT_VERSION}"
+    FRONTDESK_PREFIX="${FRONTDESK_PREFIX}" FRONTDESK_CONF="${FRONTDESK_CONF}"
+    FRONTDESK_ERROR_LOG="${FRONTDESK_ERROR_LOG}" FRONTDESK_PID="${FRONTDESK_PID}"
     $<$<NOT:$<CONFIG:Release>>:FRONTDESK_DEBUG>)
 target_compile_options(frontdesk_flags INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wswitch-enum -Wvla -Wformat=2 -Werror
