@@ -36,7 +36,8 @@ int channel_open(int ret_ends[2])
 
 /* ---- sending ---- */
 
-static void fds_attach(struct msghdr *envelope, union control *control, const struct message *message)
+static void fds_attach(struct msghdr *envelope, union control *control,
+                       const struct message *message)
 {
     size_t len = sizeof(int) * message->fd_count;
 

@@ -40,7 +40,8 @@ bool child_send_generation(struct child *child, const struct generation *generat
 void child_drain(struct child *child, uint32_t timeout_ms);
 void child_stop(struct child *child, int64_t now_ms);
 
-/* Pings when it is time, ends what does not answer or does not leave. Returns when to look again. */
+/* Pings when it is time, ends what does not answer or does not leave. Returns when to
+ * look again. */
 int64_t child_watch(struct child *child, int64_t now_ms);
 
 /* "worker process 12 exited on signal 9", at the level that its cause deserves. True: it left as it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Into the background. The process that was started waits until the one in the background serves, so
- * that its exit status says whether the start worked. */
+/* Into the background. The process that was started waits until the one in the background serves,
+ * so that its exit status says whether the start worked. */
 #ifndef MAIN_DAEMON_H
 #define MAIN_DAEMON_H
 

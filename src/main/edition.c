@@ -108,7 +108,8 @@ static bool is_main_log(const struct edition *edition, const struct log_file *fi
     return file == edition->config->core.error_log->file;
 }
 
-static void sink_attach(struct edition *edition, const struct edition *former, struct log_file *file)
+static void sink_attach(struct edition *edition, const struct edition *former,
+                        struct log_file *file)
 {
     struct sink *sink = former_sink(former, file->path);
     int          fd = bundle_take_fd(edition->bundle, "log", file->path);

@@ -20,8 +20,8 @@ struct edition {
     unsigned        *alive;              /* editions not freed yet */
 };
 
-/* Takes the bundle. Log files that `former` (may be NULL) has too keep their sink. NULL: it does not
- * compile; `reterr_reason` says why. */
+/* Takes the bundle. Log files that `former` (may be NULL) has too keep their sink. NULL: it does
+ * not compile; `reterr_reason` says why. */
 struct edition *edition_new(struct bundle *bundle, uint32_t number, const struct edition *former,
                             unsigned *alive, char reterr_reason[MESSAGE_REASON_BYTES]);
 void            edition_free(struct edition **edition);

@@ -100,7 +100,8 @@ static int socket_share(const struct opening *opening, const struct listen *list
         return -errno;
     error = socket_listen_again(fd, &listen->options);
     if (error < 0)
-        report_line(opening->report, LOG_WARN, "the options of \"listen %s\" could not be changed %s",
+        report_line(opening->report, LOG_WARN,
+                    "the options of \"listen %s\" could not be changed %s",
                     address_string(&listen->address, address), log_errno(-error).text);
     return fd;
 }
@@ -247,7 +248,8 @@ void listeners_inherit(struct bundle *bundle, const struct report *report, unsig
             inherit_one(bundle, (int)number) < 0)
             report_line(report, LOG_ERROR,
                         "\"%.*s\" in the environment variable " LISTENERS_VARIABLE
-                        " is no listening socket", TEXT_ARGS(piece));
+                        " is no listening socket",
+                        TEXT_ARGS(piece));
         else
             ++*ret_count;
     }

@@ -112,7 +112,8 @@ void main_log_open(struct main_log *main_log, const struct core *core, const str
 
         if (fd < 0)
             continue;
-        *log = (struct log){ .level = at->level, .write = log_write_fd,
+        *log = (struct log){ .level = at->level,
+                             .write = log_write_fd,
                              .target = (void *)(intptr_t)fd };
         main_log->is_stderr &= is_stderr(at->file->path);
         *end = log;

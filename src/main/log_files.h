@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Log files, on the supervisor's side: opened here, so that the worker needs no right to the
- * directories they lie in and a file keeps root as its owner. Owner of the descriptors: the bundle. */
+ * directories they lie in and a file keeps root as its owner. Owner of the descriptors: the
+ * bundle. */
 #ifndef MAIN_LOG_FILES_H
 #define MAIN_LOG_FILES_H
 
@@ -12,8 +13,8 @@
 int log_files_open(const struct site *site, const struct report *report,
                    struct bundle *bundle) WARN_UNUSED;
 
-/* Opens every file anew for `kill -USR1`: the bundle's descriptors are replaced, and `send` is given
- * messages for the worker with the same ones. A file that cannot be opened keeps its old one. */
+/* Opens every file anew for `kill -USR1`: the bundle's descriptors are replaced, and `send` is
+ * given messages for the worker with the same ones. A file that cannot be opened keeps its old one. */
 void log_files_reopen(const struct site *site, const struct report *report, struct bundle *bundle,
                       void (*send)(void *to, const struct message *message), void *to);
 

@@ -25,8 +25,8 @@ static int early_file_open(struct arena *arena, struct text path)
     return fd < 0 ? -errno : fd;
 }
 
-/* The default place may be missing on a machine where nothing was installed; then standard error has
- * to do. A place that was asked for is worth a complaint. */
+/* The default place may be missing on a machine where nothing was installed; then standard error
+ * has to do. A place that was asked for is worth a complaint. */
 static int early_log_open(struct arena *arena, struct options *options)
 {
     struct text path = options->config.error_log;

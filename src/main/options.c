@@ -136,8 +136,8 @@ static void paths_complete(struct arena *arena, struct options *options)
     struct config_options *config = &options->config;
     struct text            here = working_directory(arena);
 
-    config->prefix = config->prefix.len == 0 ? TEXT(FRONTDESK_PREFIX)
-                                             : path_under(arena, here, config->prefix);
+    config->prefix =
+        config->prefix.len == 0 ? TEXT(FRONTDESK_PREFIX) : path_under(arena, here, config->prefix);
     if (!text_has_suffix(config->prefix, TEXT("/")))
         config->prefix = arena_format(arena, "%.*s/", TEXT_ARGS(config->prefix));
     config->path = config->path.len == 0 ? TEXT(FRONTDESK_CONF) : config->path;

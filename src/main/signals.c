@@ -10,8 +10,9 @@ static const struct {
     int         number;
     const char *name;
 } watched[] = {
-    { SIGHUP, "SIGHUP" },   { SIGINT, "SIGINT" },   { SIGQUIT, "SIGQUIT" }, { SIGUSR1, "SIGUSR1" },
-    { SIGUSR2, "SIGUSR2" }, { SIGTERM, "SIGTERM" }, { SIGCHLD, "SIGCHLD" }, { SIGWINCH, "SIGWINCH" },
+    { SIGHUP, "SIGHUP" },     { SIGINT, "SIGINT" },   { SIGQUIT, "SIGQUIT" },
+    { SIGUSR1, "SIGUSR1" },   { SIGUSR2, "SIGUSR2" }, { SIGTERM, "SIGTERM" },
+    { SIGWINCH, "SIGWINCH" }, { SIGCHLD, "SIGCHLD" },
 };
 
 enum { WATCHED = sizeof(watched) / sizeof(watched[0]) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The worker's listening sockets by name. A socket that comes again with a newer configuration keeps
- * the descriptor it has, so that the loops that watch it need not notice. Control thread. */
+/* The worker's listening sockets by name. A socket that comes again with a newer configuration
+ * keeps the descriptor it has, so that the loops that watch it need not notice. Control thread. */
 #ifndef MAIN_SOCKETS_H
 #define MAIN_SOCKETS_H
 

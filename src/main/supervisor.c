@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A loop around poll(): signals first, then what workers say, then what is due. Signals only set
- * what is wanted; tend() compares that with what is, so their order and repetition do not matter. */
+ * what is wanted; tend() compares that with what is, so order and repetition do not matter. */
 #include "main/supervisor.h"
 
 #include <errno.h>
@@ -144,7 +144,8 @@ static void pid_file_restore(const struct supervisor *supervisor)
     int error = pid_file_bring_back(core_of(supervisor)->pid_path);
 
     if (error < 0)
-        log_at(LOG_ERROR, NULL, "the pid file could not be renamed back %s", log_errno(-error).text);
+        log_at(LOG_ERROR, NULL, "the pid file could not be renamed back %s",
+               log_errno(-error).text);
 }
 
 static void upgrade_begin(struct supervisor *supervisor)

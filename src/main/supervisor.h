@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The supervisor: the process that was started. It opens everything, hands it to the worker, watches
- * the worker and acts on signals. It never reads a byte from the network. One thread. */
+/* The supervisor: the process that was started. It opens everything, hands it to the worker,
+ * watches the worker and acts on signals. It never reads a byte from the network. One thread. */
 #ifndef MAIN_SUPERVISOR_H
 #define MAIN_SUPERVISOR_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The new binary is looked for where the old one was called, as an absolute path, since by then the
- * working directory may be another; a name without a slash stands for the running file's own path. */
+ * working directory may be another; a name without a slash stands for the running file. */
 #include "main/upgrade.h"
 
 #include <errno.h>
@@ -27,7 +27,8 @@ void upgrade_init(char *const argv[])
     binary.argv = argv;
     if (argv[0] == NULL)
         return;
-    if (argv[0][0] != '/' && strchr(argv[0], '/') != NULL && getcwd(directory, sizeof(directory)) != NULL)
+    if (argv[0][0] != '/' && strchr(argv[0], '/') != NULL &&
+        getcwd(directory, sizeof(directory)) != NULL)
         (void)snprintf(binary.path, sizeof(binary.path), "%s/%s", directory, argv[0]);
     else
         (void)snprintf(binary.path, sizeof(binary.path), "%s", argv[0]);

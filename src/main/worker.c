@@ -128,9 +128,10 @@ static void bundle_take(struct bundle *bundle, uint32_t number, unsigned loop_co
     sockets_take(&worker.sockets, bundle);
     error = runners_begin(edition, loop_count);
     if (error < 0)
-        (void)snprintf(reason, sizeof(reason), "pthread_create() failed %s", log_errno(-error).text);
-    if (error < 0 || !edition_prepare(edition, &worker.sockets, worker.runners.count,
-                                      worker.control, reason)) {
+        (void)snprintf(reason, sizeof(reason), "pthread_create() failed %s",
+                       log_errno(-error).text);
+    if (error < 0 ||
+        !edition_prepare(edition, &worker.sockets, worker.runners.count, worker.control, reason)) {
         edition_free(&edition);
         refuse(number, reason);
         return;

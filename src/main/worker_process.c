@@ -90,9 +90,11 @@ static void nofile_set(const struct generation *generation)
         log_at(LOG_ERROR, NULL, "setrlimit(RLIMIT_NOFILE, %llu) failed %s",
                (unsigned long long)limit.rlim_cur, log_errno(errno).text);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed)
-        log_at(LOG_WARN, NULL, "%u worker_connections for each of %u loops exceed open file "
-               "resource limit: %llu", generation->config->core.worker_connections,
-               generation->loop_count, (unsigned long long)limit.rlim_cur);
+        log_at(LOG_WARN, NULL,
+               "%u worker_connections for each of %u loops exceed open file "
+               "resource limit: %llu",
+               generation->config->core.worker_connections, generation->loop_count,
+               (unsigned long long)limit.rlim_cur);
 }
 
 static void priority_set(const struct core *core)
@@ -120,8 +122,7 @@ static void directory_set(const struct core *core)
 {
     struct arena *arena = arena_new();
 
-    if (core->working_directory.len > 0 &&
-        chdir(arena_string(arena, core->working_directory)) < 0)
+    if (core->working_directory.len > 0 && chdir(arena_string(arena, core->working_directory)) < 0)
         log_at(LOG_ERROR, NULL, "chdir(\"%.*s\") failed %s", TEXT_ARGS(core->working_directory),
                log_errno(errno).text);
     arena_free(&arena);

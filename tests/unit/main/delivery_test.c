@@ -20,7 +20,8 @@ static struct bundle *bundle_with_files(void)
 
     for (int i = 0; i < FILES; i++) {
         char name[16];
-        int  len = snprintf(name, sizeof(name), "f%d", i), fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+        int  len = snprintf(name, sizeof(name), "f%d", i);
+        int  fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 
         assert_true(fd >= 0);
         assert_int_equal(write(fd, name, (size_t)len), len);

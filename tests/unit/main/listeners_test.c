@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* listeners: sockets are shared between configurations, inherited by number, and taken ports told. */
+/* listeners: sockets are shared between configurations, inherited by number; taken ports are told. */
 #include "check.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static unsigned free_port(void)
     int            fd;
 
     assert_int_equal(address_parse_ip(TEXT("127.0.0.1"), 0, &address), 0);
-    assert_int_equal(socket_listen(&address, &(struct listen_options){ .backlog = 1 }, &fd, &call), 0);
+    assert_int_equal(socket_listen(&address, &(struct listen_options){ 0 }, &fd, &call), 0);
     assert_int_equal(socket_local(fd, &address), 0);
     (void)close(fd);
     return address_port(&address);
@@ -145,10 +145,12 @@ static void a_new_binary_inherits_by_number(void **state)
     struct arena  *arena = arena_new();
     struct bundle *old, *inherited = bundle_new(&options, false), *fresh;
     unsigned       count = 0;
+    const char    *value;
 
     (void)state;
     assert_int_equal(open_all(&listen, NULL, LISTENERS_RELOAD, &old), 0);
-    assert_int_equal(setenv(LISTENERS_VARIABLE, arena_string(arena, listeners_write(old, arena)), 1), 0);
+    value = arena_string(arena, listeners_write(old, arena));
+    assert_int_equal(setenv(LISTENERS_VARIABLE, value, 1), 0);
     /* In the new process the numbers are its own: give the old bundle others. */
     for (struct bundle_fd *at = old->fds; at != NULL; at = at->next)
         at->fd = fcntl(at->fd, F_DUPFD_CLOEXEC, 3);

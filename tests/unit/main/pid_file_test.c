@@ -55,7 +55,8 @@ static void written_is_read(void **state)
 
 static void only_a_number_is_a_pid(void **state)
 {
-    static const char *const wrong[] = { "", "\n", "abc\n", "0\n", "-5\n", "12 34\n", "99999999999\n" };
+    static const char *const wrong[] = { "",     "\n",      "abc\n",         "0\n",
+                                         "-5\n", "12 34\n", "99999999999\n" };
     pid_t                    pid = 0;
 
     (void)state;
