@@ -255,8 +255,11 @@ def test_missing_temporary_directories_are_made(proxy):
 
 def test_worker_rlimit_nofile(proxy):
     desk = proxy(CONF, main="worker_rlimit_nofile 777;")
-    with open(f"/proc/{desk.worker()}/limits", encoding="ascii") as file:
-        assert re.search(r"^Max open files\s+777\s+777\s", file.read(), re.M)
+
+    def limited():
+        with open(f"/proc/{desk.worker()}/limits", encoding="ascii") as file:
+            return re.search(r"^Max open files\s+777\s+777\s", file.read(), re.M)
+    desk.wait_for(limited, 3, "the limit")
 
 
 @ours

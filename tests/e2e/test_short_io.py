@@ -14,7 +14,8 @@ from harness.proxy import is_nginx, is_sanitized
 
 SOURCE = os.path.join(os.path.dirname(__file__), "shim", "short_io.c")
 
-pytestmark = pytest.mark.skipif(is_sanitized(), reason="sanitizers must be first among the preloaded")
+# nginx takes an interrupted recv() of no bytes for a client that left: it passes most of the time only.
+pytestmark = [pytest.mark.ours, pytest.mark.skipif(is_sanitized(), reason="sanitizers must be first among the preloaded")]
 
 CONF = """
 upstream u { server @O@; keepalive 4; }
@@ -106,7 +107,6 @@ def test_refusals(desk):
             assert client.take_head().status == status
 
 
-@pytest.mark.ours                          # nginx itself stalls here now and then
 def test_a_tunnel(desk):
     def mirror(conn):
         conn.request()
