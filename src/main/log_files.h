@@ -14,7 +14,8 @@ int log_files_open(const struct site *site, const struct report *report,
                    struct bundle *bundle) WARN_UNUSED;
 
 /* Opens every file anew for `kill -USR1`: the bundle's descriptors are replaced, and `send` is
- * given messages for the worker with the same ones. A file that cannot be opened keeps its old one. */
+ * given messages for the worker with the same ones. A file that cannot be opened keeps its
+ * old one. */
 void log_files_reopen(const struct site *site, const struct report *report, struct bundle *bundle,
                       void (*send)(void *to, const struct message *message), void *to);
 

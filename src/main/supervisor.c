@@ -333,6 +333,14 @@ static void child_hear(struct supervisor *supervisor, struct child *child)
         child->kill_ms = clock_mono_ms() + CHILD_STOP_MS;
 }
 
+/* Whoever started us is still at the terminal. */
+static void give_up_report(const struct supervisor *supervisor)
+{
+    struct report report = { .is_for_people = !supervisor->good->log.is_stderr, .has_log = true };
+
+    report_line(&report, LOG_EMERG, "no worker process comes up, giving up");
+}
+
 static void child_lost(struct supervisor *supervisor, const struct child *child)
 {
     if (supervisor->pending != NULL && child->asked == supervisor->pending->number)
@@ -341,7 +349,7 @@ static void child_lost(struct supervisor *supervisor, const struct child *child)
         return;
     restarts_note(&supervisor->restarts, clock_mono_ms());
     if (!supervisor->has_served && restarts_are_too_many(&supervisor->restarts)) {
-        log_at(LOG_EMERG, NULL, "no worker process comes up, giving up");
+        give_up_report(supervisor);
         supervisor->phase = PHASE_STOPPING;
         supervisor->status = 1;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* listeners: sockets are shared between configurations, inherited by number; taken ports are told. */
+/* listeners: sockets are shared between configurations, inherited by number; taken ports
+ * are told. */
 #include "check.h"
 
 #include <errno.h>
