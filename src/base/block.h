@@ -14,7 +14,8 @@
 
 #include "base/text.h"
 
-enum { BLOCK_SIZE = 32 * 1024 };            /* bytes[] of a standard block */
+/* bytes[] of a standard block: a 64 KB body and its head in one read. */
+enum { BLOCK_SIZE = 68 * 1024 };
 
 struct block {
     atomic_uint   refs;

@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -74,23 +75,21 @@ static uint64_t finish(struct siphash *s)
     return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
-static uint64_t keep_case(uint64_t word)
+static uint64_t fold(uint64_t word, bool is_nocase)
 {
-    return word;
+    return is_nocase ? text_lower_eight(word) : word;
 }
 
-/* Inlined into each caller, so that `fold` costs no call. */
-static inline __attribute__((always_inline)) uint64_t
-run(const unsigned char secret[16], const unsigned char *bytes, size_t len,
-    uint64_t (*fold)(uint64_t word))
+static uint64_t run(const unsigned char secret[16], const unsigned char *bytes, size_t len,
+                    bool is_nocase)
 {
     uint64_t       k0 = word_at(secret), k1 = word_at(secret + 8);
     struct siphash s = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
                          k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
 
     for (size_t at = 0; at + 8 <= len; at += 8)
-        absorb(&s, fold(word_at(bytes + at)));
-    absorb(&s, fold(last_word(bytes, len)) | (uint64_t)(len & 0xff) << 56);
+        absorb(&s, fold(word_at(bytes + at), is_nocase));
+    absorb(&s, fold(last_word(bytes, len), is_nocase) | (uint64_t)(len & 0xff) << 56);
     return finish(&s);
 }
 
@@ -101,17 +100,17 @@ static const unsigned char *bytes_of(struct text text)
 
 uint64_t hash_siphash(const unsigned char secret[16], const void *bytes, size_t len)
 {
-    return run(secret, bytes, len, keep_case);
+    return run(secret, bytes, len, false);
 }
 
 uint64_t hash_text(struct text text)
 {
     pthread_once(&key_once, key_draw);
-    return run(key, bytes_of(text), text.len, keep_case);
+    return run(key, bytes_of(text), text.len, false);
 }
 
 uint64_t hash_text_nocase(struct text text)
 {
     pthread_once(&key_once, key_draw);
-    return run(key, bytes_of(text), text.len, text_lower_eight);
+    return run(key, bytes_of(text), text.len, true);
 }

@@ -82,8 +82,8 @@ static void write_description(struct writer *writer, const struct log_scope *sco
 }
 
 /* The message as it came, cut at the buffer's end. */
-static PRINTF_LIKE(3, 0) struct writer write_message(char *buffer, size_t size, const char *format,
-                                                     va_list args)
+static PRINTF_LIKE(3, 0) struct writer
+    write_message(char *buffer, size_t size, const char *format, va_list args)
 {
     struct writer writer = writer_fixed(buffer, size);
     int           len = vsnprintf(buffer, size, format, args);

@@ -25,7 +25,7 @@ struct prefix_tree *prefix_tree_new(struct arena *arena)
 
 static unsigned bit_of(const unsigned char *address, unsigned bit)
 {
-    return address[bit / 8] >> (7 - bit % 8) & 1u;
+    return (unsigned)address[bit / 8] >> (7 - bit % 8) & 1u;
 }
 
 bool prefix_tree_add(struct prefix_tree *tree, const unsigned char *address, unsigned address_bytes,

@@ -25,7 +25,8 @@ char text_lower_char(char c)
 static int compare_nocase(const char *a, const char *b, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        int difference = (unsigned char)text_lower_char(a[i]) - (unsigned char)text_lower_char(b[i]);
+        int difference =
+            (unsigned char)text_lower_char(a[i]) - (unsigned char)text_lower_char(b[i]);
 
         if (difference != 0)
             return difference;

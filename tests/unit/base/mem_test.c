@@ -18,6 +18,20 @@ static void new_memory_is_zeroed(void **state)
     mem_free(NULL);
 }
 
+/* The sanitizers' own malloc would end the process instead of saying that it has nothing. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return __asan_default_options();
+}
+
 /* Hidden from the compiler, which warns of sizes that nothing has. */
 static volatile size_t huge = SIZE_MAX / 2;
 
