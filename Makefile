@@ -53,7 +53,7 @@ cover: ## line coverage per layer, with a floor
 	@$(PYTHON) tools/run-tests build/cover
 	@$(PYTHON) tools/check-cover build/cover
 
-fmt: ## clang-format on the files that differ from the last commit
+fmt: ## mends what clang-format would lay out differently
 	@tools/install-deps lint
 	@tools/check-format --fix
 
