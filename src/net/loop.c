@@ -20,7 +20,9 @@
 
 enum {
     EVENTS_PER_POLL = 512,
-    TASKS_PER_TURN = 4096,    /* then output is flushed and the poller looked at again */
+    TASKS_PER_ARRIVAL = 1024, /* what one wake may set off before others get their turn */
+    ARRIVALS_PER_TURN = 4096, /* then the poller is looked at again */
+    FLUSH_BYTES = 64 * 1024,  /* read since the last flush: write before they leave the cache */
     ROUNDS_PER_TURN = 8,      /* of tasks and flushes, while flushing wakes more tasks */
     LOCALS_MOST = 8
 };
@@ -39,7 +41,7 @@ struct loop {
     struct link           flushes;
     struct corpse        *corpses;
     struct block         *read_block;
-    uint32_t              read_start;
+    uint32_t              read_start, unflushed;
     struct watch          letter_watch;
     struct task           letter_task;
     struct local          locals[LOCALS_MOST];
@@ -210,6 +212,7 @@ static void letters_open(struct loop *loop)
 
 static void flushes_run(struct loop *loop)
 {
+    loop->unflushed = 0;
     while (!list_is_empty(&loop->flushes)) {
         struct flush *flush = container_of(loop->flushes.next, struct flush, link);
 
@@ -228,6 +231,16 @@ static void corpses_bury(struct loop *loop)
     }
 }
 
+/* One gathered write per conn that has output, at the end; earlier when much has been read, since
+ * large bodies are cheapest while they are in the cache. */
+static void tasks_run(struct loop *loop, struct task_queue *queue)
+{
+    for (int i = 0; i < ARRIVALS_PER_TURN && task_queue_run(queue, TASKS_PER_ARRIVAL); i++)
+        if (loop->unflushed >= FLUSH_BYTES)
+            flushes_run(loop);
+    flushes_run(loop);
+}
+
 static void loop_turn(struct loop *loop)
 {
     struct task_queue *queue = task_queue_self();
@@ -235,13 +248,9 @@ static void loop_turn(struct loop *loop)
     poller_wait(loop);                        /* readiness -> tasks woken */
     letters_open(loop);                       /* threads   -> tasks woken */
     timers_fire(&loop->timers, loop_now_ms(loop));
-    for (int round = 0; round < ROUNDS_PER_TURN; round++) {
-        loop->has_more = task_queue_run(queue, TASKS_PER_TURN);
-        flushes_run(loop);                    /* one gathered write per conn that has output */
-        loop->has_more = queue->first != NULL;
-        if (!loop->has_more)
-            break;
-    }
+    for (int round = 0; round < ROUNDS_PER_TURN && !task_queue_is_empty(queue); round++)
+        tasks_run(loop, queue);               /* conns read and decode, exchanges take steps */
+    loop->has_more = !task_queue_is_empty(queue);
     corpses_bury(loop);                       /* the only place where live objects are freed */
     pins_note_quiet(loop);                    /* retired configurations may go */
     atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);
@@ -296,6 +305,7 @@ struct slice loop_read_used(struct loop *loop, uint32_t len)
     struct slice slice = slice_of(loop->read_block, loop->read_start, len);
 
     loop->read_start += len;
+    loop->unflushed += len;
     return slice;
 }
 

@@ -31,13 +31,13 @@ static bool is_known(const struct resolve *resolve, const struct address *addres
     return false;
 }
 
-static void add(struct resolve *resolve, const struct addrinfo *info)
+static void add(struct resolve *resolve, const struct addrinfo *found)
 {
-    struct address address = { .len = info->ai_addrlen };
+    struct address address = { .len = found->ai_addrlen };
 
-    if (info->ai_addrlen > sizeof(address.raw) || resolve->count == RESOLVE_MOST_ADDRESSES)
+    if (found->ai_addrlen > sizeof(address.raw) || resolve->count == RESOLVE_MOST_ADDRESSES)
         return;
-    memcpy(&address.raw, info->ai_addr, info->ai_addrlen);
+    memcpy(&address.raw, found->ai_addr, found->ai_addrlen);
     address_set_port(&address, resolve->port);
     if (!is_known(resolve, &address))
         resolve->addresses[resolve->count++] = address;

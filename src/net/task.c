@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The run queue of the calling thread's loop: a singly linked list, first in, first out. */
+/* The run queue of the calling thread's loop. What the poller, timers and letters woke has arrived;
+ * what those tasks wake in turn runs before the next arrival, while its bytes are in the cache. */
 #include "net/task.h"
 
 #include <stddef.h>
@@ -22,50 +23,85 @@ void task_init(struct task *task, void (*run)(struct task *task, unsigned wakes)
     task->run = run;
 }
 
+static void list_add(struct task_list *list, struct task *task)
+{
+    task->next = NULL;
+    if (list->last != NULL)
+        list->last->next = task;
+    else
+        list->first = task;
+    list->last = task;
+}
+
+static struct task *list_take(struct task_list *list)
+{
+    struct task *task = list->first;
+
+    list->first = task->next;
+    if (list->first == NULL)
+        list->last = NULL;
+    return task;
+}
+
+static bool list_drop(struct task_list *list, struct task *task)
+{
+    struct task *before = NULL, *at = list->first;
+
+    while (at != NULL && at != task) {
+        before = at;
+        at = at->next;
+    }
+    if (at == NULL)
+        return false;
+    if (before != NULL)
+        before->next = task->next;
+    else
+        list->first = task->next;
+    if (list->last == task)
+        list->last = before;
+    return true;
+}
+
 void task_wake(struct task *task, unsigned wakes)
 {
     task->wakes |= wakes;
     if (task->is_queued)
         return;
     task->is_queued = true;
-    task->next = NULL;
-    if (queue.last != NULL)
-        queue.last->next = task;
-    else
-        queue.first = task;
-    queue.last = task;
+    list_add(queue.is_running ? &queue.woken : &queue.arrived, task);
 }
 
 void task_cancel(struct task *task)
 {
-    struct task *before = NULL;
-
     task->wakes = 0;
     if (!task->is_queued)
         return;
-    for (struct task *at = queue.first; at != task; at = at->next)
-        before = at;
-    if (before != NULL)
-        before->next = task->next;
-    else
-        queue.first = task->next;
-    if (queue.last == task)
-        queue.last = before;
+    if (!list_drop(&queue.woken, task))
+        (void)list_drop(&queue.arrived, task);
     task->is_queued = false;
+}
+
+static void task_run(struct task *task)
+{
+    unsigned wakes = task->wakes;
+
+    task->is_queued = false;
+    task->wakes = 0;
+    task->run(task, wakes);
+}
+
+bool task_queue_is_empty(const struct task_queue *self)
+{
+    return self->arrived.first == NULL && self->woken.first == NULL;
 }
 
 bool task_queue_run(struct task_queue *self, unsigned budget)
 {
-    while (self->first != NULL && budget-- > 0) {
-        struct task *task = self->first;
-        unsigned     wakes = task->wakes;
-
-        self->first = task->next;
-        if (self->first == NULL)
-            self->last = NULL;
-        task->is_queued = false;
-        task->wakes = 0;
-        task->run(task, wakes);
-    }
-    return self->first != NULL;
+    self->is_running = true;
+    if (self->woken.first == NULL && self->arrived.first != NULL)
+        task_run(list_take(&self->arrived));
+    while (self->woken.first != NULL && budget-- > 0)
+        task_run(list_take(&self->woken));
+    self->is_running = false;
+    return !task_queue_is_empty(self);
 }

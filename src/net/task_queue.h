@@ -8,12 +8,18 @@
 
 #include "net/task.h"
 
-struct task_queue {
+struct task_list {
     struct task *first, *last;
 };
 
+struct task_queue {
+    struct task_list arrived, woken;
+    bool             is_running;
+};
+
 struct task_queue *task_queue_self(void);
-/* Runs tasks, those woken meanwhile included, at most `budget`; true: some are left. */
+bool task_queue_is_empty(const struct task_queue *queue);
+/* Runs one arrival and all that it wakes, at most `budget` tasks; true: some are left. */
 bool task_queue_run(struct task_queue *queue, unsigned budget);
 
 #endif
