@@ -45,7 +45,7 @@ struct attempt {
     unsigned        status;              /* 0: "-" unless fault tells: 502, 504 */
     int64_t         started_us, connected_us, head_us, done_us;   /* loop_now_us(); 0: not reached */
     uint64_t        bytes_sent, bytes_received, body_bytes;
-    bool            is_redirect;         /* an internal redirect followed: " : " instead of ", " */
+    bool            is_redirect;         /* came after an internal redirect: " : ", not ", " */
 };
 
 struct exchange {
@@ -100,6 +100,7 @@ struct exchange {
     unsigned                error_status;    /* that an error_page stands in for */
     int                     error_answer;    /* struct error_page's answer, once has_error_page */
     int                     noted_fault;     /* of the client's stream */
+    struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
     int64_t                 pace_started_ms;
     int64_t                 name_wait_ms;    /* until when pick waits for a name */
     struct dynamic_ask     *dynamic;         /* resolve's question to the control loop */

@@ -61,6 +61,16 @@ static bool is_last_on_connection(const struct exchange *x)
             loop_now_ms(x->loop) - exchange_connected_ms(x) >= location->keepalive_time_ms);
 }
 
+/* keepalive_timeout's second value: tells the client how long it may rest. */
+static void announce_keepalive(struct exchange *x)
+{
+    uint32_t seconds = x->location->keepalive_header_s;
+
+    if (seconds > 0 && !x->client->is_last && x->request->may_persist)
+        fields_add_id(&x->answer->fields, FIELD_KEEP_ALIVE,
+                      arena_format(x->arena, "timeout=%u", seconds));
+}
+
 static void trailers_set(struct exchange *x)
 {
     if (x->answer->body == BODY_CHUNKED)
@@ -81,6 +91,7 @@ void deliver_begin(struct exchange *x)
     if (!x->location->is_chunking && x->answer->body == BODY_CHUNKED)
         x->answer->body = BODY_UNTIL_CLOSE;
     trailers_set(x);
+    announce_keepalive(x);
     pace(x);
     client->ops->send(client);
     pipe_set_reader(&x->response_body, &client->task);
@@ -88,16 +99,11 @@ void deliver_begin(struct exchange *x)
 
 /* ---- pacing ---- */
 
-static uint64_t rate_of(struct exchange *x, const struct template *template)
+static uint64_t size_of(struct text text)
 {
-    struct text text;
-    uint64_t    number = 0;
-    char        unit;
+    uint64_t number = 0;
+    char     unit = text.len > 0 ? text_lower_char(text.ptr[text.len - 1]) : '0';
 
-    if (template == NULL)
-        return 0;
-    text = template_eval(template, &x->scope);
-    unit = text.len > 0 ? text_lower_char(text.ptr[text.len - 1]) : '0';
     if (unit == 'k' || unit == 'm' || unit == 'g')
         text.len--;
     if (text_to_u64(text, &number) < 0 || number > UINT32_MAX)
@@ -106,12 +112,29 @@ static uint64_t rate_of(struct exchange *x, const struct template *template)
                                                                                  : number;
 }
 
+static uint64_t size_by(struct exchange *x, const struct template *template)
+{
+    return template == NULL ? 0 : size_of(template_eval(template, &x->scope));
+}
+
+/* The peer's X-Accel-Limit-Rate before `set $limit_rate` before the directive. */
+static uint64_t rate_of(struct exchange *x)
+{
+    struct text rate = TEXT_NONE;
+
+    if (x->response != NULL && !(x->location->proxy.ignore_headers & IGNORE_ACCEL_LIMIT_RATE))
+        rate = fields_value(&x->response->fields, FIELD_X_ACCEL_LIMIT_RATE);
+    if (rate.len > 0)
+        return size_of(rate);
+    return x->set_rate.ptr != NULL ? size_of(x->set_rate) : size_by(x, x->location->limit_rate);
+}
+
 /* nginx's rule: rate * (seconds + 1) bytes beyond limit_rate_after are due by now. */
 void pace(struct exchange *x)
 {
     enum { PACE_MS = 100 };
     struct stream *client = x->client;
-    uint64_t       rate = rate_of(x, x->location->limit_rate), due;
+    uint64_t       rate = rate_of(x), due;
     int64_t        elapsed_ms;
 
     if (rate == 0)
@@ -119,7 +142,7 @@ void pace(struct exchange *x)
     if (x->pace_started_ms == 0)
         x->pace_started_ms = loop_now_ms(x->loop);
     elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
-    due = rate_of(x, x->location->limit_rate_after) +
+    due = size_by(x, x->location->limit_rate_after) +
           rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
     x->response_body.may_splice = false;
     client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;

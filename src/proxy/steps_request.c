@@ -195,8 +195,17 @@ static void do_return(struct exchange *x, const struct rewrite *rewrite)
         x->is_error_answer = true;   /* its page; error_page may stand in for it */
         return;
     }
-    x->answer_text = value;
-    x->answer_type = x->location->default_type;
+    x->answer_text = value;   /* its type follows from the path's extension */
+}
+
+static void do_set(struct exchange *x, const struct rewrite *rewrite)
+{
+    struct text value = template_eval(rewrite->value, &x->scope);
+
+    if (rewrite->built_in.len > 0)
+        variables_set(&x->scope, rewrite->built_in, value);
+    else
+        scope_set_slot(&x->scope, rewrite->slot, value);
 }
 
 bool rewrite_run(struct exchange *x, const struct rewrite *rewrites)
@@ -204,7 +213,7 @@ bool rewrite_run(struct exchange *x, const struct rewrite *rewrites)
     for (; rewrites != NULL; rewrites = rewrites->next) {
         switch (rewrites->kind) {
         case REWRITE_SET:
-            scope_set_slot(&x->scope, rewrites->slot, template_eval(rewrites->value, &x->scope));
+            do_set(x, rewrites);
             break;
         case REWRITE_RETURN:
             do_return(x, rewrites);

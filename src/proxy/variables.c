@@ -449,6 +449,8 @@ static struct text get_limit_rate(struct scope *scope, const struct variable *se
     const struct exchange *x = exchange_of_scope(scope);
 
     (void)self;
+    if (x->set_rate.ptr != NULL)
+        return x->set_rate;
     return x->location->limit_rate == NULL ? TEXT("0")
                                            : template_eval(x->location->limit_rate, scope);
 }
@@ -986,8 +988,10 @@ void variables_set(struct scope *scope, struct text name, struct text value)
 {
     struct exchange *x = exchange_of_scope(scope);
 
-    if (!text_is_equal_nocase(name, TEXT("args")))
+    if (text_is_equal_nocase(name, TEXT("limit_rate"))) {
+        x->set_rate = value;
         return;
+    }
     x->query = value;
     x->has_query = value.len > 0;
 }
