@@ -167,7 +167,9 @@ void pipe_drop(struct pipe *pipe, size_t len)
         else
             ring_shift(pipe);
     }
-    if (pipe->is_writer_waiting && pipe->fill <= pipe->low && pipe->count < PIPE_SLICES) {
+    /* A ring full of kept slices is room, too: pipe_room() will let go of them. */
+    if (pipe->is_writer_waiting && pipe->fill <= pipe->low &&
+        (pipe->count < PIPE_SLICES || pipe->kept > 0)) {
         pipe->is_writer_waiting = false;
         if (pipe->writer != NULL)
             task_wake(pipe->writer, WAKE_ROOM);
@@ -205,6 +207,7 @@ void pipe_lane_took(struct pipe *pipe, size_t len)
 void pipe_lane_gave(struct pipe *pipe, size_t len)
 {
     pipe->total_out += len;
+    pipe_forget(pipe);   /* these bytes cannot come again */
     if (!pipe->is_writer_waiting || lane_fill(pipe->lane) > 0)
         return;
     pipe->is_writer_waiting = false;
@@ -228,8 +231,8 @@ void pipe_rewind(struct pipe *pipe)
     must(pipe_may_rewind(pipe));
     pipe->kept = 0;
     pipe->offset = 0;
+    pipe->fill += (uint32_t)pipe->total_out;   /* not total_in: some may lie in the lane */
     pipe->total_out = 0;
-    pipe->fill = (uint32_t)pipe->total_in;
     if (pipe->reader != NULL && pipe_has_data(pipe))
         task_wake(pipe->reader, WAKE_DATA);
 }

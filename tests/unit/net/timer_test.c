@@ -48,7 +48,8 @@ static void advance(int64_t to_ms)
 {
     now_ms = to_ms;
     timers_fire(&timers, now_ms);
-    assert_false(task_queue_run(task_queue_self(), UINT32_MAX));
+    while (task_queue_run(task_queue_self(), 1)) {
+    }
 }
 
 static int tear_down(void **state)
