@@ -23,12 +23,17 @@ struct bundle {
     struct bundle_glob   *globs;
     struct bundle_fd     *fds;
     bool                  is_recording;  /* reads the disk for what it has no answer to yet */
+    struct map           *by_path;       /* of the files */
+    struct bundle_file  **files_end;
+    struct bundle_fd    **fds_end;
 };
 
 struct bundle *bundle_new(const struct config_options *options, bool is_recording);
 /* Closes descriptors that are still in it. */
 void           bundle_free(struct bundle **bundle);
 
+/* As if it had been read from the disk: for tests. Copies both. */
+void bundle_add_file(struct bundle *bundle, struct text path, struct text text);
 void bundle_add_fd(struct bundle *bundle, const char *kind, struct text name, int fd);   /* takes fd */
 int  bundle_fd(const struct bundle *bundle, const char *kind, struct text name);         /* or -1 */
 int  bundle_take_fd(struct bundle *bundle, const char *kind, struct text name);          /* or -1 */

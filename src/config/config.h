@@ -13,6 +13,11 @@
 #include "config/diagnose.h"
 #include "proxy/site.h"
 
+/* Where the pid file is unless told otherwise; a package sets its own with -D. */
+#ifndef FRONTDESK_PID
+#define FRONTDESK_PID "/run/frontdesk.pid"
+#endif
+
 /* Where configuration text comes from. Paths are absolute. */
 struct config_source {
     /* The file's text, living as long as the source; -ENOENT and so on. */
@@ -28,6 +33,7 @@ struct config_options {
     struct text path;                    /* -c; absolute */
     struct text error_log;               /* -e; absolute or "stderr" */
     struct text globals;                 /* -g; may be empty */
+    bool        is_unprivileged;         /* a server without `listen` gets port 8000, not 80 */
 };
 
 /* The main level. */

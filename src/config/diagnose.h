@@ -23,6 +23,7 @@ struct diagnosis {
     unsigned          line, column, width;   /* column from 1; 0: unknown */
     struct text       source_line;       /* may be empty */
     struct text       hint;              /* may be empty */
+    uint64_t          order;             /* file and line: findings are sorted by it */
 };
 
 struct diagnoses {
@@ -32,6 +33,12 @@ struct diagnoses {
 };
 
 void diagnoses_init(struct diagnoses *diagnoses, struct arena *arena);
+
+/* A new finding, sorted in by place. Never NULL; beyond DIAGNOSES_MOST it is only counted. */
+struct diagnosis *diagnoses_add(struct diagnoses *diagnoses, enum log_level level,
+                                struct text message, unsigned file_number, unsigned line);
+/* Line number `line` (from 1) of a file's text. */
+struct text diagnose_line_of(struct arena *arena, struct text text, unsigned line);
 
 /* The error log's one line: message and " in FILE:LINE". */
 struct text diagnosis_line(struct arena *arena, const struct diagnosis *diagnosis);

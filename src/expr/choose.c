@@ -47,21 +47,21 @@ struct choose *choose_new(struct arena *arena, const struct template *subject, b
 {
     struct choose *choose = ARENA_NEW(arena, struct choose);
 
-    *choose = (struct choose){ .arena = arena, .subject = subject, .has_hostnames = has_hostnames,
-                               .is_volatile = is_volatile, .slot = slot };
-    choose->exact = arena_map(arena);
-    choose->leading = arena_map(arena);
-    choose->trailing = arena_map(arena);
-    choose->last_regex = &choose->first_regex;
+    choose->arena = arena;
+    choose->slot = slot;
+    choose_begin(choose, subject, has_hostnames, is_volatile);
     return choose;
 }
 
-void choose_set_subject(struct choose *choose, const struct template *subject, bool has_hostnames,
-                        bool is_volatile)
+void choose_begin(struct choose *choose, const struct template *subject, bool has_hostnames,
+                  bool is_volatile)
 {
-    choose->subject = subject;
-    choose->has_hostnames = has_hostnames;
-    choose->is_volatile = is_volatile;
+    *choose = (struct choose){ .arena = choose->arena, .slot = choose->slot, .subject = subject,
+                               .has_hostnames = has_hostnames, .is_volatile = is_volatile };
+    choose->exact = arena_map(choose->arena);
+    choose->leading = arena_map(choose->arena);
+    choose->trailing = arena_map(choose->arena);
+    choose->last_regex = &choose->first_regex;
 }
 
 /* ---- building ---- */

@@ -12,9 +12,10 @@ struct choose;
 
 struct choose *choose_new(struct arena *arena, const struct template *subject, bool has_hostnames,
                           bool is_volatile, unsigned slot);
-/* Maps may ask each other, so the subject may come after all maps have a name. */
-void choose_set_subject(struct choose *choose, const struct template *subject, bool has_hostnames,
-                        bool is_volatile);
+/* Begins anew, without keys. Maps may ask each other, so the subject may come after all of them have
+ * a name. */
+void choose_begin(struct choose *choose, const struct template *subject, bool has_hostnames,
+                  bool is_volatile);
 /* -EEXIST: the same key again. Keys "*.x", ".x", "x.*" are wildcards with has_hostnames only. */
 int  choose_add(struct choose *choose, struct text key, const struct template *value) WARN_UNUSED;
 void choose_add_regex(struct choose *choose, const struct regex *regex, const struct template *value);

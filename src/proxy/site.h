@@ -107,6 +107,7 @@ struct rewrite {
     const struct template *value;        /* SET: the value; RETURN: text or URL, or NULL */
     unsigned               status;       /* RETURN */
     struct place           place;
+    struct text            built_in;     /* SET of "args" or "limit_rate": variables_set(), no slot */
 };
 
 /* proxy_redirect, proxy_cookie_domain, proxy_cookie_path */

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* Text to tree to structs; a configuration with an error is none at all. */
+#include "config/config.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "config/compile.h"
+
+struct config *config_load(struct config_source *source, const struct config_options *options,
+                           struct diagnoses *diagnoses)
+{
+    struct config *config = mem_new(sizeof(*config));
+    struct tree    tree;
+
+    config->arena = arena_new();
+    config->site.arena = config->arena;
+    tree_read(config->arena, diagnoses, source, options, &tree);
+    config->files = tree.files;
+    config->file_count = tree.file_count;
+    compile(config->arena, diagnoses, options, &tree, config);
+    if (diagnoses->errors > 0)
+        config_free(&config);
+    return config;
+}
+
+void config_free(struct config **config)
+{
+    struct config *dead = *config;
+
+    if (dead == NULL)
+        return;
+    *config = NULL;
+    arena_free(&dead->arena);
+    mem_free(dead);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/* nginx's defaults, but where docs/directives.md says otherwise: HTTP/1.1 to upstreams and a pool of
+ * idle connections to them. */
+#include "config/defaults.h"
+
+#include "base/map.h"
+#include "config/logs.h"
+
+enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, PAGE = 4096 };
+
+static void core_defaults(struct compiler *compiler)
+{
+    struct core *core = &compiler->config->core;
+
+    core->is_daemon = true;
+    core->has_master = true;
+    core->pid_path = TEXT(FRONTDESK_PID);
+    core->worker_processes = 1;
+    core->worker_connections = 512;
+}
+
+static void types_undo(void *object)
+{
+    struct map *map = object;
+
+    map_free(&map);
+}
+
+static const struct map *types_defaults(struct arena *arena)
+{
+    static const struct { const char *extension, *type; } rows[] = {
+        { "html", "text/html" }, { "gif", "image/gif" }, { "jpg", "image/jpeg" },
+    };
+    struct map *map = map_new(false);
+
+    arena_defer(arena, types_undo, map);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct text *type = ARENA_NEW(arena, struct text);
+
+        *type = text_from(rows[i].type);
+        (void)map_add(map, text_from(rows[i].extension), type);
+    }
+    return map;
+}
+
+static struct proxy_policy proxy_defaults(void)
+{
+    return (struct proxy_policy){
+        .http_version = 11,
+        .is_passing_headers = true,
+        .is_passing_body = true,
+        .is_redirect_default = true,
+        .is_buffering = true,
+        .is_request_buffering = true,
+        .connect_timeout_ms = MINUTE_MS,
+        .send_timeout_ms = MINUTE_MS,
+        .read_timeout_ms = MINUTE_MS,
+        .buffer_size = PAGE,
+        .buffers_count = 8,
+        .buffers_size = PAGE,
+        .busy_size = 2 * PAGE,
+        .next_upstream = NEXT_ERROR | NEXT_TIMEOUT,
+    };
+}
+
+static void location_defaults(struct compiler *compiler, struct location *location)
+{
+    location->kind = LOCATION_SERVER;
+    location->body_max = 1024 * 1024;
+    location->body_buffer = 2 * PAGE;
+    location->body_timeout_ms = MINUTE_MS;
+    location->send_timeout_ms = MINUTE_MS;
+    location->keepalive_timeout_ms = 75 * 1000;
+    location->keepalive_requests = 1000;
+    location->keepalive_time_ms = HOUR_MS;
+    location->lingering_time_ms = 30 * 1000;
+    location->lingering_timeout_ms = 5 * 1000;
+    location->has_nodelay = true;
+    location->default_type = TEXT("text/plain");
+    location->types = types_defaults(compiler->arena);
+    location->is_absolute_redirect = true;
+    location->has_port_in_redirect = true;
+    location->is_chunking = true;
+    location->proxy = proxy_defaults();
+}
+
+void defaults_set(struct compiler *compiler)
+{
+    struct server *http = ARENA_NEW(compiler->arena, struct server);
+
+    core_defaults(compiler);
+    http->first_name = TEXT("");
+    http->head_timeout_ms = MINUTE_MS;
+    http->head_buffer = 1024;
+    http->large_count = 4;
+    http->large_size = 8 * 1024;
+    http->max_headers = 1000;
+    http->is_ignoring_invalid = true;
+    http->may_merge_slashes = true;
+    location_defaults(compiler, &http->level);
+    compiler->http = http;
+}
+
+void defaults_set_error_log(struct compiler *compiler)
+{
+    const struct log_level_place place = { .path = compiler->options->error_log,
+                                           .level = LOG_ERROR };
+
+    if (compiler->config->core.error_log == NULL)
+        compiler->config->core.error_log = error_log_new(compiler, &place);
+}

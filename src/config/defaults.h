@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+/* What is true when a configuration says nothing. */
+#ifndef CONFIG_DEFAULTS_H
+#define CONFIG_DEFAULTS_H
+
+#include "config/directive.h"
+
+/* Fills config->core and makes compiler->http. */
+void defaults_set(struct compiler *compiler);
+/* Behind the main level's own directives: the log of -e, if there was no error_log. */
+void defaults_set_error_log(struct compiler *compiler);
+
+#endif

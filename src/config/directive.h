@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/* What a directive is: a row that says where it may stand, how many arguments it takes, which field
+ * it fills and how. Rows are const tables, one file per topic (rows_*.c); docs/directives.md is
+ * printed from them.
+ *
+ * A block is compiled in passes: what others refer to by name (log_format, map, upstream), then its
+ * own directives, then each block within it, which starts from a copy of the finished struct. So
+ * inheritance needs no "unset" values and no merging. */
+#ifndef CONFIG_DIRECTIVE_H
+#define CONFIG_DIRECTIVE_H
+
+#include "config/tree.h"
+#include "config/variables_table.h"
+
+enum where {
+    IN_MAIN = 1u << 0, IN_EVENTS = 1u << 1, IN_HTTP = 1u << 2, IN_SERVER = 1u << 3,
+    IN_LOCATION = 1u << 4, IN_UPSTREAM = 1u << 5
+};
+#define EVERYWHERE (IN_HTTP | IN_SERVER | IN_LOCATION)
+
+enum { ARGS_MANY = 255 };
+
+enum directive_flag {
+    IS_BLOCK = 1u << 0,                  /* { } follows */
+    IS_EARLY = 1u << 1,                  /* others refer to it by name */
+    IS_CHILD = 1u << 2,                  /* inherits from the block that it stands in */
+    IS_LIST = 1u << 3,                   /* may stand more than once; the first one at a level
+                                            replaces what was inherited */
+    HAS_NO_EFFECT = 1u << 4              /* checked for form only */
+};
+
+/* The struct that holds the field. */
+enum base { BASE_NONE = 0, BASE_CORE, BASE_SERVER, BASE_LOCATION, BASE_UPSTREAM };
+#define FIELD_NONE BASE_NONE, 0
+#define FIELD_CORE(member) BASE_CORE, offsetof(struct core, member)
+#define FIELD_SERVER(member) BASE_SERVER, offsetof(struct server, member)
+#define FIELD_LOCATION(member) BASE_LOCATION, offsetof(struct location, member)
+#define FIELD_UPSTREAM(member) BASE_UPSTREAM, offsetof(struct upstream, member)
+
+struct compiler;
+
+struct directive {
+    const char *name;
+    unsigned    where;                   /* enum where */
+    uint8_t     min_args, max_args;
+    unsigned    flags;                   /* enum directive_flag */
+    void      (*apply)(struct compiler *compiler, const struct node *node, void *field);
+    enum base   base;
+    size_t      offset;
+    const char *syntax;                  /* of the arguments */
+    const char *initial;                 /* the default; "": none */
+    const char *help;
+};
+
+struct directive_rows {
+    const char             *topic;
+    const struct directive *rows;
+    unsigned                count;
+};
+#define DIRECTIVE_ROWS(topic, rows) { topic, rows, sizeof(rows) / sizeof((rows)[0]) }
+extern const struct directive_rows rows_core, rows_http, rows_server, rows_listen, rows_location, rows_rewrite,
+    rows_access, rows_answer, rows_proxy, rows_proxy_answer, rows_upstream, rows_map, rows_log,
+    rows_ignored;
+extern const struct directive_rows *const directive_tables[];
+extern const unsigned                     directive_table_count;
+
+/* The block that is being compiled. */
+struct level {
+    struct level    *outer;
+    enum where       where;
+    const struct node *node;
+    struct core     *core;
+    struct server   *server;
+    struct location *location;
+    struct upstream *upstream;
+    const void     **touched;            /* fields that this level has set */
+    unsigned         touched_count, touched_capacity;
+    struct map      *location_names;     /* of the locations within: "/x", "=/x" */
+    struct location **children_end;
+    uint64_t         busy_size;          /* proxy_busy_buffers_size as given; 0: derived */
+    struct word      busy_place;         /* of the directive that is to blame for the buffers */
+    bool             has_default_redirect;   /* "proxy_redirect default" was written */
+    bool             is_log_off;         /* "access_log off" was written here */
+};
+
+struct compiler {
+    struct arena                *arena;
+    struct diagnoses            *diagnoses;
+    const struct config_options *options;
+    struct config               *config;
+    struct variables_table       variables;
+    struct map                  *rows;   /* name -> the first row of that name */
+    struct level                *level;
+    const struct directive      *row;    /* being applied */
+    bool                         is_first;   /* of the row's field at this level */
+    struct server               *http;   /* what servers start from */
+    struct map                  *formats;    /* log_format by name */
+    struct map                  *log_files;  /* by path */
+    struct map                  *implicit;   /* upstreams of proxy_pass by host:port */
+    struct map                  *listens;    /* by address */
+    unsigned                     upstream_capacity;
+    struct access_log           *default_log;    /* logs/access.log combined */
+};
+
+/* Compiles the nodes of a block into compiler->level. */
+void block_compile(struct compiler *compiler, const struct node *nodes);
+/* A level within the present one, which it becomes until level_leave(). */
+void level_enter(struct compiler *compiler, struct level *level, enum where where,
+                 const struct node *node);
+void level_leave(struct compiler *compiler);
+/* The row of that name for such a block; NULL: none. */
+const struct directive *directive_find(const struct compiler *compiler, struct text name,
+                                       unsigned where);
+
+/* Findings at a word, with nginx's sentence. */
+struct diagnosis *complain(struct compiler *compiler, const struct word *word, const char *format,
+                           ...) PRINTF_LIKE(3, 4);
+struct diagnosis *warn(struct compiler *compiler, const struct word *word, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* `"gzip" is not supported by frontdesk yet`, where `what` says which part of the word's directive. */
+void complain_unsupported(struct compiler *compiler, const struct word *word, const char *what,
+                          struct text value);
+
+struct place node_place(const struct node *node);
+
+#endif

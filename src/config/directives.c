@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+/* All tables of rows, in the order of the documentation. */
+#include "config/directive.h"
+
+const struct directive_rows *const directive_tables[] = {
+    &rows_core, &rows_http, &rows_server, &rows_listen, &rows_location, &rows_proxy,
+    &rows_proxy_answer, &rows_upstream, &rows_answer, &rows_access, &rows_rewrite, &rows_map,
+    &rows_log, &rows_ignored,
+};
+
+const unsigned directive_table_count = sizeof(directive_tables) / sizeof(directive_tables[0]);

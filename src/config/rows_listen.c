@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+/* `listen`. One struct listen per address in the whole site; the servers on it in file order, the
+ * default one first. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "config/http_block.h"
+#include "config/values.h"
+
+enum { DEFAULT_PORT = 80, PORT_MOST = 65535 };
+
+/* One `listen` line. */
+struct listen_line {
+    const struct word    *word;
+    struct address        address;
+    struct listen_options options;
+    bool                  has_options;   /* of the socket */
+    bool                  is_default;
+    bool                  is_bad;
+};
+
+/* ---- the address ---- */
+
+static bool parse_port(struct text text, unsigned *ret_port)
+{
+    uint64_t port;
+
+    if (value_number(text, PORT_MOST, &port) < 0 || port == 0)
+        return false;
+    *ret_port = (unsigned)port;
+    return true;
+}
+
+static bool is_number(struct text text)
+{
+    uint64_t number;
+
+    return text_to_u64(text, &number) != -EINVAL;
+}
+
+static bool address_of_host(struct text host, unsigned port, struct address *ret_address)
+{
+    if (host.len == 0 || text_is_equal(host, TEXT("*"))) {
+        *ret_address = address_any_v4(port);
+        return true;
+    }
+    if (text_is_equal_nocase(host, TEXT("localhost")))
+        host = TEXT("127.0.0.1");
+    return address_parse_ip(host, port, ret_address) == 0;
+}
+
+static void complain_listen(struct compiler *compiler, struct listen_line *line, const char *what)
+{
+    complain(compiler, line->word, "%s in \"%.*s\" of the \"listen\" directive", what,
+             TEXT_ARGS(line->word->text));
+    line->is_bad = true;
+}
+
+/* The host ends at the last colon, or behind "]". */
+static size_t host_len(struct text text)
+{
+    if (text.len > 0 && text.ptr[0] == '[') {
+        size_t end = text_find(text, ']');
+        return end < text.len ? end + 1 : text.len;
+    }
+    return text_find(text, ':');
+}
+
+static void parse_address(struct compiler *compiler, struct listen_line *line)
+{
+    struct text text = line->word->text, host, rest;
+    unsigned    port = DEFAULT_PORT;
+
+    if (text_has_prefix(text, TEXT("unix:"))) {
+        text = text_from_offset(text, 5);
+        if (text.len == 0 || address_parse_unix(text, &line->address) < 0)
+            complain_listen(compiler, line, text.len == 0 ? "no path in the unix domain socket"
+                                                          : "too long path");
+        return;
+    }
+    if (is_number(text)) {
+        if (!parse_port(text, &port))
+            complain_listen(compiler, line, "invalid port");
+        line->address = address_any_v4(port);
+        return;
+    }
+    host = text_part(text, 0, host_len(text));
+    rest = text_from_offset(text, host.len);
+    if (rest.len > 0 && !parse_port(text_from_offset(rest, 1), &port))
+        complain_listen(compiler, line, "invalid port");
+    else if (rest.len > 0 && host.len == 0)
+        complain_listen(compiler, line, "no host");
+    else if (!address_of_host(host, port, &line->address))
+        complain_listen(compiler, line, host.ptr[0] == '[' ? "invalid host" : "host not found");
+}
+
+/* ---- the parameters ---- */
+
+static bool take(struct text *text, const char *prefix)
+{
+    if (!text_has_prefix(*text, text_from(prefix)))
+        return false;
+    *text = text_from_offset(*text, text_from(prefix).len);
+    return true;
+}
+
+static void take_number(struct compiler *compiler, struct listen_line *line,
+                        const struct word *word, struct text text, const char *what, int *field)
+{
+    uint64_t number;
+
+    if (value_number(text, INT32_MAX, &number) < 0 || number == 0) {
+        complain(compiler, word, "invalid %s \"%.*s\"", what, TEXT_ARGS(word->text));
+        line->is_bad = true;
+        return;
+    }
+    *field = (int)number;
+    line->has_options = true;
+}
+
+static void take_bytes(struct compiler *compiler, struct listen_line *line, const struct word *word,
+                       struct text text, const char *what, int *field)
+{
+    uint64_t bytes;
+
+    if (value_size(text, &bytes) < 0 || bytes == 0 || bytes > INT32_MAX) {
+        complain(compiler, word, "invalid %s \"%.*s\"", what, TEXT_ARGS(word->text));
+        line->is_bad = true;
+        return;
+    }
+    *field = (int)bytes;
+    line->has_options = true;
+}
+
+/* "30m:10s:3", each part may be empty. */
+static bool parse_keepalive(struct text text, struct listen_options *options)
+{
+    struct text idle = TEXT_NONE, interval = TEXT_NONE, count = TEXT_NONE;
+    uint64_t    number;
+
+    (void)text_split(&text, ':', &idle);
+    if (!text_split(&text, ':', &interval))
+        return false;
+    (void)text_split(&text, ':', &count);
+    if (text.len > 0 || idle.len + interval.len + count.len == 0)
+        return false;
+    if (idle.len > 0) {
+        if (value_sec(idle, &number) < 0 || number > INT32_MAX)
+            return false;
+        options->keepalive_idle_s = (int)number;
+    }
+    if (interval.len > 0) {
+        if (value_sec(interval, &number) < 0 || number > INT32_MAX)
+            return false;
+        options->keepalive_interval_s = (int)number;
+    }
+    if (count.len > 0 && (value_number(count, INT32_MAX, &number) < 0 || number == 0))
+        return false;
+    options->keepalive_count = count.len > 0 ? (int)number : 0;
+    options->keepalive = 1;
+    return true;
+}
+
+static void take_keepalive(struct compiler *compiler, struct listen_line *line,
+                           const struct word *word, struct text text)
+{
+    line->has_options = true;
+    if (text_is_equal(text, TEXT("on"))) {
+        line->options.keepalive = 1;
+    } else if (text_is_equal(text, TEXT("off"))) {
+        line->options.keepalive = -1;
+    } else if (!parse_keepalive(text, &line->options)) {
+        complain(compiler, word, "invalid so_keepalive value: \"%.*s\"", TEXT_ARGS(text));
+        line->is_bad = true;
+    }
+}
+
+static void take_ipv6only(struct compiler *compiler, struct listen_line *line,
+                          const struct word *word, struct text text)
+{
+    bool is_on = text_is_equal(text, TEXT("on"));
+
+    line->has_options = true;
+    if (!is_on && !text_is_equal(text, TEXT("off"))) {
+        complain(compiler, word, "invalid ipv6only flags \"%.*s\"", TEXT_ARGS(text));
+        line->is_bad = true;
+    }
+    line->options.is_ipv6_only_off = !is_on;
+}
+
+/* Parameters without value. */
+static bool take_plain(struct listen_line *line, struct text text)
+{
+    if (text_is_equal(text, TEXT("default_server")) || text_is_equal(text, TEXT("default")))
+        line->is_default = true;
+    else if (text_is_equal(text, TEXT("bind")))
+        line->has_options = true;
+    else if (text_is_equal(text, TEXT("reuseport")))
+        line->has_options = line->options.has_reuseport = true;
+    else if (text_is_equal(text, TEXT("deferred")))
+        line->has_options = line->options.is_deferred = true;
+    else
+        return false;
+    return true;
+}
+
+static bool is_missing(struct text text)
+{
+    static const char *const names[] = { "ssl", "http2", "quic", "http3", "proxy_protocol",
+                                         "multipath" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (text_is_equal(text, text_from(names[i])))
+            return true;
+    return text_has_prefix(text, TEXT("setfib=")) || text_has_prefix(text, TEXT("accept_filter="));
+}
+
+static void take_parameter(struct compiler *compiler, struct listen_line *line,
+                           const struct word *word)
+{
+    struct text text = word->text;
+
+    if (take_plain(line, text))
+        return;
+    if (take(&text, "backlog="))
+        take_number(compiler, line, word, text, "backlog", &line->options.backlog);
+    else if (take(&text, "fastopen="))
+        take_number(compiler, line, word, text, "fastopen", &line->options.fastopen);
+    else if (take(&text, "rcvbuf="))
+        take_bytes(compiler, line, word, text, "rcvbuf", &line->options.receive_bytes);
+    else if (take(&text, "sndbuf="))
+        take_bytes(compiler, line, word, text, "sndbuf", &line->options.send_bytes);
+    else if (take(&text, "so_keepalive="))
+        take_keepalive(compiler, line, word, text);
+    else if (take(&text, "ipv6only="))
+        take_ipv6only(compiler, line, word, text);
+    else if (is_missing(text)) {
+        complain_unsupported(compiler, word, "parameter", text);
+        line->is_bad = true;
+    } else {
+        complain_parameter(compiler, word);
+        line->is_bad = true;
+    }
+}
+
+/* ---- the site's list ---- */
+
+static struct listen *listen_of(struct compiler *compiler, const struct listen_line *line,
+                                const struct node *node)
+{
+    struct text     key = TEXT_NONE;
+    struct writer   writer = writer_arena(compiler->arena, ADDRESS_TEXT_BYTES);
+    struct listen  *listen, **end = &compiler->config->site.listens;
+
+    address_write(&writer, &line->address);
+    key = writer_done(&writer);
+    listen = map_get(compiler->listens, key);
+    if (listen != NULL)
+        return listen;
+    listen = ARENA_NEW(compiler->arena, struct listen);
+    listen->address = line->address;
+    listen->written = line->word == NULL ? TEXT("80") : arena_copy(compiler->arena, line->word->text);
+    listen->place = node_place(node);
+    must(map_add(compiler->listens, key, listen));
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = listen;
+    return listen;
+}
+
+static bool listen_has(const struct listen *listen, const struct server *server)
+{
+    for (unsigned i = 0; i < listen->server_count; i++)
+        if (listen->servers[i] == server)
+            return true;
+    return false;
+}
+
+static void listen_add_server(struct compiler *compiler, struct listen *listen,
+                              struct server *server, bool is_default)
+{
+    unsigned count = listen->server_count;
+
+    if ((count & (count - 1)) == 0) {
+        struct server **grown =
+            ARENA_ARRAY(compiler->arena, struct server *, count == 0 ? 1 : 2 * count);
+
+        if (count > 0)
+            memcpy(grown, listen->servers, count * sizeof(struct server *));
+        listen->servers = grown;
+    }
+    if (is_default && count > 0)
+        memmove(listen->servers + 1, listen->servers, count * sizeof(struct server *));
+    listen->servers[is_default ? 0 : count] = server;
+    listen->server_count++;
+}
+
+static void listen_join(struct compiler *compiler, const struct listen_line *line,
+                        const struct node *node)
+{
+    struct server *server = compiler->level->server;
+    struct listen *listen = listen_of(compiler, line, node);
+    char           address[ADDRESS_TEXT_BYTES];
+
+    (void)address_string(&line->address, address);
+    if (listen_has(listen, server)) {
+        complain(compiler, line->word, "a duplicate listen %s", address);
+        return;
+    }
+    if (line->is_default && listen->has_explicit_default)
+        complain(compiler, line->word, "a duplicate default server for %s", address)->hint =
+            arena_format(compiler->diagnoses->arena, "the other one is the server of %s:%u",
+                         listen->servers[0]->place.file, listen->servers[0]->place.line);
+    if (line->has_options && listen->has_options)
+        complain(compiler, line->word, "duplicate listen options for %s", address);
+    if (line->has_options) {
+        listen->options = line->options;
+        listen->has_options = true;
+        listen->place = node_place(node);
+    }
+    listen->has_explicit_default = listen->has_explicit_default || line->is_default;
+    listen_add_server(compiler, listen, server, line->is_default);
+}
+
+static void apply_listen(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct listen_line line = { .word = &node->args[0] };
+
+    (void)field;
+    parse_address(compiler, &line);
+    for (unsigned i = 1; i < node->arg_count && !line.is_bad; i++)
+        take_parameter(compiler, &line, &node->args[i]);
+    if (!line.is_bad)
+        listen_join(compiler, &line, node);
+}
+
+static bool has_listen(const struct node *node)
+{
+    for (const struct node *at = node->children; at != NULL; at = at->next)
+        if (text_is_equal(at->name.text, TEXT("listen")))
+            return true;
+    return false;
+}
+
+void server_listen_default(struct compiler *compiler, struct server *server, const struct node *node)
+{
+    unsigned           port = compiler->options->is_unprivileged ? 8000 : DEFAULT_PORT;
+    struct listen_line line = { .address = address_any_v4(port) };
+
+    (void)server;
+    if (!has_listen(node))
+        listen_join(compiler, &line, node);
+}
+
+static const struct directive rows[] = {
+    { "listen", IN_SERVER, 1, ARGS_MANY, IS_LIST, apply_listen, FIELD_NONE,
+      "address[:port] | port | unix:path [default_server] [bind] [backlog=number] [rcvbuf=size] "
+      "[sndbuf=size] [fastopen=number] [deferred] [reuseport] [ipv6only=on|off] "
+      "[so_keepalive=on|off|idle:interval:count]",
+      "*:80", "Where the server accepts connections." },
+};
+
+const struct directive_rows rows_listen = DIRECTIVE_ROWS("Listening", rows);

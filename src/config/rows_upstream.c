@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/* `upstream` and what stands in it. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "config/http_block.h"
+#include "config/values.h"
+#include "http/uri.h"
+
+enum { DEFAULT_PORT = 80, COUNT_MOST = 1000 * 1000 };
+
+/* ---- the site's list ---- */
+
+void upstream_register(struct compiler *compiler, struct upstream *upstream)
+{
+    struct site *site = &compiler->config->site;
+
+    if (site->upstream_count == compiler->upstream_capacity) {
+        unsigned          capacity = 2 * compiler->upstream_capacity + 8;
+        struct upstream **grown = ARENA_ARRAY(compiler->arena, struct upstream *, capacity);
+
+        if (site->upstream_count > 0)
+            memcpy(grown, site->upstreams, site->upstream_count * sizeof(struct upstream *));
+        site->upstreams = grown;
+        compiler->upstream_capacity = capacity;
+    }
+    site->upstreams[site->upstream_count++] = upstream;
+}
+
+struct upstream *upstream_find(const struct compiler *compiler, struct text name)
+{
+    return map_get(compiler->config->site.upstream_names, name);
+}
+
+static struct upstream *upstream_new(struct compiler *compiler, const struct node *node)
+{
+    struct upstream *upstream = ARENA_NEW(compiler->arena, struct upstream);
+
+    *upstream = (struct upstream){
+        .name = arena_copy(compiler->arena, node->args[0].text), .file = node->name.file->path,
+        .line = node->name.line, .keepalive = 32, .keepalive_requests = 1000,
+        .keepalive_timeout_ms = 60 * 1000, .keepalive_time_ms = 3600 * 1000,
+    };
+    return upstream;
+}
+
+static void apply_upstream(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct upstream *upstream = upstream_new(compiler, node);
+    struct level     level;
+
+    (void)field;
+    if (!map_add(compiler->config->site.upstream_names, upstream->name, upstream)) {
+        struct upstream *other = upstream_find(compiler, upstream->name);
+
+        complain(compiler, &node->args[0], "duplicate upstream \"%.*s\"", TEXT_ARGS(upstream->name))
+            ->hint = arena_format(compiler->diagnoses->arena, "the other one is in %s:%u",
+                                  other->file, other->line);
+        return;
+    }
+    level_enter(compiler, &level, IN_UPSTREAM, node);
+    level.upstream = upstream;
+    block_compile(compiler, node->children);
+    level_leave(compiler);
+    if (upstream->server_count == 0 && node->children == NULL)
+        complain(compiler, &node->name, "no servers are inside upstream");
+    upstream_register(compiler, upstream);
+}
+
+/* ---- server ---- */
+
+static bool parse_host(struct compiler *compiler, const struct word *word, struct text address,
+                       struct upstream_server *server)
+{
+    struct text host;
+    int         port;
+
+    if (text_find(address, '/') < address.len || uri_host_parse(address, &host, &port) < 0
+        || host.len == 0) {
+        bool has_bad_port = text_find(address, ':') < address.len
+                            && text_find_last(address, ':') == text_find(address, ':');
+        complain(compiler, word, "invalid %s in upstream \"%.*s\"", has_bad_port ? "port" : "host",
+                 TEXT_ARGS(address));
+        return false;
+    }
+    if (port == 0 || address.ptr[address.len - 1] == ':') {
+        complain(compiler, word, "invalid port in upstream \"%.*s\"", TEXT_ARGS(address));
+        return false;
+    }
+    server->port = port < 0 ? DEFAULT_PORT : (unsigned)port;
+    server->has_address = address_parse_ip(host, server->port, &server->address) == 0;
+    server->host = server->has_address && host.ptr[0] != '['
+                       ? arena_copy(compiler->arena, host)
+                       : text_lower(compiler->arena, host);
+    return true;
+}
+
+bool upstream_server_parse(struct compiler *compiler, const struct word *word, struct text address,
+                           struct upstream_server *ret_server)
+{
+    struct upstream_server server = {
+        .name = arena_copy(compiler->arena, address), .host = TEXT(""), .weight = 1, .max_fails = 1,
+        .fail_timeout_ms = 10 * 1000,
+    };
+
+    if (text_has_prefix(address, TEXT("unix:"))) {
+        struct text path = text_from_offset(address, 5);
+
+        server.has_address = true;
+        if (path.len == 0 || address_parse_unix(path, &server.address) < 0) {
+            complain(compiler, word, "%s in upstream \"%.*s\"",
+                     path.len == 0 ? "no path in the unix domain socket"
+                                   : "too long path in the unix domain socket",
+                     TEXT_ARGS(address));
+            return false;
+        }
+    } else if (!parse_host(compiler, word, address, &server)) {
+        return false;
+    }
+    *ret_server = server;
+    return true;
+}
+
+static bool number_after(struct text text, const char *prefix, uint64_t least, unsigned *field)
+{
+    uint64_t number;
+
+    if (value_number(text_from_offset(text, text_from(prefix).len), COUNT_MOST, &number) < 0
+        || number < least)
+        return false;
+    *field = (unsigned)number;
+    return true;
+}
+
+static bool fail_timeout_after(struct text text, uint32_t *field)
+{
+    uint64_t seconds;
+
+    if (value_sec(text_from_offset(text, sizeof("fail_timeout=") - 1), &seconds) < 0
+        || seconds > UINT32_MAX / 1000)
+        return false;
+    *field = (uint32_t)seconds * 1000;
+    return true;
+}
+
+static bool is_missing(struct text text)
+{
+    static const char *const names[] = { "slow_start=", "resolve", "service=", "route=", "drain",
+                                         "sid=" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (text_has_prefix(text, text_from(names[i])))
+            return true;
+    return false;
+}
+
+static void take_parameter(struct compiler *compiler, const struct word *word,
+                           struct upstream_server *server)
+{
+    struct text text = word->text;
+    bool        is_good = true;
+
+    if (text_has_prefix(text, TEXT("weight=")))
+        is_good = number_after(text, "weight=", 1, &server->weight);
+    else if (text_has_prefix(text, TEXT("max_conns=")))
+        is_good = number_after(text, "max_conns=", 0, &server->max_conns);
+    else if (text_has_prefix(text, TEXT("max_fails=")))
+        is_good = number_after(text, "max_fails=", 0, &server->max_fails);
+    else if (text_has_prefix(text, TEXT("fail_timeout=")))
+        is_good = fail_timeout_after(text, &server->fail_timeout_ms);
+    else if (text_is_equal(text, TEXT("backup")))
+        server->is_backup = true;
+    else if (text_is_equal(text, TEXT("down")))
+        server->is_down = true;
+    else if (is_missing(text))
+        complain_unsupported(compiler, word, "parameter", text);
+    else
+        is_good = false;
+    if (!is_good)
+        complain_parameter(compiler, word);
+}
+
+static void apply_upstream_server(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct upstream       *upstream = compiler->level->upstream;
+    unsigned               count = upstream->server_count;
+    struct upstream_server server;
+
+    (void)field;
+    if (!upstream_server_parse(compiler, &node->args[0], node->args[0].text, &server))
+        return;
+    for (unsigned i = 1; i < node->arg_count; i++)
+        take_parameter(compiler, &node->args[i], &server);
+    if ((count & (count - 1)) == 0) {
+        struct upstream_server *grown = ARENA_ARRAY(compiler->arena, struct upstream_server,
+                                                    count == 0 ? 1 : 2 * count);
+        if (count > 0)
+            memcpy(grown, upstream->servers, count * sizeof(*grown));
+        upstream->servers = grown;
+    }
+    upstream->servers[upstream->server_count++] = server;
+}
+
+/* ---- the rest ---- */
+
+static void apply_least_conn(struct compiler *compiler, const struct node *node, void *field)
+{
+    (void)compiler, (void)node;
+    *(enum balance_method *)field = BALANCE_LEAST_CONN;
+}
+
+static void apply_keepalive(struct compiler *compiler, const struct node *node, void *field)
+{
+    uint64_t number;
+
+    if (value_number(node->args[0].text, COUNT_MOST, &number) < 0) {
+        complain(compiler, &node->args[0], "invalid value \"%.*s\" in \"%s\" directive",
+                 TEXT_ARGS(node->args[0].text), compiler->row->name);
+        return;
+    }
+    if (node->arg_count == 2 && !text_is_equal(node->args[1].text, TEXT("local"))) {
+        complain_parameter(compiler, &node->args[1]);
+        return;
+    }
+    *(uint32_t *)field = (uint32_t)number;
+}
+
+static void apply_zone(struct compiler *compiler, const struct node *node, void *field)
+{
+    uint64_t bytes;
+
+    (void)field;
+    if (node->arg_count == 2 && (value_size(node->args[1].text, &bytes) < 0 || bytes == 0))
+        complain(compiler, &node->args[1], "invalid zone size \"%.*s\"",
+                 TEXT_ARGS(node->args[1].text));
+}
+
+static const struct directive rows[] = {
+    { "upstream", IN_HTTP, 1, 1, IS_BLOCK | IS_EARLY | IS_LIST, apply_upstream, FIELD_NONE,
+      "name { ... }", "", "A group of servers that proxy_pass can name." },
+    { "server", IN_UPSTREAM, 1, ARGS_MANY, IS_LIST, apply_upstream_server, FIELD_NONE,
+      "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] [backup] "
+      "[down]",
+      "", "A server of the group. A name is resolved at start, and tried again when it fails." },
+    { "least_conn", IN_UPSTREAM, 0, 0, 0, apply_least_conn, FIELD_UPSTREAM(method), "", "",
+      "The server with the fewest requests per weight is next." },
+    { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
+      "32", "Idle connections that each loop keeps to the group; 0: none." },
+    { "keepalive_requests", IN_UPSTREAM, 1, 1, 0, apply_number,
+      FIELD_UPSTREAM(keepalive_requests), "number", "1000", "Most requests of one connection." },
+    { "keepalive_timeout", IN_UPSTREAM, 1, 1, 0, apply_msec, FIELD_UPSTREAM(keepalive_timeout_ms),
+      "time", "60s", "How long an idle connection stays open." },
+    { "keepalive_time", IN_UPSTREAM, 1, 1, 0, apply_msec, FIELD_UPSTREAM(keepalive_time_ms),
+      "time", "1h", "Longest life of a connection with keep-alive." },
+    { "zone", IN_UPSTREAM, 1, 2, HAS_NO_EFFECT, apply_zone, FIELD_NONE, "name [size]", "",
+      "All loops share a group's state anyway." },
+};
+
+const struct directive_rows rows_upstream = DIRECTIVE_ROWS("Upstreams", rows);
