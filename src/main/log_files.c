@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
+#include "main/directories.h"
+
+enum { PATH_BYTES = 4096,
+       LOG_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
 static bool is_stderr(struct text path)
 {
@@ -28,7 +31,10 @@ static int file_open(struct text path)
         if (path.len >= sizeof(name))
             return -ENAMETOOLONG;
         (void)snprintf(name, sizeof(name), "%.*s", TEXT_ARGS(path));
-        fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+        fd = open(name, LOG_FLAGS, 0644);
+        /* A fresh machine has no directory for our logs yet; that should not stop a first start. */
+        if (fd < 0 && errno == ENOENT && directory_make_for(path, 0755) == 0)
+            fd = open(name, LOG_FLAGS, 0644);
     }
     return fd < 0 ? -errno : fd;
 }

@@ -75,6 +75,7 @@ static void exchange_run(struct task *task, unsigned wakes)
     do
         turn = x->step->run(x);
     while (turn == TURN_NEXT);
+    must(turn != TURN_WAIT || x->step->guard != GUARD_NONE);   /* rule 3 */
     if (turn == TURN_DONE)
         exchange_end(x);
 }
