@@ -27,8 +27,8 @@ int listeners_open(const struct site *site, unsigned loop_count, const struct bu
 /* Removes the files of unix sockets that `site` listens on and `next` (may be NULL) does not. */
 void listeners_unlink(const struct site *site, const struct site *next);
 
-/* The environment variable that names inherited sockets: "FRONTDESK=5;6;" */
-#define LISTENERS_VARIABLE "FRONTDESK"
+/* The environment variable that names inherited sockets: "FRONTDESK_SOCKETS=5;6;" */
+#define LISTENERS_VARIABLE "FRONTDESK_SOCKETS"
 /* Into a bundle without texts, by the addresses that the sockets have; clears the variable.
  * *ret_count: how many. What is no listening socket is reported and left alone. */
 void listeners_inherit(struct bundle *bundle, const struct report *report, unsigned *ret_count);

@@ -155,6 +155,7 @@ int options_parse(int argc, char *const argv[], struct arena *arena, struct opti
                               .message = reterr_message };
 
     options.config.globals = TEXT("");
+    options.config.is_unprivileged = geteuid() != 0;
     while (reader.at < argc) {
         int error = word_read(&reader, argv[reader.at++], &options);
 

@@ -15,9 +15,6 @@
 #ifndef FRONTDESK_ERROR_LOG
 #define FRONTDESK_ERROR_LOG "/var/log/frontdesk/error.log"
 #endif
-#ifndef FRONTDESK_PID
-#define FRONTDESK_PID "/run/frontdesk.pid"
-#endif
 
 enum action { ACTION_RUN = 0, ACTION_HELP, ACTION_VERSION, ACTION_BUILD, ACTION_TEST, ACTION_SIGNAL,
               ACTION_DIRECTIVES };
