@@ -143,10 +143,9 @@ static void child_abort(struct child *child, int64_t now_ms)
 static void child_ping(struct child *child, int64_t now_ms)
 {
     struct message message = { .kind = MESSAGE_PING };
-    unsigned       most = child->is_ready ? CHILD_PINGS_MOST : CHILD_START_PINGS_MOST;
 
     child->pinged_ms = now_ms;
-    if (child->unanswered >= most) {
+    if (child->unanswered >= CHILD_PINGS_MOST) {
         child_abort(child, now_ms);
         return;
     }

@@ -27,8 +27,8 @@ struct child {
     int64_t       kill_ms;               /* when it is killed; 0: not yet decided */
 };
 
-enum { CHILD_PING_MS = 2000, CHILD_PINGS_MOST = 5, CHILD_START_PINGS_MOST = 15,
-       CHILD_ABORT_MS = 2000, CHILD_STOP_MS = 5000 };
+enum { CHILD_PING_MS = 2000, CHILD_PINGS_MOST = 5, CHILD_ABORT_MS = 2000,
+       CHILD_STOP_MS = 5000 };
 
 /* NULL after reporting, when there is no process or no channel to be had. */
 struct child *child_start(const struct generation *generation, bool has_own_process);
