@@ -201,11 +201,17 @@ class Origin:
 
     def _serve(self, conn):
         try:
-            if self.script:
-                self.script(conn)
-                return
-            while self._answer(conn):
-                pass
+            while True:
+                # A script that is set later takes over kept connections with their next request.
+                conn.sock.settimeout(60.0)
+                if not self.script and not conn.buffer:
+                    conn.fill()
+                if self.script:
+                    conn.sock.settimeout(10.0)
+                    self.script(conn)
+                    return
+                if not self._answer(conn):
+                    return
         except (Closed, OSError):
             pass
         except Exception as error:       # noqa: BLE001 - a bad request is the test's to see
@@ -215,7 +221,6 @@ class Origin:
             conn.close()
 
     def _answer(self, conn):
-        conn.sock.settimeout(60.0)
         request = conn.request()
         answer = self.handle(request) if self.handle else echo(request, self.name)
         if answer is None:
