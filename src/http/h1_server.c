@@ -292,13 +292,14 @@ static void server_release(struct stream *stream)
 {
     struct h1_codec *h1 = h1_of_stream(stream);
     bool             is_complete = stream->is_tx_done, is_read = stream->is_rx_done;
+    bool             may_come_more = !is_read || stream->fault != FAULT_NONE;
 
     h1_let_go(h1);
     stream->started_us = 0;
     if (h1->is_lost)
         return;
     if (h1->must_close || !is_complete) {
-        h1->codec.protocol.must_linger = !is_read || h1->rx == RX_DONE;
+        h1->codec.protocol.must_linger = may_come_more || h1->conn->pending.len > 0;
         h1_close(h1);
         return;
     }

@@ -13,7 +13,8 @@
 #include "proxy/exchange.h"
 
 enum {
-    ACCEPTS_PER_RUN = 64,
+    ACCEPTS_MOST = 64,          /* per run of a door */
+    CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
     CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
 };
@@ -29,6 +30,7 @@ struct door {
     struct snapshot     *snapshot;
     const struct listen *listen;
     unsigned             clients;
+    unsigned             burst, calm;    /* accepts per run; runs until burst may grow */
     bool                 is_watched, is_open;
     struct corpse        corpse;
 };
@@ -130,6 +132,7 @@ static struct door *door_new(struct front *front, const struct address *address)
     door->front = front;
     door->address = *address;
     door->is_open = true;
+    door->burst = 1;
     door->watch = (struct watch){ .fd = -1, .task = &door->task };
     task_init(&door->task, door_run);
     door->corpse.release = door_release;
@@ -376,23 +379,40 @@ static bool has_room(struct front *front)
     return false;
 }
 
+/* False: nobody waits any more, or nobody may come in. */
+static bool accept_one(struct door *door)
+{
+    struct front  *front = door->front;
+    struct address remote;
+    int            fd, r;
+
+    if (!door->is_watched || !has_room(front))
+        return false;
+    r = socket_accept(door->watch.fd, &fd, &remote);
+    if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+        no_descriptors(front, r);
+    if (r == 0)
+        client_new(door, fd, &remote);
+    return r == 0 || r == -ECONNABORTED;
+}
+
+/* As many as usually come at once: looking for one more costs a system call that mostly finds
+ * nobody. The poller tells again of those that are left. */
 static void door_run(struct task *task, unsigned wakes)
 {
-    struct door  *door = container_of(task, struct door, task);
-    struct front *front = door->front;
+    struct door *door = container_of(task, struct door, task);
+    unsigned     accepted = 0;
 
     (void)wakes;
-    for (int i = 0; i < ACCEPTS_PER_RUN && door->is_watched && has_room(front); i++) {
-        struct address remote;
-        int            fd, r = socket_accept(door->watch.fd, &fd, &remote);
-
-        if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
-            no_descriptors(front, r);
-        if (r == -ECONNABORTED)
-            continue;
-        if (r < 0)
-            return;
-        client_new(door, fd, &remote);
+    while (accepted < door->burst && accept_one(door))
+        accepted++;
+    if (accepted < door->burst) {
+        door->burst = accepted > 0 ? accepted : 1;
+        door->calm = CALM_RUNS;
+    } else if (door->calm > 0) {
+        door->calm--;
+    } else if (door->burst < ACCEPTS_MOST) {
+        door->burst *= 2;
     }
 }
 
