@@ -277,6 +277,7 @@ void level_enter(struct compiler *compiler, struct level *level, enum where wher
         level->location = outer->location;
         level->upstream = outer->upstream;
         level->busy_size = outer->busy_size;
+        level->busy_place = outer->busy_place;
         level->has_default_redirect = outer->has_default_redirect;
     }
     level->location_names = map_new(false);

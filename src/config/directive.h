@@ -99,6 +99,7 @@ struct compiler {
     struct map                  *implicit;   /* upstreams of proxy_pass by host:port */
     struct map                  *listens;    /* by address */
     unsigned                     upstream_capacity;
+    bool                         has_buffers_fault;   /* complained of inherited ones */
     struct access_log           *default_log;    /* logs/access.log combined */
 };
 

@@ -58,7 +58,7 @@ static bool parse_expires(struct text text, bool is_modified, struct expires *ex
     else if (!is_modified && text_is_equal(text, TEXT("off")))
         expires->kind = EXPIRES_OFF;
     else if (!is_modified && text_has_prefix(text, TEXT("@"))) {
-        if (value_sec(text_from_offset(text, 1), &second) < 0 || second > DAY_S)
+        if (value_sec(text_from_offset(text, 1), &second) < 0)
             return false;
         expires->kind = EXPIRES_DAILY;
         expires->seconds = (int64_t)second;
@@ -83,6 +83,10 @@ static void apply_expires(struct compiler *compiler, const struct node *node, vo
         expires.value = word_template(compiler, word);
     } else if (!parse_expires(word->text, is_modified, &expires)) {
         complain_value(compiler, word);
+        return;
+    } else if (expires.kind == EXPIRES_DAILY && expires.seconds > DAY_S) {
+        complain(compiler, word,
+                 "\"expires\" directive daily time value must be less than 24 hours");
         return;
     }
     *(struct expires *)field = expires;

@@ -17,7 +17,7 @@ static void apply_worker_processes(struct compiler *compiler, const struct node 
         return;
     }
     if (value_number(node->args[0].text, 4096, &number) < 0 || number == 0) {
-        complain(compiler, &node->args[0], "invalid value \"%.*s\"", TEXT_ARGS(node->args[0].text));
+        complain_value(compiler, &node->args[0]);
         return;
     }
     *count = (unsigned)number;
@@ -37,7 +37,7 @@ static void apply_worker_connections(struct compiler *compiler, const struct nod
 static void apply_rlimit(struct compiler *compiler, const struct node *node, void *field)
 {
     if (value_number(node->args[0].text, INT64_MAX, field) < 0)
-        complain(compiler, &node->args[0], "invalid number");
+        complain_number(compiler, &node->args[0]);
 }
 
 static void apply_user(struct compiler *compiler, const struct node *node, void *field)
@@ -58,7 +58,7 @@ static void apply_priority(struct compiler *compiler, const struct node *node, v
     if (is_negative || text_has_prefix(text, TEXT("+")))
         text = text_from_offset(text, 1);
     if (value_number(text, 20, &number) < 0) {
-        complain(compiler, &node->args[0], "invalid number");
+        complain_number(compiler, &node->args[0]);
         return;
     }
     *(int *)field = is_negative ? -(int)number : (int)number;

@@ -21,7 +21,7 @@ static void check_number(struct compiler *compiler, const struct node *node, voi
 
     (void)field;
     if (value_number(node->args[0].text, INT32_MAX, &number) < 0)
-        complain(compiler, &node->args[0], "invalid number");
+        complain_number(compiler, &node->args[0]);
 }
 
 static void check_size(struct compiler *compiler, const struct node *node, void *field)
@@ -98,7 +98,7 @@ static void apply_temp_path(struct compiler *compiler, const struct node *node, 
     if (!word_path(compiler, &node->args[0], &path))
         return;
     for (unsigned i = 1; i < node->arg_count; i++)
-        if (value_number(node->args[i].text, 3, &level) < 0 || level == 0) {
+        if (value_number(node->args[i].text, 1000, &level) < 0 || level == 0) {
             complain_value(compiler, &node->args[i]);
             return;
         }

@@ -91,9 +91,13 @@ static bool is_new(struct compiler *compiler, struct level *level, struct locati
         return true;
     if (location->kind == LOCATION_EXACT)
         key = arena_format(compiler->arena, "=%.*s", TEXT_ARGS(location->name));
-    if (location->kind == LOCATION_NAMED
-            ? map_add(compiler->level->server->named, key, location)
-            : map_add(level->location_names, key, location))
+    if (location->kind == LOCATION_NAMED) {
+        /* nginx takes the first one without a word. */
+        if (!map_add(compiler->level->server->named, key, location))
+            warn(compiler, head->word, "duplicate location \"%.*s\", ignored", TEXT_ARGS(key));
+        return true;
+    }
+    if (map_add(level->location_names, key, location))
         return true;
     complain(compiler, head->word, "duplicate location \"%.*s\"", TEXT_ARGS(location->name));
     return false;
@@ -203,7 +207,7 @@ static const struct directive rows[] = {
       "Only for internal redirects; others get 404." },
     { "client_max_body_size", EVERYWHERE, 1, 1, 0, apply_size, FIELD_LOCATION(body_max), "size",
       "1m", "Largest body of a request, else 413; 0: no limit." },
-    { "client_body_buffer_size", EVERYWHERE, 1, 1, 0, apply_buffer32, FIELD_LOCATION(body_buffer),
+    { "client_body_buffer_size", EVERYWHERE, 1, 1, 0, apply_size32, FIELD_LOCATION(body_buffer),
       "size", "8k", "How much of a request's body is gathered before an upstream is asked." },
     { "client_body_timeout", EVERYWHERE, 1, 1, 0, apply_msec, FIELD_LOCATION(body_timeout_ms),
       "time", "60s", "Longest pause between two reads of a request's body; then 408." },

@@ -78,11 +78,8 @@ static void apply_error_log(struct compiler *compiler, const struct node *node, 
             return;
     if (compiler->is_first)
         *end = NULL;
-    for (; *end != NULL; end = &(*end)->next)
-        if (text_is_equal((*end)->file->path, place.path)) {
-            complain(compiler, &node->name, "\"error_log\" directive is duplicate");
-            return;
-        }
+    while (*end != NULL)
+        end = &(*end)->next;
     *end = error_log_new(compiler, &place);
 }
 
@@ -191,7 +188,8 @@ static bool access_log_option(struct compiler *compiler, const struct word *word
     if (text_has_prefix(word->text, TEXT("buffer="))) {
         *has_pace = true;
         if (value_size(after(word, "buffer="), &bytes) < 0 || bytes == 0 || bytes > BUFFER_MOST) {
-            complain(compiler, word, "invalid buffer size \"%.*s\"", TEXT_ARGS(word->text));
+            complain(compiler, word, "invalid buffer size \"%.*s\"",
+                     TEXT_ARGS(after(word, "buffer=")));
             return false;
         }
         log->buffer_bytes = (uint32_t)bytes;
@@ -200,7 +198,8 @@ static bool access_log_option(struct compiler *compiler, const struct word *word
     if (text_has_prefix(word->text, TEXT("flush="))) {
         if (value_msec(after(word, "flush="), &log->flush_ms) == 0 && log->flush_ms > 0)
             return true;
-        complain(compiler, word, "invalid flush time \"%.*s\"", TEXT_ARGS(word->text));
+        complain(compiler, word, "invalid flush time \"%.*s\"",
+                 TEXT_ARGS(after(word, "flush=")));
         return false;
     }
     if (text_has_prefix(word->text, TEXT("if="))) {

@@ -8,7 +8,7 @@
 struct map_reader {
     struct compiler *compiler;
     struct choose   *choose;
-    bool             has_default;
+    bool             has_default, has_hostnames;
 };
 
 static bool is_flag(const struct node *node, const char *name)
@@ -60,9 +60,14 @@ static void add_key(struct map_reader *reader, const struct node *node)
     /* A backslash lets a key be named "default", "hostnames" or begin with a tilde. */
     if (text_has_prefix(key, TEXT("\\")))
         key = text_from_offset(key, 1);
+    if (reader->has_hostnames && !value_is_host_pattern(key)) {
+        complain(reader->compiler, &node->name, "invalid hostname or wildcard \"%.*s\"",
+                 TEXT_ARGS(key));
+        return;
+    }
     value = word_template(reader->compiler, &node->args[0]);
     if (choose_add(reader->choose, key, value) < 0)
-        complain(reader->compiler, &node->name, "conflicting parameter \"%.*s\"", TEXT_ARGS(key));
+        complain(reader->compiler, &node->name, "conflicting parameter \"%.*s\"", TEXT_ARGS(text_lower(reader->compiler->arena, key)));
 }
 
 static void add_node(struct map_reader *reader, const struct node *node)
@@ -90,8 +95,9 @@ static void apply_map(struct compiler *compiler, const struct node *node, void *
     reader.choose = variables_table_add_map(&compiler->variables,
                                             text_from_offset(node->args[1].text, 1),
                                             &node->args[1]);
-    choose_begin(reader.choose, word_template(compiler, &node->args[0]),
-                 has_flag(node->children, "hostnames"), has_flag(node->children, "volatile"));
+    reader.has_hostnames = has_flag(node->children, "hostnames");
+    choose_begin(reader.choose, word_template(compiler, &node->args[0]), reader.has_hostnames,
+                 has_flag(node->children, "volatile"));
     for (const struct node *at = node->children; at != NULL; at = at->next)
         add_node(&reader, at);
 }

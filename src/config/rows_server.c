@@ -48,25 +48,6 @@ static void apply_server(struct compiler *compiler, const struct node *node, voi
 
 /* ---- server_name ---- */
 
-/* "*.x", ".x", "x.*" or no star at all. */
-static bool is_good_name(struct text name)
-{
-    struct text middle = name;
-
-    if (text_find_text(name, TEXT("..")) < name.len)
-        return false;
-    if (text_has_prefix(middle, TEXT("*."))) {
-        middle = text_from_offset(middle, 2);
-        if (middle.len == 0)
-            return false;
-    } else if (text_has_suffix(middle, TEXT(".*"))) {
-        middle.len -= 2;
-        if (middle.len == 0)
-            return false;
-    }
-    return text_find(middle, '*') == middle.len && !text_is_equal(name, TEXT("."));
-}
-
 static struct text host_name(struct compiler *compiler)
 {
     char bytes[HOST_NAME_BYTES];
@@ -85,6 +66,12 @@ static bool has_upper(struct text text)
     return false;
 }
 
+/* A star that is not "*.x". */
+static bool is_bare_star(struct text name)
+{
+    return text_has_prefix(name, TEXT("*")) && (name.len < 3 || name.ptr[1] != '.');
+}
+
 static bool name_fill(struct compiler *compiler, const struct word *word, struct server_name *name)
 {
     if (text_has_prefix(word->text, TEXT("~"))) {
@@ -98,7 +85,11 @@ static bool name_fill(struct compiler *compiler, const struct word *word, struct
         name->regex = word_regex(compiler, word, pattern, has_upper(pattern));
         return name->regex != NULL;
     }
-    if (!is_good_name(word->text)) {
+    if (text_is_equal(word->text, TEXT(".")) || is_bare_star(word->text)) {
+        complain(compiler, word, "server name \"%.*s\" is invalid", TEXT_ARGS(word->text));
+        return false;
+    }
+    if (!value_is_host_pattern(word->text)) {
         complain(compiler, word, "invalid server name or wildcard \"%.*s\"", TEXT_ARGS(word->text));
         return false;
     }

@@ -46,6 +46,22 @@ static struct upstream *upstream_new(struct compiler *compiler, const struct nod
     return upstream;
 }
 
+static bool has_server(const struct node *node)
+{
+    for (const struct node *at = node->children; at != NULL; at = at->next)
+        if (text_is_equal(at->name.text, TEXT("server")))
+            return true;
+    return false;
+}
+
+static bool has_primary(const struct upstream *upstream)
+{
+    for (unsigned i = 0; i < upstream->server_count; i++)
+        if (!upstream->servers[i].is_backup)
+            return true;
+    return false;
+}
+
 static void apply_upstream(struct compiler *compiler, const struct node *node, void *field)
 {
     struct upstream *upstream = upstream_new(compiler, node);
@@ -64,8 +80,12 @@ static void apply_upstream(struct compiler *compiler, const struct node *node, v
     level.upstream = upstream;
     block_compile(compiler, node->children);
     level_leave(compiler);
-    if (upstream->server_count == 0 && node->children == NULL)
+    if (!has_server(node))
         complain(compiler, &node->name, "no servers are inside upstream");
+    else if (upstream->server_count > 0 && !has_primary(upstream))
+        complain(compiler, &node->name, "no servers in upstream \"%.*s\"",
+                 TEXT_ARGS(upstream->name))
+            ->hint = TEXT("all of them are backups");
     upstream_register(compiler, upstream);
 }
 
@@ -79,9 +99,10 @@ static bool parse_host(struct compiler *compiler, const struct word *word, struc
 
     if (text_find(address, '/') < address.len || uri_host_parse(address, &host, &port) < 0
         || host.len == 0) {
-        bool has_bad_port = text_find(address, ':') < address.len
-                            && text_find_last(address, ':') == text_find(address, ':');
-        complain(compiler, word, "invalid %s in upstream \"%.*s\"", has_bad_port ? "port" : "host",
+        bool has_bad_port = text_find(address, ':') < address.len && address.ptr[0] != '['
+                            && text_find(address, '/') == address.len;
+        complain(compiler, word, "%s in upstream \"%.*s\"",
+                 has_bad_port ? "invalid port" : address.len == 0 ? "no host" : "invalid host",
                  TEXT_ARGS(address));
         return false;
     }
@@ -138,10 +159,9 @@ static bool fail_timeout_after(struct text text, uint32_t *field)
 {
     uint64_t seconds;
 
-    if (value_sec(text_from_offset(text, sizeof("fail_timeout=") - 1), &seconds) < 0
-        || seconds > UINT32_MAX / 1000)
+    if (value_sec(text_from_offset(text, sizeof("fail_timeout=") - 1), &seconds) < 0)
         return false;
-    *field = (uint32_t)seconds * 1000;
+    *field = seconds > UINT32_MAX / 1000 ? UINT32_MAX : (uint32_t)seconds * 1000;
     return true;
 }
 
@@ -244,7 +264,7 @@ static const struct directive rows[] = {
       "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] [backup] "
       "[down]",
       "", "A server of the group. A name is resolved at start, and tried again when it fails." },
-    { "least_conn", IN_UPSTREAM, 0, 0, 0, apply_least_conn, FIELD_UPSTREAM(method), "", "",
+    { "least_conn", IN_UPSTREAM, 0, 0, IS_LIST, apply_least_conn, FIELD_UPSTREAM(method), "", "",
       "The server with the fewest requests per weight is next." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
       "32", "Idle connections that each loop keeps to the group; 0: none." },

@@ -31,15 +31,23 @@ static void validate_buffers(struct compiler *compiler)
     struct proxy_policy *policy = &level->location->proxy;
     uint64_t             largest;
     const char          *fault;
+    bool                 is_own;
 
     if (level->busy_place.file == NULL)
         return;
+    is_own = level->outer == NULL || level->outer->busy_place.file != level->busy_place.file
+             || level->outer->busy_place.line != level->busy_place.line
+             || level->outer->busy_place.column != level->busy_place.column;
     largest = policy->buffer_size > policy->buffers_size ? policy->buffer_size
                                                          : policy->buffers_size;
     policy->busy_size = level->busy_size > 0 ? level->busy_size : 2 * largest;
+    /* The http level alone needs not fit: servers may add what is missing. */
+    if (level->where == IN_HTTP || (level->where == IN_LOCATION && !is_own))
+        return;
     fault = buffers_fault(policy);
-    if (fault != NULL)
+    if (fault != NULL && !compiler->has_buffers_fault)
         complain(compiler, &level->busy_place, "%s", fault);
+    compiler->has_buffers_fault = compiler->has_buffers_fault || (fault != NULL && !is_own);
 }
 
 static void validate_redirect(struct compiler *compiler)
@@ -66,6 +74,19 @@ void validate_level(struct compiler *compiler)
 
 /* ---- names of servers ---- */
 
+/* ".x" is "x" and "*.x". */
+static bool name_claim(struct compiler *compiler, struct map *owners, struct text name,
+                       const struct server *server)
+{
+    struct text star;
+
+    if (!text_has_prefix(name, TEXT(".")))
+        return map_add(owners, name, (void *)server);
+    star = arena_format(compiler->arena, "*%.*s", TEXT_ARGS(name));
+    return map_add(owners, text_from_offset(name, 1), (void *)server)
+           & map_add(owners, star, (void *)server);
+}
+
 static void validate_names(struct compiler *compiler, const struct listen *listen,
                            const struct server *server, struct map *owners)
 {
@@ -74,7 +95,7 @@ static void validate_names(struct compiler *compiler, const struct listen *liste
     for (const struct server_name *name = server->names; name != NULL; name = name->next) {
         struct diagnosis *diagnosis;
 
-        if (name->regex != NULL || map_add(owners, name->name, (void *)server))
+        if (name->regex != NULL || name_claim(compiler, owners, name->name, server))
             continue;
         diagnosis = warn(compiler, NULL, "conflicting server name \"%.*s\" on %s, ignored",
                          TEXT_ARGS(name->name), address_string(&listen->address, address));

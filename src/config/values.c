@@ -137,6 +137,20 @@ int value_sec(struct text text, uint64_t *ret_seconds)
     return 0;
 }
 
+bool value_is_host_pattern(struct text name)
+{
+    struct text middle = name;
+
+    if (text_find_text(name, TEXT("..")) < name.len)
+        return false;
+    if (text_has_prefix(middle, TEXT("*.")))
+        middle = text_from_offset(middle, 2);
+    else if (text_has_suffix(middle, TEXT(".*")))
+        middle.len -= 2;
+    return text_find(middle, '*') == middle.len && (middle.len > 0 || name.len == 0)
+           && !text_is_equal(name, TEXT("."));
+}
+
 bool text_has_variables(struct text text)
 {
     return text_find(text, '$') < text.len;
@@ -156,6 +170,11 @@ struct text text_lower(struct arena *arena, struct text text)
 void complain_value(struct compiler *compiler, const struct word *word)
 {
     complain(compiler, word, "\"%s\" directive invalid value", compiler->row->name);
+}
+
+void complain_number(struct compiler *compiler, const struct word *word)
+{
+    complain(compiler, word, "\"%s\" directive invalid number", compiler->row->name);
 }
 
 void complain_parameter(struct compiler *compiler, const struct word *word)
@@ -357,12 +376,23 @@ void apply_buffer32(struct compiler *compiler, const struct node *node, void *fi
     *(uint32_t *)field = (uint32_t)bytes;
 }
 
+void apply_size32(struct compiler *compiler, const struct node *node, void *field)
+{
+    uint64_t bytes;
+
+    if (value_size(node->args[0].text, &bytes) < 0 || bytes > BUFFER_MOST) {
+        complain_value(compiler, &node->args[0]);
+        return;
+    }
+    *(uint32_t *)field = (uint32_t)bytes;
+}
+
 void apply_number(struct compiler *compiler, const struct node *node, void *field)
 {
     uint64_t number;
 
     if (value_number(node->args[0].text, INT32_MAX, &number) < 0) {
-        complain(compiler, &node->args[0], "invalid number");
+        complain_number(compiler, &node->args[0]);
         return;
     }
     *(uint32_t *)field = (uint32_t)number;

@@ -18,6 +18,9 @@ int value_msec(struct text text, uint32_t *ret_ms) WARN_UNUSED;
 int value_sec(struct text text, uint64_t *ret_seconds) WARN_UNUSED;
 int value_number(struct text text, uint64_t most, uint64_t *ret_number) WARN_UNUSED;
 
+/* "x", "*.x", ".x" or "x.*". */
+bool value_is_host_pattern(struct text name);
+
 /* ---- with complaints ---- */
 
 /* Never NULL: after a complaint it is a template of nothing. */
@@ -35,6 +38,7 @@ bool word_path(struct compiler *compiler, const struct word *word, struct text *
 bool word_is_field_name(struct compiler *compiler, const struct word *word);
 bool word_flag(struct compiler *compiler, const struct word *word, bool *ret_flag);
 void complain_value(struct compiler *compiler, const struct word *word);   /* "x" directive invalid value */
+void complain_number(struct compiler *compiler, const struct word *word);
 void complain_parameter(struct compiler *compiler, const struct word *word);
 
 struct choice {
@@ -57,6 +61,7 @@ void apply_msec(struct compiler *compiler, const struct node *node, void *field)
 void apply_size(struct compiler *compiler, const struct node *node, void *field);      /* uint64_t */
 void apply_buffer(struct compiler *compiler, const struct node *node, void *field);    /* uint64_t, > 0, bounded */
 void apply_buffer32(struct compiler *compiler, const struct node *node, void *field);  /* uint32_t, > 0, bounded */
+void apply_size32(struct compiler *compiler, const struct node *node, void *field);    /* uint32_t, bounded */
 void apply_number(struct compiler *compiler, const struct node *node, void *field);    /* uint32_t */
 void apply_text(struct compiler *compiler, const struct node *node, void *field);      /* struct text */
 void apply_path(struct compiler *compiler, const struct node *node, void *field);      /* struct text */
