@@ -20,7 +20,7 @@ static bool is_stderr(struct text path)
 }
 
 /* A pipe without a reader must not hold us up: O_NONBLOCK means nothing to a plain file. */
-static int file_open(struct text path)
+static int file_open(struct text path, struct text prefix)
 {
     char name[PATH_BYTES];
     int  fd;
@@ -32,16 +32,19 @@ static int file_open(struct text path)
             return -ENAMETOOLONG;
         (void)snprintf(name, sizeof(name), "%.*s", TEXT_ARGS(path));
         fd = open(name, LOG_FLAGS, 0644);
-        /* A fresh machine has no directory for our logs yet; that should not stop a first start. */
-        if (fd < 0 && errno == ENOENT && directory_make_for(path, 0755) == 0)
+        /* A fresh machine has no "logs" for us yet, which should not stop a first start; a missing
+         * place elsewhere is more likely a mistake. */
+        if (fd < 0 && errno == ENOENT && text_has_prefix(path, prefix) &&
+            directory_make_for(path, 0755) == 0)
             fd = open(name, LOG_FLAGS, 0644);
     }
     return fd < 0 ? -errno : fd;
 }
 
-static int file_open_reported(struct text path, const struct report *report)
+static int file_open_reported(struct text path, const struct bundle *bundle,
+                              const struct report *report)
 {
-    int fd = file_open(path);
+    int fd = file_open(path, bundle->options.prefix);
 
     if (fd < 0)
         report_line(report, LOG_EMERG, "open() \"%.*s\" failed %s", TEXT_ARGS(path),
@@ -54,7 +57,7 @@ int log_files_open(const struct site *site, const struct report *report, struct 
     int error = 0;
 
     for (const struct log_file *file = site->log_files; file != NULL; file = file->next) {
-        int fd = file_open_reported(file->path, report);
+        int fd = file_open_reported(file->path, bundle, report);
 
         if (fd < 0)
             error = fd;
@@ -91,8 +94,10 @@ void log_files_reopen(const struct site *site, const struct report *report, stru
 
     for (const struct log_file *file = site->log_files; file != NULL; file = file->next, place++) {
         struct bundle_fd *held = log_find(bundle, file->path);
-        int               fd = held == NULL ? -ENOENT : file_open_reported(file->path, report);
+        int               fd = -ENOENT;
 
+        if (held != NULL)
+            fd = file_open_reported(file->path, bundle, report);
         if (fd < 0)
             continue;
         /* The number stays, so that the supervisor's own log follows too. */
