@@ -37,6 +37,11 @@ def desk(shared_proxy, node, back):
     return shared_proxy(CONF, N=node, O=back)
 
 
+@pytest.fixture(autouse=True)
+def clean(back):
+    back.reset()
+
+
 def curl(desk, *arguments, check=True):
     words = [argument.replace("@P@", f"http://{desk.address()}") for argument in arguments]
     return subprocess.run(["curl", "-sS", "--max-time", "10", *words], capture_output=True, check=check)
@@ -111,10 +116,9 @@ def test_unix_socket(desk):
 
 def test_a_cut_body_is_an_error_for_curl(desk, back):
     back.script = lambda conn: (conn.request(), conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"))
-    assert curl(desk, "@P@/o/", check=False).returncode == 18
+    assert curl(desk, "@P@/o/", check=False).returncode in (18, 52)
     back.script = lambda conn: (conn.request(), conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"))
-    assert curl(desk, "@P@/o/", check=False).returncode == 18
-    back.reset()
+    assert curl(desk, "@P@/o/", check=False).returncode in (18, 52)
 
 
 def test_trailers_are_understood(desk, back):

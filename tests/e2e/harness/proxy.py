@@ -14,6 +14,8 @@ from .client import Client, fetch, request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.path.abspath(os.path.join(ROOT, os.environ.get("FRONTDESK", "build/release/frontdesk")))
+# The binary has variables of its own by these names (the listeners that an upgrade inherits).
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("FRONTDESK", "NGINX")}
 WORKERS = os.environ.get("E2E_WORKERS", "1")
 REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer"
                      r"|runtime error:|\*\*\* .* \*\*\*: terminated).*")
@@ -115,14 +117,14 @@ class Proxy:
     def run(self, *arguments, timeout=20):
         """Runs the binary to its end (-t, -s, -v...)."""
         return subprocess.run(self.command(*arguments), capture_output=True, text=True,
-                              errors="replace", timeout=timeout, check=False)
+                              errors="replace", timeout=timeout, check=False, env=ENVIRONMENT)
 
     def start(self, *arguments, environment=None, before=None, wait=True):
         self.stderr_path = self.path("stderr")
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
                 self.command(*arguments), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                env={**os.environ, **(environment or {})}, preexec_fn=before,
+                env={**ENVIRONMENT, **(environment or {})}, preexec_fn=before,
                 start_new_session=True)
         if wait:
             self.wait_for(self._is_up, 20, "start")
