@@ -345,9 +345,14 @@ static bool is_tried(const struct pick_ask *ask, const struct peer *peer)
     return false;
 }
 
+static unsigned fails_of(const struct peer *peer)
+{
+    return atomic_load_explicit(&peer->fails, memory_order_relaxed);
+}
+
 static bool is_failed(const struct peer *peer, int64_t now_ms)
 {
-    return peer->max_fails > 0 && peer->fails >= peer->max_fails &&
+    return peer->max_fails > 0 && fails_of(peer) >= peer->max_fails &&
            now_ms - peer->checked_ms <= peer->fail_timeout_ms;
 }
 
@@ -452,16 +457,16 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
 static bool note_failure(struct peer *peer)
 {
     int64_t now_ms = clock_mono_ms();
-    bool    was_failed = peer->max_fails > 0 && peer->fails >= peer->max_fails;
+    bool    was_failed = peer->max_fails > 0 && fails_of(peer) >= peer->max_fails;
 
-    peer->fails++;
+    atomic_fetch_add_explicit(&peer->fails, 1, memory_order_relaxed);
     peer->failed_ms = peer->checked_ms = now_ms;
     if (peer->max_fails > 0) {
         peer->effective_weight -= (int)(peer->weight / peer->max_fails);
         if (peer->effective_weight < 0)
             peer->effective_weight = 0;
     }
-    return !was_failed && peer->max_fails > 0 && peer->fails >= peer->max_fails;
+    return !was_failed && peer->max_fails > 0 && fails_of(peer) >= peer->max_fails;
 }
 
 void group_done(struct peer **peer, bool is_failure, bool *ret_is_now_down)
@@ -471,12 +476,12 @@ void group_done(struct peer **peer, bool is_failure, bool *ret_is_now_down)
 
     *ret_is_now_down = false;
     atomic_fetch_sub_explicit(&done->in_flight, 1, memory_order_relaxed);
-    if (is_failure || done->fails > 0) {
+    if (is_failure || fails_of(done) > 0) {
         pthread_mutex_lock(&group->lock);
         if (is_failure)
             *ret_is_now_down = note_failure(done);
         else if (done->failed_ms < done->checked_ms)
-            done->fails = 0;   /* nginx's rule: a success after the period has begun anew */
+            atomic_store_explicit(&done->fails, 0, memory_order_relaxed);   /* nginx's rule: a success after the period has begun anew */
         pthread_mutex_unlock(&group->lock);
     }
     peer_unref(peer);

@@ -24,12 +24,12 @@ struct peer {
     struct text     name;                /* "127.0.0.1:3000": $upstream_addr, logs; owned */
     atomic_uint     refs;
     atomic_uint     in_flight;           /* exchanges, on all loops */
+    atomic_uint     fails;               /* in a row; written under the group's lock */
     /* below: under the group's lock */
     unsigned        weight, max_conns, max_fails;
     uint32_t        fail_timeout_ms;
     bool            is_backup, is_down;
     int             effective_weight, current_weight;   /* smooth weighted round robin */
-    unsigned        fails;
     int64_t         failed_ms, checked_ms;              /* clock_mono_ms(); 0: never */
     /* per loop, by loop_number(): idle connections, newest first */
     struct link     idle[LOOPS_MOST];
