@@ -353,7 +353,7 @@ static void conn_read(struct conn *conn)
         return;
     for (int reads = 0; conn->is_readable && !protocol->is_paused && !protocol->is_closing; reads++) {
         if (reads == READS_PER_RUN) {
-            task_wake(&conn->task, WAKE_READABLE);
+            task_wake_last(&conn->task, WAKE_READABLE);
             return;
         }
         if (!read_step(conn))

@@ -20,8 +20,8 @@
 
 enum {
     EVENTS_PER_POLL = 512,
-    TASKS_PER_ARRIVAL = 1024, /* what one wake may set off before others get their turn */
-    ARRIVALS_PER_TURN = 4096, /* then the poller is looked at again */
+    TASKS_PER_ARRIVAL = 64,   /* what one wake may set off before others get their turn */
+    ARRIVALS_PER_TURN = 1024, /* then the poller is looked at again */
     FLUSH_BYTES = 64 * 1024,  /* read since the last flush: write before they leave the cache */
     ROUNDS_PER_TURN = 8,      /* of tasks and flushes, while flushing wakes more tasks */
     LOCALS_MOST = 8
@@ -248,8 +248,11 @@ static void loop_turn(struct loop *loop)
     poller_wait(loop);                        /* readiness -> tasks woken */
     letters_open(loop);                       /* threads   -> tasks woken */
     timers_fire(&loop->timers, loop_now_ms(loop));
-    for (int round = 0; round < ROUNDS_PER_TURN && !task_queue_is_empty(queue); round++)
+    for (int round = 0; round < ROUNDS_PER_TURN; round++) {
         tasks_run(loop, queue);               /* conns read and decode, exchanges take steps */
+        if (task_queue_is_empty(queue))
+            break;
+    }
     loop->has_more = !task_queue_is_empty(queue);
     corpses_bury(loop);                       /* the only place where live objects are freed */
     pins_note_quiet(loop);                    /* retired configurations may go */

@@ -71,6 +71,15 @@ void task_wake(struct task *task, unsigned wakes)
     list_add(queue.is_running ? &queue.woken : &queue.arrived, task);
 }
 
+void task_wake_last(struct task *task, unsigned wakes)
+{
+    task->wakes |= wakes;
+    if (task->is_queued)
+        return;
+    task->is_queued = true;
+    list_add(&queue.arrived, task);
+}
+
 void task_cancel(struct task *task)
 {
     task->wakes = 0;
@@ -90,18 +99,32 @@ static void task_run(struct task *task)
     task->run(task, wakes);
 }
 
+/* Behind what has arrived: one that wakes itself for ever takes its turn like the others. */
+static void woken_wait(struct task_queue *self)
+{
+    if (self->woken.first == NULL)
+        return;
+    if (self->arrived.last != NULL)
+        self->arrived.last->next = self->woken.first;
+    else
+        self->arrived.first = self->woken.first;
+    self->arrived.last = self->woken.last;
+    self->woken = (struct task_list){ .first = NULL };
+}
+
 bool task_queue_is_empty(const struct task_queue *self)
 {
-    return self->arrived.first == NULL && self->woken.first == NULL;
+    return self->arrived.first == NULL;
 }
 
 bool task_queue_run(struct task_queue *self, unsigned budget)
 {
     self->is_running = true;
-    if (self->woken.first == NULL && self->arrived.first != NULL)
+    if (self->arrived.first != NULL)
         task_run(list_take(&self->arrived));
     while (self->woken.first != NULL && budget-- > 0)
         task_run(list_take(&self->woken));
+    woken_wait(self);
     self->is_running = false;
     return !task_queue_is_empty(self);
 }

@@ -19,7 +19,8 @@ struct task_queue {
 
 struct task_queue *task_queue_self(void);
 bool task_queue_is_empty(const struct task_queue *queue);
-/* Runs one arrival and all that it wakes, at most `budget` tasks; true: some are left. */
+/* Runs one arrival and what it wakes, at most `budget` tasks more; what is left then waits behind
+ * the other arrivals. True: some are left. */
 bool task_queue_run(struct task_queue *queue, unsigned budget);
 
 #endif
