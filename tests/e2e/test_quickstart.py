@@ -166,11 +166,22 @@ def test_curl(desk):
     assert b'"method":"POST"' in done.stdout
 
 
-def test_a_websocket_upgrade_is_not_passed_without_being_asked_for(desk):
-    """nginx drops Upgrade unless the configuration passes it; so do we."""
-    seen = desk.get("/ws", host="mysite.com", fields={
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "x"}).json
+UPGRADE = {"Connection": "Upgrade", "Sec-WebSocket-Key": "x"}
+
+
+def test_upgrades_are_not_passed_without_being_asked_for(desk):
+    seen = desk.get("/ws", host="mysite.com", fields={"Upgrade": "h2c", **UPGRADE}).json
     assert "upgrade" not in seen["headers"]
+
+
+@pytest.mark.ours
+def test_websockets_work_without_being_asked_for(desk):
+    """What nginx needs four lines of configuration for."""
+    with desk.connect() as client:
+        client.send(request("GET", "/ws", host="mysite.com", fields={"Upgrade": "websocket", **UPGRADE}))
+        assert client.response().status == 101
+        client.send("ping")
+        assert client.take(4) == b"ping"
 
 
 def test_a_file_with_an_http_block_works_too(shared_proxy, node):
