@@ -21,7 +21,6 @@ static void *runner_run(void *argument)
     (void)pthread_setname_np(pthread_self(), name);
     runner->front = front_new(runner->loop, runner->runners->connections_most);
     loop_run(runner->loop);
-    front_free(&runner->front);
     return NULL;
 }
 

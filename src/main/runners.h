@@ -16,7 +16,7 @@ struct runners;
 struct runner {
     struct runners *runners;
     struct loop    *loop;
-    struct front   *front;               /* made and freed on the loop's thread */
+    struct front   *front;               /* made on the loop's thread; stays until the exit */
     pthread_t       thread;
     bool            is_started;
     bool            is_drained;          /* said so */
