@@ -18,7 +18,8 @@ enum {
     KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
     KEEP_ROOM = 512,            /* room that is worth a read */
     LINGER_BYTES = 256 * 1024,  /* what a lingering conn swallows at most per run */
-    LINGER_MS = 5000            /* between two reads, and 30 s in all */
+    LINGER_MS = 5000,           /* between two reads */
+    LINGER_MOST_MS = 30000      /* in all */
 };
 
 static struct pool pool = POOL("conn", struct conn, 1024);
@@ -31,6 +32,7 @@ static void conn_read(struct conn *conn);
 static void conn_expire(struct conn *conn);
 static void conn_settle(struct conn *conn);
 static void linger_begin(struct conn *conn);
+static void linger_renew(struct conn *conn);
 static void linger_read(struct conn *conn);
 
 static struct conn *conn_make(struct loop *loop, int fd, struct protocol *protocol,
@@ -320,7 +322,8 @@ static ssize_t splice_in(struct conn *conn)
 static void note_read(struct conn *conn, ssize_t n)
 {
     conn->bytes_in += (uint64_t)n;
-    if (conn->wait == CONN_WAIT_BODY)
+    /* A request that is answered within the turn leaves the wait as it was, but idle it was not. */
+    if (conn->wait == CONN_WAIT_BODY || conn->wait == CONN_WAIT_IDLE)
         conn->since_ms = loop_now_ms(conn->loop);
 }
 
@@ -397,8 +400,10 @@ static bool splice_out(struct conn *conn)
 
     if (protocol->ops->splice_out != NULL)
         pipe = protocol->ops->splice_out(protocol);
-    if (pipe == NULL)
+    if (pipe == NULL) {
+        conn->is_blocked = false;   /* what was in the way is gone */
         return false;
+    }
     n = lane_give(pipe->lane, conn->transport.fd, LANE_BYTES, 0);
     if (n == -EAGAIN) {
         write_blocked(conn);
@@ -514,8 +519,17 @@ static void linger_begin(struct conn *conn)
     slice_unref(conn->pending);
     conn->pending = SLICE_NONE;
     conn->is_readable = true;
-    timer_set(loop_timers(conn->loop), &conn->timer, loop_now_ms(conn->loop) + LINGER_MS);
+    conn->since_ms = loop_now_ms(conn->loop);
+    linger_renew(conn);
     task_wake(&conn->task, WAKE_READABLE);
+}
+
+static void linger_renew(struct conn *conn)
+{
+    int64_t renewed_ms = loop_now_ms(conn->loop) + LINGER_MS;
+    int64_t last_ms = conn->since_ms + LINGER_MOST_MS;
+
+    timer_set(loop_timers(conn->loop), &conn->timer, renewed_ms < last_ms ? renewed_ms : last_ms);
 }
 
 static void linger_read(struct conn *conn)
@@ -534,7 +548,10 @@ static void linger_read(struct conn *conn)
             return;
         }
         swallowed += (uint32_t)n;
+        linger_renew(conn);
     }
+    if (conn->is_readable)
+        task_wake_last(&conn->task, WAKE_READABLE);
 }
 
 bool conn_is_quiet(struct conn *conn)
