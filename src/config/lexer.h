@@ -31,6 +31,7 @@ struct lexer {
     size_t                    at;
     unsigned                  line;
     size_t                    line_start;   /* offset of the line's first byte */
+    bool                      has_ended;  /* the reader has met the end: complaints once */
     unsigned                  open_quote_line;   /* the text ended within it; 0: no */
 };
 

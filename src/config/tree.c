@@ -235,7 +235,7 @@ static void end_of_text(struct tree_reader *reader, const struct lexer *lexer,
             diagnosis->hint = arena_format(reader->diagnoses->arena,
                                            "the quote of line %u is not closed",
                                            lexer->open_quote_line);
-    } else if (opening != NULL) {
+    } else if (opening != NULL && !lexer->has_ended) {
         diagnosis = word_complain(reader->diagnoses, LOG_EMERG, place,
                                   "unexpected end of file, expecting \"}\"");
         diagnosis->hint = arena_format(reader->diagnoses->arena,
@@ -279,6 +279,7 @@ static void read_block(struct tree_reader *reader, struct lexer *lexer, struct n
             break;
         case TOKEN_END:
             end_of_text(reader, lexer, &word, &words, opening);
+            lexer->has_ended = true;
             return;
         case TOKEN_BAD:
             words_add(reader, &words, &word);

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+/* A row per field; a level prints what differs from the level that it stands in, and a server what
+ * differs from the plain configuration. Lists print one line per entry. */
+#include "dump.h"
+
+#include <stddef.h>
+
+#include "base/writer.h"
+
+enum kind { KIND_BOOL = 0, KIND_U32, KIND_U64, KIND_TEXT, KIND_TEMPLATE, KIND_ENUM, KIND_INT };
+
+struct row {
+    const char *name;
+    enum kind   kind;
+    size_t      offset;
+};
+
+#define LOCATION(name, kind) { #name, kind, offsetof(struct location, name) }
+#define PROXY(name, kind) { "proxy." #name, kind, offsetof(struct location, proxy.name) }
+#define SERVER(name, kind) { #name, kind, offsetof(struct server, name) }
+#define CORE(name, kind) { #name, kind, offsetof(struct core, name) }
+#define UPSTREAM(name, kind) { #name, kind, offsetof(struct upstream, name) }
+
+static const struct row location_rows[] = {
+    LOCATION(is_internal, KIND_BOOL), LOCATION(body_max, KIND_U64), LOCATION(body_buffer, KIND_U32),
+    LOCATION(body_timeout_ms, KIND_U32), LOCATION(send_timeout_ms, KIND_U32),
+    LOCATION(limit_rate, KIND_TEMPLATE), LOCATION(limit_rate_after, KIND_TEMPLATE),
+    LOCATION(keepalive_timeout_ms, KIND_U32), LOCATION(keepalive_header_s, KIND_U32),
+    LOCATION(keepalive_requests, KIND_U32), LOCATION(keepalive_time_ms, KIND_U32),
+    LOCATION(lingering, KIND_ENUM), LOCATION(lingering_time_ms, KIND_U32),
+    LOCATION(lingering_timeout_ms, KIND_U32), LOCATION(has_nodelay, KIND_BOOL),
+    LOCATION(has_nopush, KIND_BOOL), LOCATION(is_reset_on_timeout, KIND_BOOL),
+    LOCATION(tokens, KIND_ENUM), LOCATION(default_type, KIND_TEXT),
+    LOCATION(is_absolute_redirect, KIND_BOOL), LOCATION(has_port_in_redirect, KIND_BOOL),
+    LOCATION(has_name_in_redirect, KIND_BOOL), LOCATION(has_recursive_error_pages, KIND_BOOL),
+    LOCATION(is_chunking, KIND_BOOL), LOCATION(is_satisfy_any, KIND_BOOL),
+    PROXY(http_version, KIND_U32), PROXY(method, KIND_TEMPLATE), PROXY(body, KIND_TEMPLATE),
+    PROXY(is_passing_headers, KIND_BOOL), PROXY(is_passing_body, KIND_BOOL),
+    PROXY(ignore_headers, KIND_U32), PROXY(is_redirect_default, KIND_BOOL),
+    PROXY(bind, KIND_TEMPLATE), PROXY(is_buffering, KIND_BOOL),
+    PROXY(is_request_buffering, KIND_BOOL), PROXY(is_ignoring_abort, KIND_BOOL),
+    PROXY(is_intercepting_errors, KIND_BOOL), PROXY(has_socket_keepalive, KIND_BOOL),
+    PROXY(connect_timeout_ms, KIND_U32), PROXY(send_timeout_ms, KIND_U32),
+    PROXY(read_timeout_ms, KIND_U32), PROXY(buffer_size, KIND_U64), PROXY(buffers_count, KIND_U32),
+    PROXY(buffers_size, KIND_U64), PROXY(busy_size, KIND_U64), PROXY(limit_rate, KIND_U64),
+    PROXY(next_upstream, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
+};
+static const struct row server_rows[] = {
+    SERVER(head_timeout_ms, KIND_U32), SERVER(head_buffer, KIND_U32), SERVER(large_count, KIND_U32),
+    SERVER(large_size, KIND_U32), SERVER(max_headers, KIND_U32),
+    SERVER(is_ignoring_invalid, KIND_BOOL), SERVER(has_underscores, KIND_BOOL),
+    SERVER(may_merge_slashes, KIND_BOOL),
+};
+static const struct row core_rows[] = {
+    CORE(is_daemon, KIND_BOOL), CORE(has_master, KIND_BOOL), CORE(pid_path, KIND_TEXT),
+    CORE(user, KIND_TEXT), CORE(group, KIND_TEXT), CORE(worker_processes, KIND_U32),
+    CORE(worker_connections, KIND_U32), CORE(nofile, KIND_U64),
+    CORE(shutdown_timeout_ms, KIND_U32), CORE(priority, KIND_INT),
+    CORE(working_directory, KIND_TEXT),
+};
+static const struct row upstream_rows[] = {
+    UPSTREAM(method, KIND_ENUM), UPSTREAM(keepalive, KIND_U32),
+    UPSTREAM(keepalive_requests, KIND_U32), UPSTREAM(keepalive_timeout_ms, KIND_U32),
+    UPSTREAM(keepalive_time_ms, KIND_U32),
+};
+static const struct upstream plain_upstream = {
+    .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60000,
+    .keepalive_time_ms = 3600000,
+};
+
+struct dumper {
+    struct writer        writer;
+    struct arena        *arena;
+    const struct config *plain;
+    unsigned             depth;
+};
+
+/* ---- values ---- */
+
+static void put_template(struct writer *writer, const struct template *template)
+{
+    if (template == NULL)
+        writer_string(writer, "(none)");
+    else
+        writer_format(writer, "\"%.*s\"", TEXT_ARGS(template_source(template)));
+}
+
+static struct text value_of(struct arena *arena, const struct row *row, const void *object)
+{
+    const void   *field = (const char *)object + row->offset;
+    struct writer writer = writer_arena(arena, 32);
+
+    switch (row->kind) {
+    case KIND_BOOL: writer_string(&writer, *(const bool *)field ? "on" : "off"); break;
+    case KIND_INT: writer_format(&writer, "%d", *(const int *)field); break;
+    case KIND_ENUM:
+    case KIND_U32: writer_format(&writer, "%u", *(const uint32_t *)field); break;
+    case KIND_U64: writer_u64(&writer, *(const uint64_t *)field); break;
+    case KIND_TEXT:
+        if (((const struct text *)field)->len > 0)
+            writer_text(&writer, *(const struct text *)field);
+        break;
+    case KIND_TEMPLATE: put_template(&writer, *(const struct template *const *)field); break;
+    }
+    return writer_done(&writer);
+}
+
+static void indent(struct dumper *dumper)
+{
+    for (unsigned i = 0; i < dumper->depth; i++)
+        writer_string(&dumper->writer, "  ");
+}
+
+#define LINE(dumper, ...) \
+    (indent(dumper), writer_format(&(dumper)->writer, __VA_ARGS__), \
+     writer_char(&(dumper)->writer, '\n'))
+
+static void rows_dump(struct dumper *dumper, const struct row *rows, size_t count,
+                      const void *object, const void *plain)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct text value = value_of(dumper->arena, &rows[i], object);
+
+        if (!text_is_equal(value, value_of(dumper->arena, &rows[i], plain)))
+            LINE(dumper, "%s %.*s", rows[i].name, TEXT_ARGS(value));
+    }
+}
+#define ROWS_DUMP(dumper, rows, object, plain) \
+    rows_dump((dumper), (rows), sizeof(rows) / sizeof((rows)[0]), (object), (plain))
+
+static void field_dump(struct dumper *dumper, const char *what, struct text name,
+                       const struct template *value, const char *after)
+{
+    indent(dumper);
+    writer_format(&dumper->writer, "%s %.*s ", what, TEXT_ARGS(name));
+    put_template(&dumper->writer, value);
+    writer_format(&dumper->writer, "%s\n", after);
+}
+
+/* ---- lists of a location ---- */
+
+static void pass_dump(struct dumper *dumper, const struct pass *pass)
+{
+    if (pass == NULL)
+        return;
+    if (pass->url_template != NULL) {
+        field_dump(dumper, "pass", TEXT("to"), pass->url_template, "");
+        return;
+    }
+    LINE(dumper, "pass to %.*s host=%.*s port=%.*s%s%.*s", TEXT_ARGS(pass->upstream->name),
+         TEXT_ARGS(pass->host), TEXT_ARGS(pass->port), pass->has_uri ? " uri=" : "",
+         TEXT_ARGS(pass->uri));
+}
+
+/* True: print the list. One that became empty is told here. */
+static bool list_differs(struct dumper *dumper, const char *what, const void *list,
+                         const void *outer)
+{
+    if (list == NULL && outer != NULL)
+        LINE(dumper, "%s (none)", what);
+    return list != outer;
+}
+
+static void replacements_dump(struct dumper *dumper, const char *what,
+                              const struct replacement *at, const struct replacement *outer)
+{
+    if (!list_differs(dumper, what, at, outer))
+        return;
+    for (; at != NULL; at = at->next) {
+        struct text from = at->regex != NULL ? regex_pattern(at->regex) : template_source(at->from);
+
+        field_dump(dumper, what,
+                   at->regex == NULL ? from : arena_format(dumper->arena, "~ %.*s", TEXT_ARGS(from)),
+                   at->to, "");
+    }
+}
+
+static void names_dump(struct dumper *dumper, const char *what, const struct name_list *at,
+                       const struct name_list *outer)
+{
+    if (!list_differs(dumper, what, at, outer))
+        return;
+    for (; at != NULL; at = at->next)
+        LINE(dumper, "%s %.*s", what, TEXT_ARGS(at->name));
+}
+
+static void proxy_lists_dump(struct dumper *dumper, const struct proxy_policy *proxy,
+                             const struct proxy_policy *outer)
+{
+    if (list_differs(dumper, "set_header", proxy->set_headers, outer->set_headers))
+        for (const struct set_header *at = proxy->set_headers; at != NULL; at = at->next)
+            field_dump(dumper, "set_header", at->name, at->value, "");
+    names_dump(dumper, "hide_header", proxy->hide_headers, outer->hide_headers);
+    names_dump(dumper, "pass_header", proxy->pass_headers, outer->pass_headers);
+    replacements_dump(dumper, "redirect", proxy->redirects, outer->redirects);
+    replacements_dump(dumper, "cookie_domain", proxy->cookie_domains, outer->cookie_domains);
+    replacements_dump(dumper, "cookie_path", proxy->cookie_paths, outer->cookie_paths);
+    if (!list_differs(dumper, "cookie_flags", proxy->cookie_flags, outer->cookie_flags))
+        return;
+    for (const struct cookie_flags *at = proxy->cookie_flags; at != NULL; at = at->next)
+        LINE(dumper, "cookie_flags %.*s %x",
+             TEXT_ARGS(at->regex != NULL ? regex_pattern(at->regex) : template_source(at->name)),
+             at->flags);
+}
+
+static void network_write(struct writer *writer, const struct access_rule *rule)
+{
+    if (rule->is_all || rule->is_unix) {
+        writer_string(writer, rule->is_all ? "all" : "unix:");
+        return;
+    }
+    for (unsigned i = 0; i < rule->family_bytes; i++)
+        writer_format(writer, "%02x", rule->network[i]);
+    writer_format(writer, "/%u", rule->bits);
+}
+
+static void access_dump(struct dumper *dumper, const struct access_rule *at,
+                        const struct access_rule *outer)
+{
+    if (!list_differs(dumper, "access", at, outer))
+        return;
+    for (; at != NULL; at = at->next) {
+        indent(dumper);
+        writer_string(&dumper->writer, at->is_allow ? "allow " : "deny ");
+        network_write(&dumper->writer, at);
+        writer_char(&dumper->writer, '\n');
+    }
+}
+
+static void rewrites_dump(struct dumper *dumper, const struct rewrite *at)
+{
+    for (; at != NULL; at = at->next) {
+        indent(dumper);
+        if (at->kind == REWRITE_SET && at->built_in.len > 0)
+            writer_format(&dumper->writer, "set $%.*s ", TEXT_ARGS(at->built_in));
+        else if (at->kind == REWRITE_SET)
+            writer_format(&dumper->writer, "set slot ");
+        else
+            writer_format(&dumper->writer, "return %u ", at->status);
+        put_template(&dumper->writer, at->value);
+        writer_char(&dumper->writer, '\n');
+    }
+}
+
+static void access_logs_dump(struct dumper *dumper, const struct access_log *at,
+                             const struct access_log *outer)
+{
+    if (!list_differs(dumper, "access_log", at, outer))
+        return;
+    for (; at != NULL; at = at->next) {
+        indent(dumper);
+        writer_format(&dumper->writer, "access_log %.*s %.*s", TEXT_ARGS(at->file->path),
+                      TEXT_ARGS(at->format->name));
+        if (at->buffer_bytes > 0 || at->flush_ms > 0)
+            writer_format(&dumper->writer, " buffer=%u flush=%u", at->buffer_bytes, at->flush_ms);
+        if (at->condition != NULL) {
+            writer_string(&dumper->writer, " if=");
+            put_template(&dumper->writer, at->condition);
+        }
+        writer_char(&dumper->writer, '\n');
+    }
+}
+
+static void error_logs_dump(struct dumper *dumper, const struct error_log *at,
+                            const struct error_log *outer)
+{
+    for (; at != outer && at != NULL; at = at->next)
+        LINE(dumper, "error_log %.*s %s", TEXT_ARGS(at->file->path), log_level_name(at->level));
+}
+
+static void add_headers_dump(struct dumper *dumper, const char *what, const struct add_header *at,
+                             const struct add_header *outer)
+{
+    if (!list_differs(dumper, what, at, outer))
+        return;
+    for (; at != NULL; at = at->next)
+        field_dump(dumper, what, at->name, at->value, at->is_always ? " always" : "");
+}
+
+static void answers_dump(struct dumper *dumper, const struct location *location,
+                         const struct location *outer)
+{
+    add_headers_dump(dumper, "add_header", location->headers, outer->headers);
+    add_headers_dump(dumper, "add_trailer", location->trailers, outer->trailers);
+    if (list_differs(dumper, "error_page", location->error_pages, outer->error_pages))
+        for (const struct error_page *at = location->error_pages; at != NULL; at = at->next)
+            field_dump(dumper, "error_page",
+                       arena_format(dumper->arena, "%u answer=%d", at->status, at->answer),
+                       at->uri, "");
+    if (location->expires.kind != outer->expires.kind
+        || location->expires.seconds != outer->expires.seconds)
+        LINE(dumper, "expires kind=%d seconds=%lld", (int)location->expires.kind,
+             (long long)location->expires.seconds);
+    if (location->types != outer->types && map_count(location->types) != 3)
+        LINE(dumper, "types %zu", map_count(location->types));
+}
+
+/* ---- blocks ---- */
+
+static const char *const kind_names[] = { "prefix", "prefix final", "exact", "regex", "named",
+                                          "server" };
+
+static void level_dump(struct dumper *dumper, const struct location *location,
+                       const struct location *outer);
+
+static void location_dump(struct dumper *dumper, const struct location *location,
+                          const struct location *outer)
+{
+    LINE(dumper, "location %s %.*s", kind_names[location->kind], TEXT_ARGS(location->name));
+    dumper->depth++;
+    level_dump(dumper, location, outer);
+    dumper->depth--;
+}
+
+static void level_dump(struct dumper *dumper, const struct location *location,
+                       const struct location *outer)
+{
+    ROWS_DUMP(dumper, location_rows, location, outer);
+    rewrites_dump(dumper, location->rewrites);
+    access_dump(dumper, location->access_rules, outer->access_rules);
+    pass_dump(dumper, location->proxy.pass);
+    proxy_lists_dump(dumper, &location->proxy, &outer->proxy);
+    answers_dump(dumper, location, outer);
+    access_logs_dump(dumper, location->access_logs, outer->access_logs);
+    error_logs_dump(dumper, location->error_log, outer->error_log);
+    for (const struct location *at = location->children; at != NULL; at = at->next)
+        location_dump(dumper, at, location);
+}
+
+static void server_dump(struct dumper *dumper, const struct server *server)
+{
+    size_t      cursor = 0;
+    struct text name;
+    void       *location;
+
+    LINE(dumper, "server \"%.*s\"", TEXT_ARGS(server->first_name));
+    dumper->depth++;
+    for (const struct server_name *at = server->names; at != NULL; at = at->next)
+        LINE(dumper, "name %s%.*s", at->regex != NULL ? "~ " : "", TEXT_ARGS(at->name));
+    ROWS_DUMP(dumper, server_rows, server, dumper->plain->site.servers);
+    level_dump(dumper, &server->level, &dumper->plain->site.defaults);
+    while (map_next(server->named, &cursor, &name, &location))
+        location_dump(dumper, location, &server->level);
+    dumper->depth--;
+}
+
+static void upstream_dump(struct dumper *dumper, const struct upstream *upstream)
+{
+    LINE(dumper, "upstream %.*s%s", TEXT_ARGS(upstream->name),
+         upstream->is_implicit ? " (implicit)" : "");
+    dumper->depth++;
+    ROWS_DUMP(dumper, upstream_rows, upstream, &plain_upstream);
+    for (unsigned i = 0; i < upstream->server_count; i++) {
+        const struct upstream_server *at = &upstream->servers[i];
+        char                          address[ADDRESS_TEXT_BYTES];
+
+        LINE(dumper, "server %.*s%s%s weight=%u max_conns=%u max_fails=%u fail_timeout=%u%s%s",
+             TEXT_ARGS(at->name), at->has_address ? " = " : " resolve ",
+             at->has_address ? address_string(&at->address, address)
+                             : arena_string(dumper->arena,
+                                            arena_format(dumper->arena, "%.*s:%u",
+                                                         TEXT_ARGS(at->host), at->port)),
+             at->weight, at->max_conns, at->max_fails, at->fail_timeout_ms,
+             at->is_backup ? " backup" : "", at->is_down ? " down" : "");
+    }
+    dumper->depth--;
+}
+
+static void listen_dump(struct dumper *dumper, const struct listen *listen)
+{
+    const struct listen_options *options = &listen->options;
+    char                         address[ADDRESS_TEXT_BYTES];
+
+    indent(dumper);
+    writer_format(&dumper->writer, "listen %s", address_string(&listen->address, address));
+    if (listen->has_options)
+        writer_format(&dumper->writer,
+                      " backlog=%d rcvbuf=%d sndbuf=%d fastopen=%d keepalive=%d:%d:%d:%d%s%s%s",
+                      options->backlog, options->receive_bytes, options->send_bytes,
+                      options->fastopen, options->keepalive, options->keepalive_idle_s,
+                      options->keepalive_interval_s, options->keepalive_count,
+                      options->has_reuseport ? " reuseport" : "",
+                      options->is_deferred ? " deferred" : "",
+                      options->is_ipv6_only_off ? " ipv6only=off" : "");
+    writer_string(&dumper->writer, " ->");
+    for (unsigned i = 0; i < listen->server_count; i++)
+        writer_format(&dumper->writer, " \"%.*s\"", TEXT_ARGS(listen->servers[i]->first_name));
+    writer_char(&dumper->writer, '\n');
+}
+
+struct text dump_config(struct arena *arena, const struct config *config, const struct config *plain)
+{
+    struct dumper dumper = { .writer = writer_arena(arena, 4096), .arena = arena, .plain = plain };
+
+    ROWS_DUMP(&dumper, core_rows, &config->core, &plain->core);
+    for (unsigned i = 0; i < config->core.temp_path_count; i++)
+        LINE(&dumper, "temp_path %.*s", TEXT_ARGS(config->core.temp_paths[i]));
+    for (unsigned i = 0; i < config->core.keep_env_count; i++)
+        LINE(&dumper, "env %.*s", TEXT_ARGS(config->core.keep_env[i]));
+    for (unsigned i = 0; i < config->site.upstream_count; i++)
+        upstream_dump(&dumper, config->site.upstreams[i]);
+    for (const struct listen *at = config->site.listens; at != NULL; at = at->next)
+        listen_dump(&dumper, at);
+    for (const struct server *at = config->site.servers; at != NULL; at = at->next)
+        server_dump(&dumper, at);
+    for (const struct log_file *at = config->site.log_files; at != NULL; at = at->next)
+        LINE(&dumper, "log_file %.*s", TEXT_ARGS(at->path));
+    return writer_done(&dumper.writer);
+}
