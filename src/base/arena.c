@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 
-enum { PAGE_BYTES = 4096, ALIGNMENT = 16, PAGES_KEPT = 512 };
+enum { PAGE_BYTES = 4096, ALIGNMENT = 16, PAGES_KEPT = 256 };
 
 struct page {
     struct page *next;

@@ -12,7 +12,7 @@
 #include "base/must.h"
 #include "base/pool.h"
 
-enum { BLOCKS_KEPT = 64, TALLIES = 64 };
+enum { BLOCKS_KEPT = 16, TALLIES = 64 };
 
 struct standard_block {
     _Alignas(struct block) unsigned char memory[sizeof(struct block) + BLOCK_SIZE];

@@ -17,19 +17,21 @@ static struct head *parse_head(struct h1_codec *h1, struct text bytes, int *rete
     return fault == FAULT_NONE ? head : NULL;
 }
 
-/* 100 answers our own expectation and is dropped; the others wait for the owner one at a time. */
-static void take_interim(struct h1_codec *h1, struct head *head)
+/* 100 answers our own expectation and is dropped; the others wait for the owner one at a time.
+ * False: there are too many. */
+static bool take_interim(struct h1_codec *h1, struct head *head)
 {
     h1->scan = (struct h1_scan){ 0 };
     if (++h1->interims > H1_INTERIM_MOST) {
         h1_fail(h1, FAULT_TOO_MANY_INTERIM);
-        return;
+        return false;
     }
     if (head->status == 100)
-        return;
+        return true;
     h1->stream.rx_interim = head;
     h1_pause(h1);
     h1_wake_owner(h1, WAKE_INTERIM);
+    return true;
 }
 
 static void take_final(struct h1_codec *h1, struct head *head)
@@ -74,9 +76,8 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
     }
     h1->stream.rx_bytes += size;
     if (head->status < 200 && head->status != 101)
-        take_interim(h1, head);
-    else
-        take_final(h1, head);
+        return take_interim(h1, head) ? (ssize_t)size : -1;
+    take_final(h1, head);
     return (ssize_t)size;
 }
 
@@ -148,7 +149,7 @@ static enum conn_wait client_wait(const struct protocol *protocol)
         return CONN_WAIT_NONE;
     if (h1->rx == RX_HEAD && !h1->stream.is_tx_done)
         return CONN_WAIT_NONE;   /* blocked writes have their own deadline */
-    return CONN_WAIT_BODY;
+    return h1->rx == RX_HEAD ? CONN_WAIT_HEAD : CONN_WAIT_BODY;
 }
 
 static void client_expire(struct protocol *protocol, enum conn_wait wait)
@@ -182,7 +183,7 @@ static struct stream *client_open(struct codec *codec)
     h1->is_open = true;
     h1->messages++;
     stream->is_reused = h1->messages > 1;
-    stream->tx_budget = TX_BUDGET_NONE;
+    stream->rx_budget = stream->tx_budget = BUDGET_NONE;
     return stream;
 }
 

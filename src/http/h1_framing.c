@@ -103,6 +103,7 @@ static int frame_length(struct head *head, const struct h1_seen *seen)
     if (!length_parse(fields_value(&head->fields, FIELD_CONTENT_LENGTH), &head->length))
         return FAULT_BAD_LENGTH;
     head->body = BODY_SIZED;
+    head->has_length = true;
     return FAULT_NONE;
 }
 

@@ -39,7 +39,8 @@ struct h1_codec {
     uint8_t          tx;                 /* enum h1_tx */
     uint8_t          empty_lines, interims;
     bool             is_server, is_open /* a stream is held by its owner */, is_lost, is_draining,
-                     must_close, has_sent_continue, has_sent_head;
+                     must_close, has_sent_continue, has_sent_head,
+                     has_more /* another request has come already */;
 
     /* output, in this order: text, chunk frame, body, what ends the chunk */
     struct text      out;

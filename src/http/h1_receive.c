@@ -49,6 +49,8 @@ static void put(struct h1_codec *h1, struct slice bytes, size_t from, size_t len
         h1_fail(h1, FAULT_BODY_TOO_LARGE);
         return;
     }
+    if (stream->rx_budget != BUDGET_NONE)
+        stream->rx_budget -= len;
     pipe_put(stream->rx_body, slice_part(bytes, (uint32_t)from, (uint32_t)len));
 }
 
@@ -63,6 +65,8 @@ static size_t fits(struct h1_codec *h1, size_t len)
         return 0;
     }
     room = pipe_room(stream->rx_body);
+    if (room > stream->rx_budget)
+        room = (size_t)stream->rx_budget;
     if (room == 0)
         h1_pause(h1);
     return room < len ? room : len;

@@ -165,7 +165,7 @@ static size_t take_body(struct h1_codec *h1, size_t len)
     pipe_drop(pipe, n);
     if (h1->tx != TX_RAW)
         h1->tx_left -= n;
-    if (h1->stream.tx_budget != TX_BUDGET_NONE)
+    if (h1->stream.tx_budget != BUDGET_NONE)
         h1->stream.tx_budget -= n;
     return len - n;
 }

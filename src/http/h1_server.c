@@ -28,7 +28,9 @@ static void begin(struct h1_codec *h1)
     h1->is_open = true;
     h1->messages++;
     h1->stream.arena = arena_new();
-    h1->stream.tx_budget = TX_BUDGET_NONE;
+    h1->stream.is_pipelined = h1->has_more;
+    h1->has_more = false;
+    h1->stream.rx_budget = h1->stream.tx_budget = BUDGET_NONE;
 }
 
 /* Reads a head, or a part of one. -1: not worth an answer. */
@@ -61,13 +63,6 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
     return (ssize_t)bytes.len;
 }
 
-static void start_line_of_refused(struct head *head, struct text line)
-{
-    head->method_name = TEXT_NONE;
-    head->target = line;   /* for the log: what could be read of it */
-    head->version = 11;
-}
-
 /* `bytes` is a whole head, or, with a fault, what there is of its first line. */
 static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
 {
@@ -81,8 +76,9 @@ static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
         fault = h1_parse_request(copy, &h1->limits, stream->arena, head);
     } else {
         head_init(head, stream->arena);
-        start_line_of_refused(head, text_part(copy, 0, 256));
+        head->version = 11;
     }
+    head->line = text_part(copy, 0, text_find(copy, '\r'));
     stream->fault = fault;
     h1->codec.host->accept(h1->codec.host, stream);
     if (fault == FAULT_NONE) {
@@ -230,8 +226,9 @@ static void server_send(struct stream *stream)
 {
     struct h1_codec *h1 = h1_of_stream(stream);
     struct head     *head = stream->tx_head;
-    bool             has_body = stream->rx_head->method != METHOD_HEAD &&
-                    status_has_content(head->status);
+    bool             is_head = stream->rx_head->method == METHOD_HEAD;
+    bool             has_body = !is_head && status_has_content(head->status);
+    bool             keeps_length = head->has_length && (is_head || head->status == 304);
     struct writer    writer = writer_arena(stream->arena, 512);
 
     if (h1->is_lost)
@@ -241,8 +238,10 @@ static void server_send(struct stream *stream)
         head->body = BODY_UNTIL_CLOSE;
     if (!may_persist(h1))
         h1->must_close = true;
-    h1_write_response(&writer, head, connection_of(h1, !h1->must_close), !has_body);
-    h1_begin_send(h1, writer_done(&writer), has_body ? head->body : BODY_NONE, head->length);
+    if (!has_body)
+        head->body = BODY_NONE;
+    h1_write_response(&writer, head, connection_of(h1, !h1->must_close), keeps_length);
+    h1_begin_send(h1, writer_done(&writer), head->body, head->length);
 }
 
 static void server_send_interim(struct stream *stream, const struct head *head)
@@ -298,8 +297,9 @@ static void server_release(struct stream *stream)
     stream->started_us = 0;
     if (h1->is_lost)
         return;
-    if (h1->must_close || !is_complete) {
-        h1->codec.protocol.must_linger = may_come_more || h1->conn->pending.len > 0;
+    h1->has_more = h1->conn->pending.len > 0;
+    if (h1->must_close || h1->is_draining || !is_complete) {
+        h1->codec.protocol.must_linger = may_come_more || h1->has_more;
         h1_close(h1);
         return;
     }
@@ -310,6 +310,7 @@ static void server_release(struct stream *stream)
         h1->rx = RX_DRAIN_SIZED;
     }
     h1_resume(h1);
+    task_wake(&h1->conn->task, WAKE_END);   /* arms the next deadline */
 }
 
 static void server_drain(struct codec *codec)

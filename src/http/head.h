@@ -35,6 +35,8 @@ struct head {
     unsigned    version;                 /* 10, 11; 20 for HTTP/2 */
     enum body_kind body;
     uint64_t    length;                  /* of the body, when BODY_SIZED */
+    bool        has_length;              /* length was announced, though no body may follow (HEAD) */
+    struct text line;                    /* the start line as received; also of a refused request */
     bool        may_persist;             /* the sender lets the connection live on */
     bool        expects_continue;
     struct text upgrade;                 /* Upgrade field, if Connection names it; else empty */

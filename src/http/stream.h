@@ -19,7 +19,7 @@ enum { WAKE_HEAD = WAKE_ABOVE, WAKE_INTERIM = WAKE_ABOVE << 1, WAKE_HTTP_ABOVE =
 
 struct stream;
 
-#define TX_BUDGET_NONE UINT64_MAX        /* no pacing */
+#define BUDGET_NONE UINT64_MAX           /* no pacing */
 
 struct stream_ops {
     /* tx_head is set; tx_body may still grow (NULL: none). Sends them. */
@@ -49,12 +49,13 @@ struct stream {
     struct fields           *rx_trailers, *tx_trailers;   /* NULL: none */
     uint64_t                 rx_bytes, tx_bytes;          /* on the wire, framing included */
     uint64_t                 rx_most;                     /* body bytes allowed; 0: no limit */
-    uint64_t                 tx_budget;                   /* body bytes that may go now; pacing */
+    uint64_t                 rx_budget, tx_budget;        /* body bytes that may pass now; pacing */
     int64_t                  started_us;                  /* server: first byte of the request */
     int                      fault;
     bool                     is_tx_done, is_rx_done;
     bool                     is_reused;  /* client side: not the first message on its conn */
     bool                     is_last;    /* set by the owner before send(): then close */
+    bool                     is_pipelined; /* server side: came before its forerunner was answered */
     bool                     has_reply_begun;  /* client side: some byte of the answer has come */
 };
 

@@ -278,6 +278,8 @@ static size_t host_len(struct text authority)
         return close + 1;
     }
     while (i < authority.len && authority.ptr[i] != ':') {
+        if (authority.ptr[i] == '.' && i > 0 && authority.ptr[i - 1] == '.')
+            return 0;   /* an empty label names nothing, and path-like hosts are mischief */
         if (char_is(authority.ptr[i], CHAR_UNRESERVED | CHAR_SUB_DELIM))
             i++;
         else if (authority.ptr[i] == '%' && escape_read(text_from_offset(authority, i)) >= 0)

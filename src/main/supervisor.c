@@ -290,10 +290,12 @@ static void child_is_ready(struct supervisor *supervisor, struct child *child, u
 {
     child->is_ready = true;
     child->unanswered = 0;
-    if (!supervisor->has_served)
-        notify_ready();
+    if (supervisor->phase == PHASE_RUNNING) {
+        if (!supervisor->has_served)
+            notify_ready();
+        daemon_is_up();
+    }
     supervisor->has_served = true;
-    daemon_is_up();
     if (supervisor->pending != NULL && number == supervisor->pending->number)
         pending_promote(supervisor);
 }
@@ -341,14 +343,21 @@ static void give_up_report(const struct supervisor *supervisor)
     report_line(&report, LOG_EMERG, "no worker process comes up, giving up");
 }
 
-static void child_lost(struct supervisor *supervisor, const struct child *child)
+/* A worker that somebody kills before it is ready says nothing about the next one. */
+static bool was_killed(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static void child_lost(struct supervisor *supervisor, const struct child *child, int status)
 {
     if (supervisor->pending != NULL && child->asked == supervisor->pending->number)
         pending_drop(supervisor, "the worker ended");
     if (supervisor->phase != PHASE_RUNNING || supervisor->is_resting)
         return;
     restarts_note(&supervisor->restarts, clock_mono_ms());
-    if (!supervisor->has_served && restarts_are_too_many(&supervisor->restarts)) {
+    if (!supervisor->has_served && !was_killed(status) &&
+        restarts_are_too_many(&supervisor->restarts)) {
         give_up_report(supervisor);
         supervisor->phase = PHASE_STOPPING;
         supervisor->status = 1;
@@ -365,7 +374,7 @@ static void child_ended(struct supervisor *supervisor, struct child *child, int 
     *at = child->next;
     (void)child_report_end(child, status);
     if (!was_leaving)
-        child_lost(supervisor, child);
+        child_lost(supervisor, child, status);
     child_free(&child);
 }
 
@@ -521,11 +530,23 @@ static int begin(struct supervisor *supervisor, const struct report *report)
         }
     }
     main_log_open(&supervisor->good->log, core_of(supervisor), supervisor->good->bundle);
-    error = pid_file_write(core_of(supervisor)->pid_path, getpid());
-    if (error < 0)
-        report_line(report, LOG_EMERG, "open() \"%.*s\" failed %s",
-                    TEXT_ARGS(core_of(supervisor)->pid_path), log_errno(-error).text);
-    return error;
+    return 0;
+}
+
+/* Whoever waits for the pid file finds sockets that listen and a worker. */
+static void first_worker_begin(struct supervisor *supervisor, const struct report *report)
+{
+    struct text path = core_of(supervisor)->pid_path;
+    int         error;
+
+    child_begin(supervisor);
+    error = pid_file_write(path, getpid());
+    if (error == 0)
+        return;
+    report_line(report, LOG_EMERG, "open() \"%.*s\" failed %s", TEXT_ARGS(path),
+                log_errno(-error).text);
+    supervisor->status = 1;
+    stop_begin(supervisor);
 }
 
 static void end(struct supervisor *supervisor)
@@ -550,6 +571,7 @@ int supervisor_run(const struct options *options, const struct report *report)
         title_set_master();
     log_at(LOG_NOTICE, NULL, "frontdesk/" FRONTDESK_VERSION " with %u event loops",
            supervisor.good->loop_count);
+    first_worker_begin(&supervisor, report);
     supervise(&supervisor);
     end(&supervisor);
     generation_free(&supervisor.pending);

@@ -100,6 +100,7 @@ struct head *answer_head_from_peer(struct exchange *x)
     answer->reason = response->reason;
     answer->body = response->body;
     answer->length = response->length;
+    answer->has_length = response->has_length;
     answer->upgrade = response->upgrade;
     add_server_and_date(x, answer, own_fields(&hidden, &fields));
     add_peer_fields(x, answer, &fields, &hidden);
@@ -452,6 +453,7 @@ static void set_local_body(const struct exchange *x, struct head *answer)
         add_field(answer, FIELD_CONTENT_TYPE, type);
     answer->body = x->request->method == METHOD_HEAD ? BODY_NONE : BODY_SIZED;
     answer->length = x->answer_text.len;
+    answer->has_length = true;
 }
 
 /* A challenge belongs to its 401, even when our page replaces the peer's. */

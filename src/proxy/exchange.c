@@ -9,6 +9,7 @@
 #include "proxy/access_log.h"
 #include "proxy/client.h"
 #include "proxy/dynamic.h"
+#include "proxy/forward_head.h"
 #include "proxy/steps.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
@@ -43,6 +44,7 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->request = stream->rx_head;
     x->snapshot = snapshot;
     x->listen = listen;
+    x->refusal = x->noted_fault = stream->fault;
     x->server = listen->servers[0];
     x->location = &x->server->level;
     x->log_scope = (struct log_scope){ .connection = client->serial, .describe = describe };
@@ -71,10 +73,11 @@ static void exchange_run(struct task *task, unsigned wakes)
     struct exchange *x = container_of(task, struct exchange, task);
     enum turn        turn;
 
-    exchange_note(x, wakes);
-    do
+    (void)wakes;   /* level, not edge: each step looks for itself */
+    do {
+        exchange_note(x);
         turn = x->step->run(x);
-    while (turn == TURN_NEXT);
+    } while (turn == TURN_NEXT);
     must(turn != TURN_WAIT || x->step->guard != GUARD_NONE);   /* rule 3 */
     if (turn == TURN_DONE)
         exchange_end(x);
@@ -141,16 +144,13 @@ static void describe(const struct log_scope *scope, struct writer *writer)
     writer_string(writer, ", client: ");
     address_write_ip(writer, &remote);
     writer_format(writer, ", server: %.*s", TEXT_ARGS(x->server->first_name));
-    if (request->method_name.len > 0)
-        writer_format(writer, ", request: \"%.*s %.*s HTTP/%u.%u\"",
-                      TEXT_ARGS(request->method_name), TEXT_ARGS(request->target),
-                      request->version / 10, request->version % 10);
-    else
-        write_quoted(writer, "request", request->target);
+    write_quoted(writer, "request", request->line);
     if (x->last_attempt != NULL && x->location->proxy.pass != NULL)
         writer_format(writer, ", upstream: \"http://%.*s%.*s\"",
-                      TEXT_ARGS(x->last_attempt->address), TEXT_ARGS(request->path));
+                      TEXT_ARGS(x->last_attempt->address),
+                      TEXT_ARGS(forward_target((struct exchange *)x)));
     write_quoted(writer, "host", request->authority);
+    write_quoted(writer, "referrer", fields_value(&request->fields, FIELD_REFERER));
 }
 
 void exchange_log(struct exchange *x, enum log_level level, const char *format, ...)

@@ -99,9 +99,10 @@ struct exchange {
     bool                    is_internal; /* came by error_page: `internal` locations are open */
     unsigned                error_status;    /* that an error_page stands in for */
     int                     error_answer;    /* struct error_page's answer, once has_error_page */
+    int                     refusal;         /* fault of the request's head: answered at once */
     int                     noted_fault;     /* of the client's stream */
     struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
-    int64_t                 pace_started_ms;
+    int64_t                 pace_started_ms, peer_paced_ms;
     int64_t                 name_wait_ms;    /* until when pick waits for a name */
     struct dynamic_ask     *dynamic;         /* resolve's question to the control loop */
     uint64_t                tunnel_moved;

@@ -275,7 +275,8 @@ static struct text default_upgrade(const struct exchange *x)
     const struct head *request = x->request;
 
     if (request->method != METHOD_GET || request->version < 11 ||
-        !text_is_equal_nocase(request->upgrade, TEXT("websocket")))
+        !text_is_equal_nocase(request->upgrade, TEXT("websocket")) ||
+        fields_find_name(&request->fields, TEXT("Sec-WebSocket-Key")) == NULL)
         return TEXT("");
     return request->upgrade;
 }

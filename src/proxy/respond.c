@@ -40,15 +40,23 @@ static enum turn use_error_page(struct exchange *x, const struct error_page *pag
     }
     x->answer_location = uri;
     x->status = page->answer > 0 ? (unsigned)page->answer : 302;
+    x->has_error_page = false;
     return TURN_NEXT;
 }
 
 static void choose_page(struct exchange *x)
 {
-    if (x->answer_text.ptr != NULL || !status_has_content(x->status))
+    if (x->answer_text.ptr != NULL || x->status < 300 || !status_has_content(x->status))
         return;
     x->answer_text = answer_page(x);
     x->answer_type = TEXT("text/html");
+}
+
+/* After these the connection can't be trusted, or has a body on it that nobody wants (nginx's list). */
+static bool ends_connection(unsigned status)
+{
+    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431 ||
+           status == 500 || status == 501 || status == 505;
 }
 
 static bool may_use_error_page(const struct exchange *x)
@@ -60,7 +68,10 @@ static bool may_use_error_page(const struct exchange *x)
 static enum turn close_silently(struct exchange *x)
 {
     x->is_client_gone = true;
-    x->client->ops->reset(x->client, FAULT_CLIENT_GONE);
+    if (x->location->is_reset_on_timeout)
+        conn_close(x->client->conn, LOSS_TIMEOUT);
+    else
+        x->client->ops->reset(x->client, FAULT_CLIENT_GONE);
     return exchange_go(x, &step_finish);
 }
 
@@ -68,8 +79,8 @@ static enum turn run_respond(struct exchange *x)
 {
     const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
 
-    if (x->client->fault != FAULT_NONE)
-        exchange_log(x, LOG_INFO, "%s", fault_row(x->client->fault)->words);
+    if (x->refusal != FAULT_NONE)
+        exchange_log(x, LOG_INFO, "%s", fault_row(x->refusal)->words);
     if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)
         return TURN_NEXT;
     if (x->status == STATUS_CLOSE)
@@ -77,6 +88,8 @@ static enum turn run_respond(struct exchange *x)
     if (x->has_error_page && x->error_answer != 0)
         x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
     choose_page(x);
+    if (x->is_error_answer && ends_connection(x->status))
+        x->client->is_last = true;
     x->answer = answer_head_local(x);
     pipe_done(&x->response_body);
     pipe_init(&x->response_body, (uint32_t)x->answer_text.len + 1);

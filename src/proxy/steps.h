@@ -6,7 +6,7 @@
 #include "proxy/exchange.h"
 
 /* Wakes to facts: is the client gone, did its body fail? May change the step. */
-void exchange_note(struct exchange *x, unsigned wakes);
+void exchange_note(struct exchange *x);
 
 /* Runs the instructions of one level. True: one of them answered (x->status is set). */
 bool rewrite_run(struct exchange *x, const struct rewrite *rewrites);

@@ -33,12 +33,12 @@ static void client_failed(struct exchange *x, int fault)
     exchange_answer(x, (unsigned)row->status);
 }
 
-void exchange_note(struct exchange *x, unsigned wakes)
+void exchange_note(struct exchange *x)
 {
     int fault = x->client->fault;
 
-    if (!(wakes & WAKE_FAULT) || fault == FAULT_NONE || x->noted_fault == fault ||
-        x->step == &step_route || x->is_client_gone)
+    if (fault == FAULT_NONE || x->noted_fault == fault || x->step == &step_route ||
+        x->is_client_gone)
         return;
     x->noted_fault = fault;
     /* A client that has said all it wanted may close its side and still read, or be gone: as nginx,
@@ -163,12 +163,44 @@ static enum turn cut(struct exchange *x, int fault)
     return exchange_go(x, &step_finish);
 }
 
+/* The answer of an error page's location goes out under the status that it stands in for, unless
+ * error_page says otherwise. */
+static void use_status(struct exchange *x)
+{
+    x->status = x->response->status;
+    if (x->has_error_page && x->error_answer != 0) {
+        x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
+        if (x->status != x->response->status)
+            x->response->reason = TEXT_NONE;
+    }
+}
+
+/* proxy_limit_rate: the peer's stream may read so much by now. */
+static void pace_peer(struct exchange *x)
+{
+    enum { PACE_MS = 100 };
+    struct stream *peer = x->peer;
+    uint64_t       due;
+
+    if (x->peer_paced_ms == 0)
+        x->peer_paced_ms = loop_now_ms(x->loop);
+    due = x->location->proxy.limit_rate *
+          (uint64_t)(loop_now_ms(x->loop) - x->peer_paced_ms + PACE_MS) / 1000;
+    if (due > x->response_body.total_in) {
+        peer->rx_budget = due - x->response_body.total_in;
+        task_wake(&peer->task, WAKE_ROOM);
+    }
+    timer_set(loop_timers(x->loop), &x->timer, loop_now_ms(x->loop) + PACE_MS);
+}
+
 static enum turn run_deliver(struct exchange *x)
 {
     struct stream *client = x->client, *peer = x->peer;
 
     if (!x->is_head_sent) {
+        use_status(x);
         x->answer = answer_head_from_peer(x);
+        x->answer->status = x->status;
         x->response_trailers = peer->rx_trailers;
         deliver_begin(x);
     }
@@ -178,8 +210,10 @@ static enum turn run_deliver(struct exchange *x)
     } else if (peer != NULL && peer->fault != FAULT_NONE) {
         return cut(x, peer->fault);
     }
-    if (client->tx_budget != TX_BUDGET_NONE && !client->is_tx_done)
+    if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
         pace(x);
+    if (x->peer != NULL && x->peer->rx_budget != BUDGET_NONE)
+        pace_peer(x);
     if (client->is_tx_done && x->peer == NULL)
         return exchange_go(x, &step_finish);
     /* The client has all of a sized answer although the peer says more: not our client's trouble. */
@@ -194,7 +228,7 @@ static enum turn run_finish(struct exchange *x)
 {
     struct stream *client = x->client;
 
-    if (client->tx_budget != TX_BUDGET_NONE && !client->is_tx_done)
+    if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
         pace(x);
     /* A refused request has a fault too, and its answer must still go out. */
     if (client->is_tx_done || x->is_client_gone || client->conn->is_closed)

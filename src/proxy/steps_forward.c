@@ -88,7 +88,8 @@ static struct connector_ask ask_of(const struct exchange *x, struct address *bin
         .upstream = x->upstream,
         .peer = x->chosen,
         .bind_to = bind.len > 0 && address_parse_ip(bind, 0, bind_to) == 0 ? bind_to : NULL,
-        .timeouts = { .waits_ms = { [CONN_WAIT_BODY] = policy->read_timeout_ms },
+        .timeouts = { .waits_ms = { [CONN_WAIT_HEAD] = policy->read_timeout_ms,
+                                    [CONN_WAIT_BODY] = policy->read_timeout_ms },
                       .send_ms = policy->send_timeout_ms },
         .limits = { .line_bytes = (uint32_t)policy->buffer_size,
                     .field_bytes = (uint32_t)policy->buffer_size,
@@ -149,6 +150,7 @@ static void join(struct exchange *x, struct stream *peer)
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
     x->response_body.may_splice = policy->limit_rate == 0;
+    peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;
     if (body.ptr != NULL) {

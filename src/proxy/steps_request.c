@@ -110,8 +110,8 @@ static enum turn first_route(struct exchange *x)
 {
     struct uri_parts parts = uri_split(x->request->path);
 
-    if (x->client->fault != FAULT_NONE)
-        return exchange_answer(x, (unsigned)fault_row(x->client->fault)->status);
+    if (x->refusal != FAULT_NONE)
+        return exchange_answer(x, (unsigned)fault_row(x->refusal)->status);
     find_host(x);
     x->server = route_server(x->listen, x->host, &x->scope);
     use_location(x, &x->server->level);

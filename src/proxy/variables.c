@@ -331,24 +331,10 @@ static struct text version_text(unsigned version)
 /* The request line as it came. A line that could not be read has no method. */
 static struct text get_request(struct scope *scope, const struct variable *self)
 {
-    struct exchange   *x = exchange_of_scope(scope);
-    const struct head *head = x->request;
-    struct text        version = version_text(head->version);
-    struct writer      writer;
+    struct text line = exchange_of_scope(scope)->request->line;
 
     (void)self;
-    if (head->method_name.len == 0)
-        return TEXT_NONE;
-    size_t size = head->method_name.len + head->target.len + version.len + 2;
-    writer = writer_fixed(arena_bytes(x->arena, size), size);
-    writer_text(&writer, head->method_name);
-    writer_char(&writer, ' ');
-    writer_text(&writer, head->target);
-    if (version.len > 0) {
-        writer_char(&writer, ' ');
-        writer_text(&writer, version);
-    }
-    return writer_done(&writer);
+    return line.len > 0 ? line : TEXT_NONE;
 }
 
 static struct text get_request_method(struct scope *scope, const struct variable *self)
@@ -547,8 +533,8 @@ static struct text get_scheme(struct scope *scope, const struct variable *self)
 /* Pipelining is the codec's own affair: nobody above it can tell. */
 static struct text get_pipe(struct scope *scope, const struct variable *self)
 {
-    (void)scope, (void)self;
-    return TEXT(".");
+    (void)self;
+    return exchange_of_scope(scope)->client->is_pipelined ? TEXT("p") : TEXT(".");
 }
 
 static struct text get_server_name(struct scope *scope, const struct variable *self)
