@@ -4,6 +4,7 @@ JOBS   ?= $(shell nproc)
 FUZZ   ?= all
 TIME   ?= 60
 PYTHON := /usr/bin/python3
+MAKEFLAGS += --no-print-directory
 
 define configure_and_build # preset, target
 	@cmake --preset $(1) >/dev/null

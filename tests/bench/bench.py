@@ -7,7 +7,8 @@ second. The figure is the CPU time of the proxy's whole process tree per request
 scheduler's own count), and its ratio to nginx's in the same round: on a shared machine absolute
 figures drift, ratios of neighbours in time hold. Runs in a network namespace of its own as root.
 
-Usage: bench.py [--docs] [--only get64,body1m] [--rounds 5] [--seconds 3] [--proxies nginx,haproxy]"""
+Usage: bench.py [--docs] [--only get64,body1m] [--rounds 5] [--seconds 3] 
+                [--proxies nginx,haproxy,frontdesk,before=/another/frontdesk]"""
 import argparse
 import os
 import re
@@ -28,6 +29,7 @@ PROXY_CORE, LOAD_CORE = 0, min(1, os.cpu_count() - 1)
 ORIGIN_PORT, FIRST_PORT = 19900, 19910
 IDLE_CONNS = 10000
 REFERENCE = "nginx"
+OTHER_BINARIES = {}                      # label: path, for `--proxies label=path`
 
 # name: (title, kind, listener, arguments)
 SCENARIOS = {
@@ -140,6 +142,8 @@ class Proxy:
 
 
 def binary_of(name):
+    if name in OTHER_BINARIES:
+        return OTHER_BINARIES[name]
     if name == "frontdesk":
         return os.path.join(ROOT, "build", "release", "frontdesk")
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
@@ -321,7 +325,8 @@ def main():
     wanted = IDLE_CONNS * 2 + 2000
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard >= 0 else wanted, hard))
-    names = options.proxies.split(",")
+    OTHER_BINARIES.update(name.split("=", 1) for name in options.proxies.split(",") if "=" in name)
+    names = [name.partition("=")[0] for name in options.proxies.split(",")]
     with tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as directory:
         os.chmod(directory, 0o755)
         proxies = [Proxy(name, i, directory) for i, name in enumerate(names)]
