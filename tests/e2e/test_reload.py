@@ -46,6 +46,14 @@ def test_a_broken_file_changes_nothing(proxy, broken):
     until(desk, "two")
 
 
+def test_an_empty_file_changes_nothing(proxy):
+    """What an editor or a deployment leaves for a moment: no configuration is no configuration."""
+    desk = proxy(ONE)
+    desk.reload(conf="")
+    desk.wait_error(r"\[emerg\]")
+    assert desk.get().text == "one"
+
+
 def test_the_reason_names_file_and_line(proxy):
     desk = proxy(ONE)
     desk.reload(http="\nserver {\n  listen @P@;\n  nonsense on;\n}\n")

@@ -97,8 +97,9 @@ class Proxy:
             conf = (f"daemon off;\npid frontdesk.pid;\nworker_processes {workers or WORKERS};\n"
                     f"error_log logs/error.log {level};\n{main}\n"
                     f"events {{ {events} }}\nhttp {{{preamble}{http}\n}}\n")
-        with open(self.conf, "w", encoding="utf-8") as file:
+        with open(self.conf + ".new", "w", encoding="utf-8") as file:
             file.write(self.fill_in(conf, names))
+        os.replace(self.conf + ".new", self.conf)       # a reload may read it at any moment
 
     def put(self, name, text, **names):
         """Another file beside the configuration."""
