@@ -393,11 +393,9 @@ static bool read_records(struct bundle *bundle, struct text *rest)
 {
     struct text kind;
 
-    while (text_split(rest, '\n', &kind)) {
+    while (!text_is_equal(*rest, TEXT("end\n")) && text_split(rest, '\n', &kind)) {
         bool is_good;
 
-        if (text_is_equal(kind, TEXT("end")))
-            return rest->len == 0;
         if (text_is_equal(kind, TEXT("file")))
             is_good = read_file(bundle, rest);
         else if (text_is_equal(kind, TEXT("glob")))
@@ -407,7 +405,7 @@ static bool read_records(struct bundle *bundle, struct text *rest)
         if (!is_good)
             return false;
     }
-    return false;
+    return rest->len > 0;
 }
 
 int bundle_decode(struct text bytes, struct bundle **ret_bundle)
