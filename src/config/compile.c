@@ -20,6 +20,7 @@ enum { MESSAGE_BYTES = 2048, TYPO_DISTANCE = 3 };
 
 /* ---- findings ---- */
 
+PRINTF_LIKE(4, 0)
 static struct diagnosis *find_fault(struct compiler *compiler, enum log_level level,
                                     const struct word *word, const char *format, va_list arguments)
 {

@@ -79,12 +79,13 @@ static bool name_claim(struct compiler *compiler, struct map *owners, struct tex
                        const struct server *server)
 {
     struct text star;
+    bool        is_free;
 
     if (!text_has_prefix(name, TEXT(".")))
         return map_add(owners, name, (void *)server);
     star = arena_format(compiler->arena, "*%.*s", TEXT_ARGS(name));
-    return map_add(owners, text_from_offset(name, 1), (void *)server)
-           & map_add(owners, star, (void *)server);
+    is_free = map_add(owners, text_from_offset(name, 1), (void *)server);
+    return map_add(owners, star, (void *)server) && is_free;
 }
 
 static void validate_names(struct compiler *compiler, const struct listen *listen,
