@@ -3,6 +3,7 @@
  * sockets last. Whatever fails, the former generation has lost nothing. */
 #include "main/generation.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -56,6 +57,21 @@ static int config_compile(const struct gathering *gathering, struct generation *
     return generation->config == NULL ? -1 : 0;
 }
 
+/* What an editor or a deployment leaves for a moment, while it writes the file anew: taken for a
+ * configuration it would close every listener. */
+static int emptiness_refuse(const struct gathering *gathering, struct generation *generation)
+{
+    struct config_source *source = &generation->bundle->source;
+    struct text           path = gathering->options->path, text;
+
+    if (generation->config->site.listens != NULL || source->read(source, path, &text) < 0 ||
+        text_find(text, '{') < text.len)
+        return 0;
+    report_line(gathering->report, LOG_EMERG, "no \"http\" or \"server\" block in %.*s",
+                TEXT_ARGS(path));
+    return -EINVAL;
+}
+
 static int identity_prepare(const struct gathering *gathering, struct generation *generation)
 {
     const struct core *core = &generation->config->core;
@@ -98,9 +114,11 @@ static int text_seal(const struct gathering *gathering, struct generation *gener
 static int everything_open(const struct gathering *gathering, struct generation *generation)
 {
     const struct site *site = &generation->config->site;
-    int                error = identity_prepare(gathering, generation);
+    int                error = emptiness_refuse(gathering, generation);
 
     generation->loop_count = loop_count_choose(gathering, &generation->config->core);
+    if (error == 0)
+        error = identity_prepare(gathering, generation);
     if (error == 0)
         error = directories_prepare(gathering, generation);
     if (error == 0)
