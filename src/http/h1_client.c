@@ -4,6 +4,17 @@
 
 /* ---- bytes in ---- */
 
+/* 101 to what we offered, and to nothing else (RFC 9110 15.2.2). */
+static bool is_asked_for(const struct stream *stream, const struct head *head)
+{
+    struct text offered = stream->tx_head->upgrade, protocol;
+
+    while (field_list_next(&offered, &protocol))
+        if (text_is_equal_nocase(protocol, fields_value(&head->fields, FIELD_UPGRADE)))
+            return true;
+    return false;
+}
+
 static struct head *parse_head(struct h1_codec *h1, struct text bytes, int *reterr_fault)
 {
     struct stream *stream = &h1->stream;
@@ -11,8 +22,8 @@ static struct head *parse_head(struct h1_codec *h1, struct text bytes, int *rete
     struct text    copy = arena_copy(stream->arena, bytes);
     int fault = h1_parse_response(copy, &h1->limits, stream->tx_head->method, stream->arena, head);
 
-    if (fault == FAULT_NONE && head->status == 101 && stream->tx_head->upgrade.len == 0)
-        fault = FAULT_BAD_RESPONSE;   /* nobody asked for it */
+    if (fault == FAULT_NONE && head->status == 101 && !is_asked_for(stream, head))
+        fault = FAULT_BAD_RESPONSE;
     *reterr_fault = fault;
     return fault == FAULT_NONE ? head : NULL;
 }

@@ -120,6 +120,7 @@ int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct a
     ret_head->wire_bytes = (uint32_t)bytes.len;
     if (!line_take(&reader.rest, &line))
         return FAULT_BAD_LINE;
+    ret_head->line = line;
 
     int fault = request_line_read(line, arena, ret_head);
     if (fault == FAULT_NONE)

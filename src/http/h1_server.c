@@ -77,8 +77,8 @@ static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
     } else {
         head_init(head, stream->arena);
         head->version = 11;
+        head->line = text_part(copy, 0, text_find(copy, '\r'));
     }
-    head->line = text_part(copy, 0, text_find(copy, '\r'));
     stream->fault = fault;
     h1->codec.host->accept(h1->codec.host, stream);
     if (fault == FAULT_NONE) {

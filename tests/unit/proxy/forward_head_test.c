@@ -121,13 +121,16 @@ static void check_upgrade(const char *request, const char *wanted)
     CHECK_TEXT(build()->upgrade, wanted);
 }
 
-#define WEBSOCKET "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define WEBSOCKET "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static void websockets_pass_by_themselves(void **state)
 {
     (void)state;
     check_upgrade(WEBSOCKET, "websocket");
     check_upgrade("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "");
+    check_upgrade("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"
+                  "Upgrade: websocket\r\n\r\n", "");
     check_upgrade("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", "");
     check_upgrade("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"
                   "Upgrade: websocket, h2c\r\n\r\n", "");
