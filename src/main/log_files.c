@@ -11,8 +11,10 @@
 
 #include "main/directories.h"
 
-enum { PATH_BYTES = 4096,
-       LOG_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+enum {
+    PATH_BYTES = 4096,
+    LOG_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+};
 
 static bool is_stderr(struct text path)
 {
