@@ -308,7 +308,7 @@ def test_no_retry_after_the_head(three):
     assert times(three) == 1
 
 
-# ---- connections kept open --------------------------------------------------------------------------
+# ---- connections kept open (each loop keeps its own: one loop here) --------------------------------------------------------------------------
 
 KEPT = """
 upstream u { server @O@; keepalive 4; }
@@ -318,7 +318,7 @@ server { listen @P@; location / { proxy_pass http://u; proxy_http_version 1.1; p
 
 def test_connections_are_used_again(proxy, origin):
     back = origin()
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     for _ in range(10):
         assert desk.get().status == 200
     assert back.connections == 1
@@ -327,7 +327,7 @@ def test_connections_are_used_again(proxy, origin):
 @ours
 def test_kept_by_default(proxy, origin):
     back = origin()
-    desk = proxy("""upstream u { server @O@; }
+    desk = proxy(workers=1, http="""upstream u { server @O@; }
         server { listen @P@; location / { proxy_pass http://u; } location /direct { proxy_pass http://@O@; } }""", O=back)
     for _ in range(5):
         desk.get()
@@ -350,7 +350,7 @@ def test_keepalive_zero_keeps_none(proxy, origin):
 def test_no_more_than_keepalive_stay_open(proxy, origin):
     gate = threading.Barrier(8)
     back = origin(handle=lambda _: (gate.wait(5), reply(body="x"))[1])
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     held = [desk.send_raw(request()) for _ in range(8)]
     for client in held:
         assert client.response().status == 200
@@ -361,7 +361,7 @@ def test_no_more_than_keepalive_stay_open(proxy, origin):
 
 def test_keepalive_requests_of_the_upstream(proxy, origin):
     back = origin()
-    desk = proxy(KEPT.replace("keepalive 4;", "keepalive 4; keepalive_requests 3;"), O=back)
+    desk = proxy(KEPT.replace("keepalive 4;", "keepalive 4; keepalive_requests 3;"), O=back, workers=1)
     for _ in range(7):
         desk.get()
     assert back.connections == 3
@@ -370,7 +370,7 @@ def test_keepalive_requests_of_the_upstream(proxy, origin):
 
 def test_keepalive_timeout_of_the_upstream(proxy, origin):
     back = origin()
-    desk = proxy(KEPT.replace("keepalive 4;", "keepalive 4; keepalive_timeout 400ms;"), O=back)
+    desk = proxy(KEPT.replace("keepalive 4;", "keepalive 4; keepalive_timeout 400ms;"), O=back, workers=1)
     desk.get()
     desk.wait_for(lambda: not back.conns, 3, "the idle connection to close")
     desk.get()
@@ -379,7 +379,7 @@ def test_keepalive_timeout_of_the_upstream(proxy, origin):
 
 def test_what_may_not_be_kept_is_not(proxy, origin):
     back = origin()
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     back.handle = lambda _: reply(body="x", close=True)
     desk.get()
     desk.get()
@@ -392,7 +392,7 @@ def test_what_may_not_be_kept_is_not(proxy, origin):
 
 def test_a_closed_idle_connection_is_noticed(proxy, origin):
     back = origin()
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     for _ in range(5):
         assert desk.get().status == 200
         back.close_all()
@@ -416,7 +416,7 @@ def test_the_race_with_a_closing_connection_is_no_502(proxy, origin, method):
             conn.request()
             conn.send(reply(body="again"))
     back.script = script
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     assert desk.get().text == "first"
     body = b"x" * 3000 if method == "PUT" else None
     answer = desk.fetch(method, "/", body=body)
@@ -434,7 +434,7 @@ def test_the_race_with_a_reset(proxy, origin):
             conn.take(1)
             conn.reset()
     back.script = script
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     assert desk.get().text == "first"
     assert desk.get().status == 200
 
@@ -448,7 +448,7 @@ def test_a_post_in_the_race_is_not_sent_twice(proxy, origin):
         if conn.id == 1:
             conn.request()
     back.script = script
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     desk.get()
     assert desk.fetch("POST", "/", body=b"pay").status == 502
     assert [r.method for r in back.requests].count("POST") == 1
@@ -456,7 +456,7 @@ def test_a_post_in_the_race_is_not_sent_twice(proxy, origin):
 
 def test_a_fresh_connection_that_closes_is_502(proxy, origin):
     back = origin(script=lambda conn: conn.request())
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     assert desk.get().status == 502
     assert len(back.requests) == 1
 
@@ -464,7 +464,7 @@ def test_a_fresh_connection_that_closes_is_502(proxy, origin):
 def test_many_idle_origins_restart(proxy, origin):
     """A burst of kept connections dies at once: the next requests are all served."""
     back = origin()
-    desk = proxy(KEPT, O=back)
+    desk = proxy(KEPT, O=back, workers=1)
     for _ in range(10):
         clients = [desk.send_raw(request()) for _ in range(4)]
         for client in clients:
