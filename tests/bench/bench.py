@@ -195,11 +195,11 @@ def measure_idle(proxy, listener, _arguments, _options):
     before = memory_bytes(proxy.process.pid)
     held = hold(proxy.ports[listener], IDLE_CONNS)
     time.sleep(1)
-    grown = memory_bytes(proxy.process.pid) - before
+    total = memory_bytes(proxy.process.pid)
     lost = sum(is_closed(conn) for conn in held)
     for conn in warm + held:
         conn.close()
-    return {"figure": grown / IDLE_CONNS, "failures": lost}
+    return {"figure": (total - before) / IDLE_CONNS, "kilobytes": total / 1024, "failures": lost}
 
 
 def hold(port, count):
@@ -253,13 +253,14 @@ def spread(values, digits=2):
 def table(name, results):
     title, kind, _, _ = SCENARIOS[name]
     unit = "bytes" if kind == "idle" else "CPU µs/request"
-    extra = {"wrk": ["requests/s"], "rate": ["p50 µs", "p99 µs", "p99.9 µs"], "idle": []}[kind]
+    extra = {"wrk": ["requests/s"], "rate": ["p50 µs", "p99 µs", "p99.9 µs"],
+             "idle": ["all its memory, KB"]}[kind]
     head = ["proxy", unit, f"ratio to {REFERENCE}", *extra, "failures"]
     lines = [f"### {name}: {title}", "", "| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
     for proxy, rounds in results.items():
         ratios = [result["figure"] / other["figure"]
                   for result, other in zip(rounds, results.get(REFERENCE, [])) if other["figure"] > 0]
-        keys = {"wrk": ["rate"], "rate": ["p50", "p99", "p999"], "idle": []}[kind]
+        keys = {"wrk": ["rate"], "rate": ["p50", "p99", "p999"], "idle": ["kilobytes"]}[kind]
         cells = [proxy, spread([result["figure"] for result in rounds], 0 if kind == "idle" else 1),
                  spread(ratios) if ratios else "-",
                  *(f"{statistics.median(result[key] for result in rounds):,.0f}" for key in keys),
