@@ -100,15 +100,26 @@ static void rows_index(struct compiler *compiler)
 
 /* ---- what is wrong with a name ---- */
 
+/* Lengths that differ by more are not worth a look. */
+static unsigned distance_of(struct text name, struct text other, unsigned limit)
+{
+    size_t difference = name.len > other.len ? name.len - other.len : other.len - name.len;
+
+    return difference > limit ? limit + 1 : text_distance(name, other, limit);
+}
+
 static struct text nearest(struct compiler *compiler, struct text name, unsigned where)
 {
     struct text best = TEXT_NONE;
     unsigned    limit = name.len < 5 ? 1 : TYPO_DISTANCE, best_distance = limit + 1;
 
+    /* Nobody will see it. */
+    if (compiler->diagnoses->errors > DIAGNOSES_MOST)
+        return TEXT("");
     for (unsigned t = 0; t < directive_table_count; t++)
         for (unsigned i = 0; i < directive_tables[t]->count; i++) {
             const struct directive *row = &directive_tables[t]->rows[i];
-            unsigned distance = text_distance(name, text_from(row->name), limit);
+            unsigned                distance = distance_of(name, text_from(row->name), limit);
 
             /* One that may stand here is the likelier wish. */
             if (distance < best_distance

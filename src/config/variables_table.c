@@ -8,11 +8,12 @@
 #include "proxy/variables.h"
 
 struct variables_entry {
-    struct text    name;
-    struct choose *choose;               /* NULL: a plain slot */
-    unsigned       slot;
-    bool           is_made;
-    struct word    first_use;
+    struct variables_entry *next;        /* in order of first mention */
+    struct text             name;
+    struct choose          *choose;      /* NULL: a plain slot */
+    unsigned                slot;
+    bool                    is_made;
+    struct word             first_use;
 };
 
 static struct text lower_copy(struct arena *arena, struct text text)
@@ -36,6 +37,8 @@ static struct variables_entry *entry_of(struct variables_table *table, struct te
     entry->name = lower;
     entry->slot = compiler->config->site.slot_count++;
     must(map_add(table->entries, lower, entry));
+    *table->end = entry;
+    table->end = &entry->next;
     return entry;
 }
 
@@ -110,22 +113,16 @@ struct choose *variables_table_add_map(struct variables_table *table, struct tex
 void variables_table_init(struct variables_table *table, struct compiler *compiler)
 {
     *table = (struct variables_table){ .names = { .find = find_name }, .slots = { .find = find_slot },
-                                       .compiler = compiler, .entries = map_new(false) };
+                                       .compiler = compiler, .entries = map_new(false),
+                                       .end = &table->first };
 }
 
 void variables_table_check(struct variables_table *table)
 {
-    size_t      cursor = 0;
-    struct text name;
-    void       *value;
-
-    while (map_next(table->entries, &cursor, &name, &value)) {
-        const struct variables_entry *entry = value;
-
-        if (!entry->is_made)
-            complain(table->compiler, entry->first_use.file == NULL ? NULL : &entry->first_use,
-                     "unknown \"%.*s\" variable", TEXT_ARGS(name));
-    }
+    for (const struct variables_entry *at = table->first; at != NULL; at = at->next)
+        if (!at->is_made)
+            complain(table->compiler, at->first_use.file == NULL ? NULL : &at->first_use,
+                     "unknown \"%.*s\" variable", TEXT_ARGS(at->name));
 }
 
 void variables_table_done(struct variables_table *table)

@@ -9,12 +9,14 @@
 #include "expr/choose.h"
 
 struct compiler;
+struct variables_entry;
 
 struct variables_table {
     struct names      names;             /* for template_compile() */
     struct slots      slots;             /* for regex_compile() */
     struct compiler  *compiler;
     struct map       *entries;           /* lower-case name -> struct variables_entry */
+    struct variables_entry *first, **end;    /* the same, in order of first mention */
     const struct word *place;            /* of the value that is being compiled */
 };
 

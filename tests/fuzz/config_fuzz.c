@@ -13,8 +13,7 @@
 enum { FILES_MOST = 8 };
 
 struct outcome {
-    bool     is_loaded;
-    unsigned errors, warnings, servers, slots, files;
+    unsigned is_loaded, errors, warnings, servers, slots, files;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -45,7 +44,7 @@ static struct outcome load(struct bundle *bundle)
     config = config_load(&bundle->source, &bundle->options, &diagnoses);
     outcome = (struct outcome){ .is_loaded = config != NULL, .errors = diagnoses.errors,
                                 .warnings = diagnoses.warnings };
-    must(outcome.is_loaded == (diagnoses.errors == 0));
+    must((outcome.is_loaded == 1) == (diagnoses.errors == 0));
     print_all(arena, &diagnoses);
     if (config != NULL) {
         for (const struct server *at = config->site.servers; at != NULL; at = at->next)
