@@ -13,6 +13,8 @@ struct codec_host {
     /* A request's head is complete (or stream->fault says why it is refused). Sets stream->owner,
      * rx_body and takes stream->arena. May create, never destroys. */
     void (*accept)(struct codec_host *host, struct stream *stream);
+    /* Woken with WAKE_DEADLINE when nothing has come for the idle time; NULL: that is the end. */
+    struct task *resting;
 };
 
 struct codec_ops {

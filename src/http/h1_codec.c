@@ -79,6 +79,11 @@ unsigned h1_message_count(const struct codec *codec)
     return h1_of_codec(codec)->messages;
 }
 
+void h1_set_message_count(struct codec *codec, unsigned count)
+{
+    h1_of_codec(codec)->messages = count;
+}
+
 /* ---- what both sides do ---- */
 
 /* Wakes from the pipes: room in what we write, data in what we read. */

@@ -19,6 +19,8 @@ void h1_set_limits(struct codec *codec, const struct h1_limits *limits);
 bool h1_is_idle(const struct codec *codec);
 /* Of the connection so far, the current one included. */
 unsigned h1_message_count(const struct codec *codec);
+/* For a connection that has carried some before this codec was made. */
+void     h1_set_message_count(struct codec *codec, unsigned count);
 
 enum { H1_DRAIN_BYTES = 64 * 1024,       /* of an unwanted request body, before we give up */
        H1_INTERIM_MOST = 8,              /* 1xx answers per response */

@@ -177,6 +177,8 @@ static void server_expire(struct protocol *protocol, enum conn_wait wait)
         begin(h1);
         head_complete(h1, TEXT_NONE, FAULT_CLIENT_SLOW_HEAD);
         h1_pause(h1);
+    } else if (wait == CONN_WAIT_IDLE && h1->codec.host->resting != NULL) {
+        task_wake(h1->codec.host->resting, WAKE_DEADLINE);
     } else {
         h1_close(h1);
     }

@@ -58,9 +58,10 @@ static struct conn *conn_make(struct loop *loop, int fd, struct protocol *protoc
     return conn;
 }
 
-static struct conn *conn_watch(struct conn *conn)
+/* NULL, and everything taken is gone, when the poller refused (-errno). */
+static struct conn *conn_if_watched(struct conn *conn, int error)
 {
-    if (loop_watch(conn->loop, &conn->watch, false) == 0)
+    if (error == 0)
         return conn;
     conn->transport.ops->close(&conn->transport);
     conn->protocol->ops->free(&conn->protocol);
@@ -71,11 +72,26 @@ static struct conn *conn_watch(struct conn *conn)
 struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
                       const struct conn_timeouts *timeouts, struct task *owner)
 {
-    struct conn *conn = conn_watch(conn_make(loop, fd, protocol, timeouts, owner));
+    struct conn *conn = conn_make(loop, fd, protocol, timeouts, owner);
 
+    conn = conn_if_watched(conn, loop_watch(loop, &conn->watch, false));
     if (conn != NULL) {
         conn->is_writable = true;
         conn_settle(conn);
+    }
+    return conn;
+}
+
+struct conn *conn_resume(struct loop *loop, int fd, struct protocol *protocol,
+                         const struct conn_timeouts *timeouts, struct task *owner)
+{
+    struct conn *conn = conn_make(loop, fd, protocol, timeouts, owner);
+
+    conn = conn_if_watched(conn, loop_rewatch(loop, &conn->watch));
+    if (conn != NULL) {
+        conn->is_writable = conn->is_readable = true;
+        conn_settle(conn);
+        task_wake(&conn->task, WAKE_READABLE);
     }
     return conn;
 }
@@ -84,8 +100,9 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
                        const struct conn_timeouts *timeouts, struct task *owner,
                        int64_t deadline_ms)
 {
-    struct conn *conn = conn_watch(conn_make(loop, fd, protocol, timeouts, owner));
+    struct conn *conn = conn_make(loop, fd, protocol, timeouts, owner);
 
+    conn = conn_if_watched(conn, loop_watch(loop, &conn->watch, false));
     if (conn != NULL) {
         conn->is_connecting = true;
         timer_set(loop_timers(loop), &conn->timer, deadline_ms);
@@ -137,6 +154,21 @@ void conn_close(struct conn *conn, enum loss why)
     if (conn->owner != NULL)
         task_wake(conn->owner, WAKE_END);
     conn_bury_if_free(conn);
+}
+
+int conn_detach(struct conn *conn)
+{
+    int fd = conn->transport.fd;
+
+    must(!conn->is_closed && conn->pending.len == 0 && !conn->is_blocked);
+    conn->is_closed = true;
+    conn->transport.fd = -1;
+    timer_remove(loop_timers(conn->loop), &conn->timer);
+    list_remove(&conn->flush.link);
+    list_remove(&conn->link);
+    conn_bury_if_free(conn);
+    must(conn->is_buried);
+    return fd;
 }
 
 /* ---- the turn ---- */

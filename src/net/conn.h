@@ -54,6 +54,12 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
                        const struct conn_timeouts *timeouts, struct task *owner,
                        int64_t deadline_ms);
 
+/* A quiet conn without streams gives up its descriptor, still watched, and dies without lost(). */
+int          conn_detach(struct conn *conn);
+/* As conn_new(), for a descriptor that the loop watches already. */
+struct conn *conn_resume(struct loop *loop, int fd, struct protocol *protocol,
+                         const struct conn_timeouts *timeouts, struct task *owner);
+
 void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts);
 /* Closes now; the protocol hears lost(why) if the stream is still open. */
 void conn_close(struct conn *conn, enum loss why);

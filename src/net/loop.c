@@ -273,14 +273,24 @@ void loop_flush_later(struct loop *loop, struct flush *flush)
         list_append(&loop->flushes, &flush->link);
 }
 
-int loop_watch(struct loop *loop, struct watch *watch, bool is_shared)
+static int poller_tell(struct loop *loop, int operation, struct watch *watch, bool is_shared)
 {
     struct epoll_event event = {
         .events = is_shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
         .data.ptr = watch,
     };
 
-    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(loop->epoll_fd, operation, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_watch(struct loop *loop, struct watch *watch, bool is_shared)
+{
+    return poller_tell(loop, EPOLL_CTL_ADD, watch, is_shared);
+}
+
+int loop_rewatch(struct loop *loop, struct watch *watch)
+{
+    return poller_tell(loop, EPOLL_CTL_MOD, watch, false);
 }
 
 void loop_unwatch(struct loop *loop, struct watch *watch)

@@ -58,6 +58,8 @@ void loop_flush_later(struct loop *loop, struct flush *flush);
 
 /* -errno from epoll. Level triggered and exclusive when `is_shared` (listening sockets). */
 int  loop_watch(struct loop *loop, struct watch *watch, bool is_shared) WARN_UNUSED;
+/* The descriptor is watched already, by another watch; its events go to this one from now on. */
+int  loop_rewatch(struct loop *loop, struct watch *watch) WARN_UNUSED;
 void loop_unwatch(struct loop *loop, struct watch *watch);
 
 /* Where to read next: room of at least half a block, in a block that the loop owns. Bytes that

@@ -4,6 +4,7 @@
 #define PROXY_CLIENT_H
 
 #include "http/h1_codec.h"
+#include "net/timer.h"
 #include "proxy/snapshot.h"
 
 struct door;
@@ -12,15 +13,20 @@ struct exchange;
 /* Owner: its front; dies when its conn has ended and its exchange is over. One loop. */
 struct client {
     struct codec_host host;
-    struct task       task;              /* woken when the conn has ended */
-    struct conn      *conn;              /* NULL: ended */
-    struct codec     *codec;
+    struct task       task;              /* woken when the conn has ended, rests, or is parked */
+    struct conn      *conn;              /* NULL: ended or parked */
+    struct codec     *codec;             /* of conn */
     struct door      *door;
     struct exchange  *exchange;          /* NULL between requests */
     struct link       link;              /* of the front's clients, oldest first */
     int64_t           connected_ms;
     uint64_t          serial;
     struct corpse     corpse;
+    /* parked: without conn and codec, since a connection that rests needs neither */
+    struct watch      watch;             /* the descriptor; fd -1: not parked */
+    struct timer      timer;             /* how long it may rest */
+    uint32_t          keepalive_ms;      /* how long it may rest between two requests */
+    unsigned          requests;          /* while parked: how many it has made */
     struct address_short {               /* struct address is ten times as large */
         uint8_t  family;
         uint16_t port;
@@ -29,6 +35,8 @@ struct client {
 };
 
 void client_remote(const struct client *client, struct address *ret_address);
+/* The location's deadlines hold from now on. */
+void client_use(struct client *client, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */
 bool client_is_draining(const struct client *client);
 /* The exchange is over; the client may now go. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,6 +17,7 @@ enum {
     ACCEPTS_MOST = 64,          /* per run of a door */
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
+    PARK_MS = 100,              /* of rest after an answer, then conn and codec are given back */
     CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
 };
 
@@ -49,7 +51,10 @@ struct front {
 
 static struct pool client_pool = POOL("client", struct client, 1024);
 
-static void door_run(struct task *task, unsigned wakes);
+static void                 door_run(struct task *task, unsigned wakes);
+static void                 client_close(struct client *client);
+static void                 client_make_codec(struct client *client);
+static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
 static void front_run(struct task *task, unsigned wakes);
 static void front_pause(struct front *front);
 
@@ -162,8 +167,12 @@ static void clients_drain(struct front *front, const struct door *door)
     LIST_EACH_SAFE(&front->clients, at, after) {
         struct client *client = container_of(at, struct client, link);
 
-        if (client->conn != NULL && (door == NULL || client->door == door))
+        if (door != NULL && client->door != door)
+            continue;
+        if (client->conn != NULL)
             client->codec->ops->drain(client->codec);
+        else
+            client_close(client);
     }
 }
 
@@ -214,30 +223,99 @@ static void client_release(struct corpse *corpse)
     pool_give(&client_pool, client);
 }
 
+static bool is_parked(const struct client *client)
+{
+    return client->watch.fd >= 0;
+}
+
 static void client_bury_if_over(struct client *client)
 {
     struct door  *door = client->door;
     struct front *front = door->front;
 
-    if (client->conn != NULL || client->exchange != NULL)
+    if (client->conn != NULL || client->exchange != NULL || is_parked(client))
         return;
     door->clients--;
     front->client_count--;
     list_remove(&client->link);
+    timer_remove(loop_timers(front->loop), &client->timer);
     loop_bury(front->loop, &client->corpse);
     door_bury_if_unused(door);
     if (front->is_draining && front->client_count == 0 && front->drained != NULL)
         front->drained(front->drained_arg);
 }
 
+/* ---- parking ---- */
+
+/* A connection that rests keeps its descriptor, a deadline and its client; conn and codec, three
+ * quarters of its memory, are made anew when it speaks again. */
+static void client_park(struct client *client)
+{
+    struct loop *loop = client->door->front->loop;
+    int64_t      until_ms = client->conn->since_ms + client->keepalive_ms;
+
+    if (client->exchange != NULL || !h1_is_idle(client->codec) || !conn_is_quiet(client->conn) ||
+        client->conn->pending.len > 0)
+        return;
+    if (until_ms <= loop_now_ms(loop)) {
+        conn_close(client->conn, LOSS_CLOSED);
+        return;
+    }
+    client->requests = h1_message_count(client->codec);
+    client->watch.fd = conn_detach(client->conn);
+    client->conn = NULL;
+    client->codec = NULL;
+    timer_set(loop_timers(loop), &client->timer, until_ms);
+    if (loop_rewatch(loop, &client->watch) < 0)
+        client_close(client);
+}
+
+static void client_unpark(struct client *client)
+{
+    const struct location *level = &client->door->listen->servers[0]->level;
+    struct loop           *loop = client->door->front->loop;
+    int                    fd = client->watch.fd;
+    struct conn_timeouts   timeouts;
+
+    timeouts = client_timeouts(client, level);
+    client->watch.fd = -1;
+    timer_stop(&client->timer);
+    client_make_codec(client);
+    h1_set_message_count(client->codec, client->requests);
+    client->conn = conn_resume(loop, fd, &client->codec->protocol, &timeouts, &client->task);
+    if (client->conn != NULL)
+        h1_attach(client->codec, client->conn);
+    else
+        client_bury_if_over(client);
+}
+
+/* Without a word, wherever it is. */
+static void client_close(struct client *client)
+{
+    if (client->conn != NULL) {
+        conn_close(client->conn, LOSS_CLOSED);
+    } else if (is_parked(client)) {
+        (void)close(client->watch.fd);
+        client->watch.fd = -1;
+        client_bury_if_over(client);
+    }
+}
+
 static void client_run(struct task *task, unsigned wakes)
 {
     struct client *client = container_of(task, struct client, task);
 
-    if (!(wakes & WAKE_END))
-        return;
-    client->conn = NULL;
-    client_bury_if_over(client);
+    if (wakes & WAKE_END) {
+        client->conn = NULL;
+        client_bury_if_over(client);
+    } else if (!is_parked(client)) {
+        if ((wakes & WAKE_DEADLINE) && client->conn != NULL && !client->conn->is_closed)
+            client_park(client);
+    } else if (wakes & WAKE_READABLE) {
+        client_unpark(client);
+    } else if (wakes & WAKE_DEADLINE) {
+        client_close(client);
+    }
 }
 
 void client_exchange_over(struct client *client)
@@ -296,27 +374,53 @@ static struct h1_limits limits_of(const struct server *server)
                                .fields = server->max_headers };
 }
 
+static void client_make_codec(struct client *client)
+{
+    struct h1_limits limits = limits_of(client->door->listen->servers[0]);
+
+    client->codec = h1_server_new(&limits, &client->host);
+}
+
+static struct conn_timeouts client_timeouts(struct client *client, const struct location *location)
+{
+    uint32_t idle_ms = location->keepalive_timeout_ms;
+
+    client->keepalive_ms = idle_ms;
+    return (struct conn_timeouts){
+        .waits_ms = { [CONN_WAIT_IDLE] = idle_ms > PARK_MS || idle_ms == 0 ? PARK_MS : idle_ms,
+                      [CONN_WAIT_HEAD] = client->door->listen->servers[0]->head_timeout_ms,
+                      [CONN_WAIT_BODY] = location->body_timeout_ms },
+        .send_ms = location->send_timeout_ms,
+    };
+}
+
+void client_use(struct client *client, const struct location *location)
+{
+    struct conn_timeouts timeouts = client_timeouts(client, location);
+
+    if (client->conn == NULL)
+        return;
+    conn_set_timeouts(client->conn, &timeouts);
+    client->conn->is_reset_on_timeout = location->is_reset_on_timeout;
+}
+
 static void client_new(struct door *door, int fd, const struct address *remote)
 {
-    const struct server *server = door->listen->servers[0];
     struct front        *front = door->front;
     struct client       *client = pool_take(&client_pool);
-    struct h1_limits     limits = limits_of(server);
-    struct conn_timeouts timeouts = {
-        .waits_ms = { [CONN_WAIT_IDLE] = server->level.keepalive_timeout_ms,
-                      [CONN_WAIT_HEAD] = server->head_timeout_ms,
-                      [CONN_WAIT_BODY] = server->level.body_timeout_ms },
-        .send_ms = server->level.send_timeout_ms,
-    };
+    struct conn_timeouts timeouts;
 
-    client->host.accept = client_accept;
+    client->door = door;
+    client->host = (struct codec_host){ .accept = client_accept, .resting = &client->task };
+    client->watch = (struct watch){ .fd = -1, .task = &client->task };
     task_init(&client->task, client_run);
+    timer_init(&client->timer, &client->task);
     client->corpse.release = client_release;
     list_init(&client->link);
-    client->door = door;
     client->remote = shorten(remote);
     client->connected_ms = loop_now_ms(front->loop);
-    client->codec = h1_server_new(&limits, &client->host);
+    timeouts = client_timeouts(client, &door->listen->servers[0]->level);
+    client_make_codec(client);
     client->conn = conn_new(front->loop, fd, &client->codec->protocol, &timeouts, &client->task);
     if (client->conn == NULL) {
         pool_give(&client_pool, client);
@@ -331,6 +435,13 @@ static void client_new(struct door *door, int fd, const struct address *remote)
 
 /* ---- letting in ---- */
 
+static bool is_at_rest(const struct client *client)
+{
+    return is_parked(client) ||
+           (client->conn != NULL && client->exchange == NULL && h1_is_idle(client->codec) &&
+            h1_message_count(client->codec) > 0);
+}
+
 /* Oldest first. Those who wait between two requests lose nothing but a handshake. */
 static unsigned close_idle(struct front *front, unsigned most)
 {
@@ -341,10 +452,9 @@ static unsigned close_idle(struct front *front, unsigned most)
 
         if (closed == most)
             break;
-        if (client->conn == NULL || client->exchange != NULL || !h1_is_idle(client->codec) ||
-            h1_message_count(client->codec) == 0)
+        if (!is_at_rest(client))
             continue;
-        conn_close(client->conn, LOSS_CLOSED);
+        client_close(client);
         closed++;
     }
     return closed;
@@ -458,5 +568,7 @@ void front_close_all(struct front *front)
 
         if (client->conn != NULL)
             conn_close(client->conn, LOSS_SHUTDOWN);
+        else
+            client_close(client);
     }
 }

@@ -58,18 +58,8 @@ static void drop_odd_fields(struct exchange *x)
 
 static void use_location(struct exchange *x, const struct location *location)
 {
-    struct conn_timeouts timeouts = {
-        .waits_ms = { [CONN_WAIT_IDLE] = location->keepalive_timeout_ms,
-                      [CONN_WAIT_HEAD] = x->listen->servers[0]->head_timeout_ms,
-                      [CONN_WAIT_BODY] = location->body_timeout_ms },
-        .send_ms = location->send_timeout_ms,
-    };
-
     x->location = location;
-    if (x->client_conn->conn == NULL)
-        return;
-    conn_set_timeouts(x->client_conn->conn, &timeouts);
-    x->client_conn->conn->is_reset_on_timeout = location->is_reset_on_timeout;
+    client_use(x->client_conn, location);
 }
 
 /* 413, checked before anything else is done with the request. */
