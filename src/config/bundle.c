@@ -316,8 +316,8 @@ static bool read_number(struct text *rest, char end, uint64_t most, uint64_t *re
 {
     size_t len = text_find(*rest, end);
 
-    if (len == rest->len || text_to_u64(text_part(*rest, 0, len), ret_number) < 0
-        || *ret_number > most)
+    if (len == rest->len || text_to_u64(text_part(*rest, 0, len), ret_number) < 0 ||
+        *ret_number > most)
         return false;
     *rest = text_from_offset(*rest, len + 1);
     return true;
@@ -338,9 +338,9 @@ static bool read_options(struct text *rest, struct config_options *options)
 {
     uint64_t is_unprivileged;
 
-    if (!read_text(rest, &options->prefix) || !read_text(rest, &options->path)
-        || !read_text(rest, &options->error_log) || !read_text(rest, &options->globals)
-        || !read_number(rest, '\n', 1, &is_unprivileged))
+    if (!read_text(rest, &options->prefix) || !read_text(rest, &options->path) ||
+        !read_text(rest, &options->error_log) || !read_text(rest, &options->globals) ||
+        !read_number(rest, '\n', 1, &is_unprivileged))
         return false;
     options->is_unprivileged = is_unprivileged != 0;
     return true;
@@ -351,7 +351,8 @@ static bool read_file(struct bundle *bundle, struct text *rest)
     struct text path, text;
     uint64_t    error;
 
-    if (!read_text(rest, &path) || !read_number(rest, '\n', 4095, &error) || !read_text(rest, &text))
+    if (!read_text(rest, &path) || !read_number(rest, '\n', 4095, &error) ||
+        !read_text(rest, &text))
         return false;
     bundle_add_file(bundle, path, text);
     container_of(bundle->files_end, struct bundle_file, next)->error = -(int)error;

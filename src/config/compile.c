@@ -122,8 +122,8 @@ static struct text nearest(struct compiler *compiler, struct text name, unsigned
             unsigned                distance = distance_of(name, text_from(row->name), limit);
 
             /* One that may stand here is the likelier wish. */
-            if (distance < best_distance
-                || (distance == best_distance && distance <= limit && (row->where & where) != 0)) {
+            if (distance < best_distance ||
+                (distance == best_distance && distance <= limit && (row->where & where) != 0)) {
                 best = text_from(row->name);
                 best_distance = distance;
             }
@@ -183,8 +183,8 @@ static bool is_well_formed(struct compiler *compiler, const struct directive *ro
         complain(compiler, &node->name, "directive \"%s\" is not terminated by \";\"", row->name);
     else if (!node->has_block && is_block)
         complain(compiler, &node->name, "directive \"%s\" has no opening \"{\"", row->name);
-    else if (node->arg_count < row->min_args
-             || (row->max_args != ARGS_MANY && node->arg_count > row->max_args))
+    else if (node->arg_count < row->min_args ||
+             (row->max_args != ARGS_MANY && node->arg_count > row->max_args))
         complain(compiler, &node->name, "invalid number of arguments in \"%s\" directive",
                  row->name)
             ->hint = arena_format(compiler->diagnoses->arena, "%s %s", row->name, row->syntax);
@@ -319,9 +319,8 @@ static bool is_inside_of_http(const struct compiler *compiler, const struct node
 
         if (is_name(nodes, "http"))
             return false;
-        has_block = has_block
-                    || (row != NULL && (row->where & IN_HTTP) != 0 && (row->flags & IS_BLOCK) != 0
-                        && nodes->has_block);
+        has_block = has_block || (row != NULL && (row->where & IN_HTTP) != 0 &&
+                                  (row->flags & IS_BLOCK) != 0 && nodes->has_block);
     }
     return has_block;
 }

@@ -88,7 +88,8 @@ static void print_ignored(FILE *file)
 {
     (void)fputs("\n## Accepted without effect\n\n"
                 "They tune what nginx does and frontdesk does otherwise. Their form is checked.\n\n"
-                "| directive | arguments | where | why |\n|---|---|---|---|\n", file);
+                "| directive | arguments | where | why |\n|---|---|---|---|\n",
+                file);
     for (unsigned t = 0; t < directive_table_count; t++)
         for (unsigned i = 0; i < directive_tables[t]->count; i++) {
             const struct directive *row = &directive_tables[t]->rows[i];
@@ -120,7 +121,8 @@ static void print_missing(FILE *file)
     size_t      column = 0;
 
     (void)fputs("\n## Not yet\n\n"
-                "Known by name: an error says that frontdesk does not have them.\n\n", file);
+                "Known by name: an error says that frontdesk does not have them.\n\n",
+                file);
     for (unsigned i = 0; (name = unsupported_name(i)) != NULL; i++) {
         if (has_row(name))
             continue;
@@ -140,7 +142,8 @@ void directives_print(FILE *file)
                 "Names, places, defaults and inheritance are nginx's. What differs: `http` and "
                 "`events` may be left out; connections\nto upstreams are kept alive and speak "
                 "HTTP/1.1; names of upstreams are resolved after the start; `log_format`,\n`map` and "
-                "`upstream` may follow the lines that use them.\n", file);
+        "`upstream` may follow the lines that use them.\n",
+        file);
     for (unsigned t = 0; t < directive_table_count; t++)
         if (directive_tables[t] != &rows_ignored)
             print_table(file, directive_tables[t]);

@@ -30,9 +30,9 @@ struct diagnosis *word_complain(struct diagnoses *diagnoses, enum log_level leve
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    diagnosis = diagnoses_add(diagnoses, level, text_from(message),
-                              word == NULL ? 0 : word->file->number + 1,
-                              word == NULL ? 0 : word->line);
+    diagnosis =
+        diagnoses_add(diagnoses, level, text_from(message),
+                      word == NULL ? 0 : word->file->number + 1, word == NULL ? 0 : word->line);
     if (word == NULL)
         return diagnosis;
     diagnosis->file = arena_string(diagnoses->arena, text_from(word->file->path));

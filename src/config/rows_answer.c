@@ -108,7 +108,8 @@ static void type_add(struct compiler *compiler, struct map *map, const struct no
     struct text *former = map_remove(map, extension);
 
     if (former != NULL && !text_is_equal(*former, *type))
-        warn(compiler, word,
+        warn(
+            compiler, word,
              "duplicate extension \"%.*s\", content type: \"%.*s\", previous content type: \"%.*s\"",
              TEXT_ARGS(extension), TEXT_ARGS(node->name.text), TEXT_ARGS(*former));
     (void)map_add(map, extension, type);

@@ -23,12 +23,14 @@ static void apply_worker_processes(struct compiler *compiler, const struct node 
     *count = (unsigned)number;
 }
 
-static void apply_worker_connections(struct compiler *compiler, const struct node *node, void *field)
+static void apply_worker_connections(struct compiler *compiler, const struct node *node,
+                                     void *field)
 {
     uint64_t number;
 
     if (value_number(node->args[0].text, INT32_MAX, &number) < 0 || number == 0) {
-        complain(compiler, &node->args[0], "invalid number \"%.*s\"", TEXT_ARGS(node->args[0].text));
+        complain(compiler, &node->args[0], "invalid number \"%.*s\"",
+                 TEXT_ARGS(node->args[0].text));
         return;
     }
     *(unsigned *)field = (unsigned)number;

@@ -10,12 +10,11 @@
 static void declare_sets(struct compiler *compiler, const struct node *nodes)
 {
     for (; nodes != NULL; nodes = nodes->next) {
-        if (text_is_equal(nodes->name.text, TEXT("set")) && nodes->arg_count == 2
-            && variable_name_is_good(nodes->args[0].text)
-            && !set_is_of_built_in(text_from_offset(nodes->args[0].text, 1)))
-            (void)variables_table_add_slot(&compiler->variables,
-                                           text_from_offset(nodes->args[0].text, 1),
-                                           &nodes->args[0]);
+        if (text_is_equal(nodes->name.text, TEXT("set")) && nodes->arg_count == 2 &&
+            variable_name_is_good(nodes->args[0].text) &&
+            !set_is_of_built_in(text_from_offset(nodes->args[0].text, 1)))
+            (void)variables_table_add_slot(
+                &compiler->variables, text_from_offset(nodes->args[0].text, 1), &nodes->args[0]);
         declare_sets(compiler, nodes->children);
     }
 }
@@ -23,11 +22,10 @@ static void declare_sets(struct compiler *compiler, const struct node *nodes)
 static void declare_maps(struct compiler *compiler, const struct node *nodes)
 {
     for (; nodes != NULL; nodes = nodes->next)
-        if (text_is_equal(nodes->name.text, TEXT("map")) && nodes->arg_count == 2
-            && variable_name_is_good(nodes->args[1].text))
-            (void)variables_table_add_map(&compiler->variables,
-                                          text_from_offset(nodes->args[1].text, 1),
-                                          &nodes->args[1]);
+        if (text_is_equal(nodes->name.text, TEXT("map")) && nodes->arg_count == 2 &&
+            variable_name_is_good(nodes->args[1].text))
+            (void)variables_table_add_map(
+                &compiler->variables, text_from_offset(nodes->args[1].text, 1), &nodes->args[1]);
 }
 
 void http_compile(struct compiler *compiler, const struct node *node, const struct node *nodes)

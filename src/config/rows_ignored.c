@@ -74,7 +74,8 @@ static void check_use(struct compiler *compiler, const struct node *node, void *
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
         if (text_is_equal(node->args[0].text, text_from(methods[i])))
             return;
-    complain(compiler, &node->args[0], "invalid event type \"%.*s\"", TEXT_ARGS(node->args[0].text));
+    complain(compiler, &node->args[0], "invalid event type \"%.*s\"",
+             TEXT_ARGS(node->args[0].text));
 }
 
 /* "off" is what we do anyway. */
@@ -129,7 +130,8 @@ static const struct directive rows[] = {
     IGNORED("timer_resolution", IN_MAIN, 1, 1, check_msec, "time", SOCKETS),
     IGNORED("worker_cpu_affinity", IN_MAIN, 1, ARGS_MANY, check_nothing, "auto [mask] | mask ...",
             "Loops are threads; the kernel places them."),
-    IGNORED("worker_rlimit_core", IN_MAIN, 1, 1, check_size, "size", "Set it where we are started."),
+    IGNORED("worker_rlimit_core", IN_MAIN, 1, 1, check_size, "size",
+            "Set it where we are started."),
     IGNORED("pcre_jit", IN_MAIN, 1, 1, check_flag, "on | off",
             "Regular expressions are always compiled to machine code."),
     IGNORED("thread_pool", IN_MAIN, 2, 3, check_nothing, "name threads=number [max_queue=number]",
@@ -154,7 +156,8 @@ static const struct directive rows[] = {
             "off | max=number [inactive=time] [min_uses=number] [valid=time]",
             "Log files stay open."),
     IGNORED("log_not_found", EVERYWHERE, 1, 1, check_flag, "on | off", NO_FILES),
-    IGNORED("log_subrequest", EVERYWHERE, 1, 1, check_flag, "on | off", "There are no subrequests."),
+    IGNORED("log_subrequest", EVERYWHERE, 1, 1, check_flag, "on | off",
+            "There are no subrequests."),
     IGNORED("etag", EVERYWHERE, 1, 1, check_flag, "on | off", NO_FILES),
     IGNORED("if_modified_since", EVERYWHERE, 1, 1, check_nothing, "off | exact | before", NO_FILES),
     IGNORED("max_ranges", EVERYWHERE, 1, 1, check_number, "number", NO_FILES),

@@ -76,8 +76,8 @@ static void parse_address(struct compiler *compiler, struct listen_line *line)
     if (text_has_prefix(text, TEXT("unix:"))) {
         text = text_from_offset(text, 5);
         if (text.len == 0 || address_parse_unix(text, &line->address) < 0)
-            complain_listen(compiler, line, text.len == 0 ? "no path in the unix domain socket"
-                                                          : "too long path");
+            complain_listen(compiler, line,
+                            text.len == 0 ? "no path in the unix domain socket" : "too long path");
         return;
     }
     if (is_number(text)) {
@@ -261,7 +261,8 @@ static struct listen *listen_of(struct compiler *compiler, const struct listen_l
         return listen;
     listen = ARENA_NEW(compiler->arena, struct listen);
     listen->address = line->address;
-    listen->written = line->word == NULL ? TEXT("80") : arena_copy(compiler->arena, line->word->text);
+    listen->written =
+        line->word == NULL ? TEXT("80") : arena_copy(compiler->arena, line->word->text);
     listen->place = node_place(node);
     must(map_add(compiler->listens, key, listen));
     while (*end != NULL)
@@ -344,7 +345,8 @@ static bool has_listen(const struct node *node)
     return false;
 }
 
-void server_listen_default(struct compiler *compiler, struct server *server, const struct node *node)
+void server_listen_default(struct compiler *compiler, struct server *server,
+                           const struct node *node)
 {
     unsigned           port = compiler->options->is_unprivileged ? 8000 : DEFAULT_PORT;
     struct listen_line line = { .address = address_any_v4(port) };

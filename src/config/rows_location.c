@@ -28,7 +28,8 @@ static bool head_of_two(struct compiler *compiler, const struct node *node,
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (text_is_equal(node->args[0].text, text_from(rows[i].modifier))) {
-            *head = (struct location_head){ .kind = rows[i].kind, .name = node->args[1].text,
+            *head = (struct location_head){ .kind = rows[i].kind,
+                                            .name = node->args[1].text,
                                             .is_nocase = rows[i].is_nocase,
                                             .word = &node->args[1] };
             return true;
@@ -67,7 +68,8 @@ static bool may_be_inside(struct compiler *compiler, const struct location *oute
     if (outer->kind == LOCATION_SERVER)
         return true;
     if (outer->kind == LOCATION_EXACT || outer->kind == LOCATION_NAMED)
-        complain(compiler, head->word, "location \"%.*s\" cannot be inside the %s location \"%.*s\"",
+        complain(compiler, head->word,
+                 "location \"%.*s\" cannot be inside the %s location \"%.*s\"",
                  TEXT_ARGS(head->name), outer->kind == LOCATION_EXACT ? "exact" : "named",
                  TEXT_ARGS(outer->name));
     else if (head->kind == LOCATION_NAMED)
@@ -143,8 +145,9 @@ static void apply_location(struct compiler *compiler, const struct node *node, v
     else if (!head_of_two(compiler, node, &head))
         return;
     location = location_new(compiler, &head, node);
-    if (may_be_inside(compiler, outer->location, &head) && is_new(compiler, outer, location, &head)
-        && (location->kind != LOCATION_REGEX || location->regex != NULL))
+    if (may_be_inside(compiler, outer->location, &head) &&
+        is_new(compiler, outer, location, &head) &&
+        (location->kind != LOCATION_REGEX || location->regex != NULL))
         location_link(outer, location);
     level_enter(compiler, &level, IN_LOCATION, node);
     level.location = location;
@@ -160,8 +163,8 @@ static void apply_keepalive_timeout(struct compiler *compiler, const struct node
     struct location *location = compiler->level->location;
     uint64_t         seconds = 0;
 
-    if (node->arg_count == 2
-        && (value_sec(node->args[1].text, &seconds) < 0 || seconds > INT32_MAX)) {
+    if (node->arg_count == 2 &&
+        (value_sec(node->args[1].text, &seconds) < 0 || seconds > INT32_MAX)) {
         complain_value(compiler, &node->args[1]);
         return;
     }

@@ -70,8 +70,8 @@ static void apply_error_log(struct compiler *compiler, const struct node *node, 
     struct log_level_place place = { .path = TEXT("stderr"), .level = LOG_ERROR };
     struct error_log     **end = field;
 
-    if (!text_is_equal(node->args[0].text, TEXT("stderr"))
-        && !log_path(compiler, &node->args[0], &place.path))
+    if (!text_is_equal(node->args[0].text, TEXT("stderr")) &&
+        !log_path(compiler, &node->args[0], &place.path))
         return;
     for (unsigned i = 1; i < node->arg_count; i++)
         if (!log_level_word(compiler, &node->args[i], &place.level))
@@ -129,8 +129,8 @@ static void apply_log_format(struct compiler *compiler, const struct node *node,
                  TEXT_ARGS(node->args[0].text));
         return;
     }
-    if (text_has_prefix(node->args[1].text, TEXT("escape="))
-        && !take_escape(compiler, &node->args[i++], &escape))
+    if (text_has_prefix(node->args[1].text, TEXT("escape=")) &&
+        !take_escape(compiler, &node->args[i++], &escape))
         return;
     for (; i < node->arg_count; i++)
         writer_text(&line, node->args[i].text);
@@ -198,8 +198,7 @@ static bool access_log_option(struct compiler *compiler, const struct word *word
     if (text_has_prefix(word->text, TEXT("flush="))) {
         if (value_msec(after(word, "flush="), &log->flush_ms) == 0 && log->flush_ms > 0)
             return true;
-        complain(compiler, word, "invalid flush time \"%.*s\"",
-                 TEXT_ARGS(after(word, "flush=")));
+        complain(compiler, word, "invalid flush time \"%.*s\"", TEXT_ARGS(after(word, "flush=")));
         return false;
     }
     if (text_has_prefix(word->text, TEXT("if="))) {
@@ -251,8 +250,8 @@ static void apply_access_log(struct compiler *compiler, const struct node *node,
                              node->args[0].text);
         return;
     }
-    if (!log_path(compiler, &node->args[0], &path) || !access_log_options(compiler, node, log)
-        || compiler->level->is_log_off)
+    if (!log_path(compiler, &node->args[0], &path) || !access_log_options(compiler, node, log) ||
+        compiler->level->is_log_off)
         return;
     log->file = log_file_of(compiler, path);
     while (*end != NULL)

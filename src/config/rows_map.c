@@ -67,7 +67,8 @@ static void add_key(struct map_reader *reader, const struct node *node)
     }
     value = word_template(reader->compiler, &node->args[0]);
     if (choose_add(reader->choose, key, value) < 0)
-        complain(reader->compiler, &node->name, "conflicting parameter \"%.*s\"", TEXT_ARGS(text_lower(reader->compiler->arena, key)));
+        complain(reader->compiler, &node->name, "conflicting parameter \"%.*s\"",
+                 TEXT_ARGS(text_lower(reader->compiler->arena, key)));
 }
 
 static void add_node(struct map_reader *reader, const struct node *node)
@@ -92,9 +93,8 @@ static void apply_map(struct compiler *compiler, const struct node *node, void *
                  TEXT_ARGS(node->args[1].text));
         return;
     }
-    reader.choose = variables_table_add_map(&compiler->variables,
-                                            text_from_offset(node->args[1].text, 1),
-                                            &node->args[1]);
+    reader.choose = variables_table_add_map(
+        &compiler->variables, text_from_offset(node->args[1].text, 1), &node->args[1]);
     reader.has_hostnames = has_flag(node->children, "hostnames");
     choose_begin(reader.choose, word_template(compiler, &node->args[0]), reader.has_hostnames,
                  has_flag(node->children, "volatile"));

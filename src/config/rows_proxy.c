@@ -33,8 +33,7 @@ static struct upstream *upstream_implicit(struct compiler *compiler, const struc
 {
     struct text      key = server->host.len > 0
                                ? arena_format(compiler->arena, "%.*s:%u",
-                                              TEXT_ARGS(text_lower(compiler->arena, server->host)),
-                                              server->port)
+                           TEXT_ARGS(text_lower(compiler->arena, server->host)), server->port)
                                : server->name;
     struct upstream *upstream = map_get(compiler->implicit, key);
 

@@ -97,12 +97,14 @@ static bool parse_host(struct compiler *compiler, const struct word *word, struc
     struct text host;
     int         port;
 
-    if (text_find(address, '/') < address.len || uri_host_parse(address, &host, &port) < 0
-        || host.len == 0) {
-        bool has_bad_port = text_find(address, ':') < address.len && address.ptr[0] != '['
-                            && text_find(address, '/') == address.len;
+    if (text_find(address, '/') < address.len || uri_host_parse(address, &host, &port) < 0 ||
+        host.len == 0) {
+        bool has_bad_port = text_find(address, ':') < address.len && address.ptr[0] != '[' &&
+                            text_find(address, '/') == address.len;
         complain(compiler, word, "%s in upstream \"%.*s\"",
-                 has_bad_port ? "invalid port" : address.len == 0 ? "no host" : "invalid host",
+                 has_bad_port       ? "invalid port"
+                 : address.len == 0 ? "no host"
+                                    : "invalid host",
                  TEXT_ARGS(address));
         return false;
     }
@@ -112,8 +114,7 @@ static bool parse_host(struct compiler *compiler, const struct word *word, struc
     }
     server->port = port < 0 ? DEFAULT_PORT : (unsigned)port;
     server->has_address = address_parse_ip(host, server->port, &server->address) == 0;
-    server->host = server->has_address && host.ptr[0] != '['
-                       ? arena_copy(compiler->arena, host)
+    server->host = server->has_address && host.ptr[0] != '[' ? arena_copy(compiler->arena, host)
                        : text_lower(compiler->arena, host);
     return true;
 }
@@ -148,8 +149,8 @@ static bool number_after(struct text text, const char *prefix, uint64_t least, u
 {
     uint64_t number;
 
-    if (value_number(text_from_offset(text, text_from(prefix).len), COUNT_MOST, &number) < 0
-        || number < least)
+    if (value_number(text_from_offset(text, text_from(prefix).len), COUNT_MOST, &number) < 0 ||
+        number < least)
         return false;
     *field = (unsigned)number;
     return true;
@@ -214,8 +215,8 @@ static void apply_upstream_server(struct compiler *compiler, const struct node *
     for (unsigned i = 1; i < node->arg_count; i++)
         take_parameter(compiler, &node->args[i], &server);
     if ((count & (count - 1)) == 0) {
-        struct upstream_server *grown = ARENA_ARRAY(compiler->arena, struct upstream_server,
-                                                    count == 0 ? 1 : 2 * count);
+        struct upstream_server *grown =
+            ARENA_ARRAY(compiler->arena, struct upstream_server, count == 0 ? 1 : 2 * count);
         if (count > 0)
             memcpy(grown, upstream->servers, count * sizeof(*grown));
         upstream->servers = grown;

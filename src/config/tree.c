@@ -10,8 +10,13 @@
 
 #include "base/map.h"
 
-enum { INCLUDE_DEPTH_MOST = 32, INCLUDES_MOST = 10000, BLOCK_DEPTH_MOST = 64,
-       TEXT_MOST = 64 * 1024 * 1024, ARGS_FIRST = 4 };
+enum {
+    INCLUDE_DEPTH_MOST = 32,
+    INCLUDES_MOST = 10000,
+    BLOCK_DEPTH_MOST = 64,
+    TEXT_MOST = 64 * 1024 * 1024,
+    ARGS_FIRST = 4
+};
 
 struct tree_reader {
     struct arena         *arena;
@@ -60,7 +65,8 @@ static const struct source_file *file_note(struct tree_reader *reader, struct te
     if (file != NULL)
         return file;
     file = ARENA_NEW(reader->arena, struct source_file);
-    *file = (struct source_file){ .path = arena_string(reader->arena, path), .text = text,
+    *file = (struct source_file){ .path = arena_string(reader->arena, path),
+                                  .text = text,
                                   .number = tree->file_count + 1 };
     must(map_add(reader->known, text_from(file->path), file));
     if (tree->file_count == reader->files_capacity) {
@@ -101,7 +107,8 @@ static void read_file(struct tree_reader *reader, struct text path, const struct
         return;
     }
     reader->text_bytes += text.len;
-    if (reader->text_bytes > TEXT_MOST && is_over_limit(reader, place, "too much configuration text"))
+    if (reader->text_bytes > TEXT_MOST &&
+        is_over_limit(reader, place, "too much configuration text"))
         return;
     file = file_note(reader, path, text);
     lexer_init(&lexer, reader->arena, reader->diagnoses, file);
@@ -232,14 +239,14 @@ static void end_of_text(struct tree_reader *reader, const struct lexer *lexer,
                                       ? "unexpected end of parameter, expecting \";\""
                                       : "unexpected end of file, expecting \";\" or \"}\"");
         if (lexer->open_quote_line > 0)
-            diagnosis->hint = arena_format(reader->diagnoses->arena,
-                                           "the quote of line %u is not closed",
+            diagnosis->hint =
+                arena_format(reader->diagnoses->arena, "the quote of line %u is not closed",
                                            lexer->open_quote_line);
     } else if (opening != NULL && !lexer->has_ended) {
         diagnosis = word_complain(reader->diagnoses, LOG_EMERG, place,
                                   "unexpected end of file, expecting \"}\"");
-        diagnosis->hint = arena_format(reader->diagnoses->arena,
-                                       "\"%.*s\" of line %u is still open",
+        diagnosis->hint =
+            arena_format(reader->diagnoses->arena, "\"%.*s\" of line %u is still open",
                                        TEXT_ARGS(opening->text), opening->line);
     }
 }

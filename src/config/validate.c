@@ -35,11 +35,11 @@ static void validate_buffers(struct compiler *compiler)
 
     if (level->busy_place.file == NULL)
         return;
-    is_own = level->outer == NULL || level->outer->busy_place.file != level->busy_place.file
-             || level->outer->busy_place.line != level->busy_place.line
-             || level->outer->busy_place.column != level->busy_place.column;
-    largest = policy->buffer_size > policy->buffers_size ? policy->buffer_size
-                                                         : policy->buffers_size;
+    is_own = level->outer == NULL || level->outer->busy_place.file != level->busy_place.file ||
+             level->outer->busy_place.line != level->busy_place.line ||
+             level->outer->busy_place.column != level->busy_place.column;
+    largest =
+        policy->buffer_size > policy->buffers_size ? policy->buffer_size : policy->buffers_size;
     policy->busy_size = level->busy_size > 0 ? level->busy_size : 2 * largest;
     /* The http level alone needs not fit: servers may add what is missing. */
     if (level->where == IN_HTTP || (level->where == IN_LOCATION && !is_own))
@@ -55,8 +55,8 @@ static void validate_redirect(struct compiler *compiler)
     const struct level *level = compiler->level;
     const struct pass  *pass = level->location->proxy.pass;
 
-    if (level->where == IN_LOCATION && level->has_default_redirect && pass != NULL
-        && pass->url_template != NULL)
+    if (level->where == IN_LOCATION && level->has_default_redirect && pass != NULL &&
+        pass->url_template != NULL)
         complain(compiler, &level->node->name,
                  "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with "
                  "variables");

@@ -147,8 +147,8 @@ bool value_is_host_pattern(struct text name)
         middle = text_from_offset(middle, 2);
     else if (text_has_suffix(middle, TEXT(".*")))
         middle.len -= 2;
-    return text_find(middle, '*') == middle.len && (middle.len > 0 || name.len == 0)
-           && !text_is_equal(name, TEXT("."));
+    return text_find(middle, '*') == middle.len && (middle.len > 0 || name.len == 0) &&
+           !text_is_equal(name, TEXT("."));
 }
 
 bool text_has_variables(struct text text)
@@ -189,7 +189,8 @@ const struct template *text_template(struct compiler *compiler, const struct wor
     struct text            message;
 
     compiler->variables.place = word;
-    if (template_compile(compiler->arena, text, &compiler->variables.names, &template, &message) < 0) {
+    if (template_compile(compiler->arena, text, &compiler->variables.names, &template, &message) <
+        0) {
         complain(compiler, word, "%.*s", TEXT_ARGS(message));
         return template_literal(compiler->arena, TEXT(""));
     }
@@ -227,8 +228,8 @@ const struct template *word_field_template(struct compiler *compiler, const stru
         bool is_break = is_line_break(word->text.ptr[i]);
 
         writer_char(&writer, is_break ? ' ' : word->text.ptr[i]);
-        while (is_break && i + 1 < word->text.len
-               && (is_line_break(word->text.ptr[i + 1]) || word->text.ptr[i + 1] == ' '))
+        while (is_break && i + 1 < word->text.len &&
+               (is_line_break(word->text.ptr[i + 1]) || word->text.ptr[i + 1] == ' '))
             i++;
     }
     return text_template(compiler, word, text_trim(writer_done(&writer)));
@@ -260,8 +261,8 @@ bool word_path(struct compiler *compiler, const struct word *word, struct text *
     if (path.ptr[0] == '/')
         *ret_path = arena_copy(compiler->arena, path);
     else
-        *ret_path = arena_format(compiler->arena, "%.*s%.*s",
-                                 TEXT_ARGS(compiler->options->prefix), TEXT_ARGS(path));
+        *ret_path = arena_format(compiler->arena, "%.*s%.*s", TEXT_ARGS(compiler->options->prefix),
+                                 TEXT_ARGS(path));
     return true;
 }
 
@@ -305,7 +306,8 @@ static struct text hint_choice(struct compiler *compiler, const struct word *wor
 
     for (unsigned i = 0; i < count; i++)
         if (text_distance(word->text, text_from(choices[i].name), HINT_DISTANCE) <= HINT_DISTANCE)
-            return arena_format(compiler->diagnoses->arena, "did you mean \"%s\"?", choices[i].name);
+            return arena_format(compiler->diagnoses->arena, "did you mean \"%s\"?",
+                                choices[i].name);
     writer_string(&writer, "one of");
     for (unsigned i = 0; i < count; i++)
         writer_format(&writer, " %s", choices[i].name);

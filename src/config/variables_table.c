@@ -72,8 +72,8 @@ static bool is_taken(struct text name)
 {
     struct variable built_in;
 
-    return variables_find(name, &built_in) && built_in.argument.len == 0
-           && !variables_is_changeable(name);
+    return variables_find(name, &built_in) && built_in.argument.len == 0 &&
+           !variables_is_changeable(name);
 }
 
 static struct variables_entry *make(struct variables_table *table, struct text name,

@@ -95,7 +95,8 @@ int choose_add(struct choose *choose, struct text key, const struct template *va
     return keep(choose->exact, NULL, kept, value);
 }
 
-void choose_add_regex(struct choose *choose, const struct regex *regex, const struct template *value)
+void choose_add_regex(struct choose *choose, const struct regex *regex,
+                      const struct template *value)
 {
     struct regex_choice *choice = ARENA_NEW(choose->arena, struct regex_choice);
 

@@ -14,8 +14,14 @@
 
 #include "base/mem.h"
 
-enum { MATCH_STEPS = 200 * 1000, HEAP_KB = 1024, JIT_STACK_FIRST = 32 * 1024,
-       JIT_STACK_MOST = 256 * 1024, PATTERN_MOST = 64 * 1024, MESSAGE_BYTES = 128 };
+enum {
+    MATCH_STEPS = 200 * 1000,
+    HEAP_KB = 1024,
+    JIT_STACK_FIRST = 32 * 1024,
+    JIT_STACK_MOST = 256 * 1024,
+    PATTERN_MOST = 64 * 1024,
+    MESSAGE_BYTES = 128
+};
 
 struct group {                           /* a named one */
     unsigned number, slot;

@@ -15,11 +15,13 @@ struct part {
     struct variable variable;
 };
 
+/* clang-format off: it takes the name for C++. */
 struct template {
     struct text  source;
     struct part *parts;
     unsigned     part_count;
 };
+/* clang-format on */
 
 /* ---- compiling ---- */
 
@@ -32,9 +34,11 @@ struct template_reader {
     struct text      message;
 };
 
-static int complain(struct template_reader *reader, struct text message)
+static int complain(struct template_reader *reader, const char *before, struct text about,
+                    const char *after)
 {
-    reader->message = message;
+    reader->message =
+        arena_format(reader->arena, "%s\"%.*s\"%s", before, TEXT_ARGS(about), after);
     return -EINVAL;
 }
 
@@ -80,13 +84,10 @@ static int read_name(struct template_reader *reader, struct text *ret_name)
     while (len < rest.len && is_name_char(rest.ptr[len]))
         len++;
     if (len == 0)
-        return complain(reader, arena_format(reader->arena, "invalid variable name in \"%.*s\"",
-                                             TEXT_ARGS(reader->source)));
+        return complain(reader, "invalid variable name in ", reader->source, "");
     if (has_brackets && (len == rest.len || rest.ptr[len] != '}'))
-        return complain(reader,
-                        arena_format(reader->arena,
-                                     "the closing bracket in \"%.*s\" variable is missing",
-                                     TEXT_ARGS(text_part(rest, 0, len))));
+        return complain(reader, "the closing bracket in ", text_part(rest, 0, len),
+                        " variable is missing");
     if (!has_brackets && is_capture(rest))
         len = 1;
     *ret_name = text_part(rest, 0, len);
@@ -115,8 +116,7 @@ static int read_variable(struct template_reader *reader)
     if (name.len == 1 && is_capture(name))
         *variable = (struct variable){ .get = scope_get_capture, .argument = name };
     else if (reader->names == NULL || !reader->names->find(reader->names, name, variable))
-        return complain(reader, arena_format(reader->arena, "unknown \"%.*s\" variable",
-                                             TEXT_ARGS(name)));
+        return complain(reader, "unknown ", name, " variable");
     reader->template->part_count++;
     return 0;
 }

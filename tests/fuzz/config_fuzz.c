@@ -42,7 +42,8 @@ static struct outcome load(struct bundle *bundle)
 
     diagnoses_init(&diagnoses, arena);
     config = config_load(&bundle->source, &bundle->options, &diagnoses);
-    outcome = (struct outcome){ .is_loaded = config != NULL, .errors = diagnoses.errors,
+    outcome = (struct outcome){ .is_loaded = config != NULL,
+                                .errors = diagnoses.errors,
                                 .warnings = diagnoses.warnings };
     must((outcome.is_loaded == 1) == (diagnoses.errors == 0));
     print_all(arena, &diagnoses);
