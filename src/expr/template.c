@@ -15,7 +15,8 @@ struct part {
     struct variable variable;
 };
 
-/* clang-format off: it takes the name for C++. */
+/* It takes the name for C++. */
+/* clang-format off */
 struct template {
     struct text  source;
     struct part *parts;
