@@ -186,12 +186,12 @@ def test_upstream_state_survives(proxy, origin):
     bad = origin(script=lambda conn: conn.request())
     conf = """upstream u { server @A@ fail_timeout=30s; server @B@; }
         server { listen @P@; location / { proxy_pass http://u; } location /v { return 200 %s; } }"""
-    desk = proxy(conf % 0, A=bad, B=back)
+    desk = proxy(conf % 0, A=bad, B=back, workers=1)    # each loop keeps connections of its own
     for _ in range(4):
         assert desk.get().status == 200
     assert bad.connections == 1
     connections = back.connections
-    desk.reload(http=conf % 1)
+    desk.reload(http=conf % 1, workers=1)
     desk.wait_for(lambda: desk.get("/v").text == "1", 5, "the new one")
     for _ in range(4):
         assert desk.get().status == 200
