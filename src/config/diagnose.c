@@ -26,13 +26,26 @@ static void insert(struct diagnoses *diagnoses, struct diagnosis *diagnosis)
         diagnoses->last = diagnosis;
 }
 
+/* One line, whatever the words in it hold: a log line must not end within a name. */
+static struct text one_line(struct arena *arena, struct text message)
+{
+    char *copy = arena_bytes(arena, message.len);
+
+    for (size_t i = 0; i < message.len; i++) {
+        unsigned char c = (unsigned char)message.ptr[i];
+
+        copy[i] = c < 0x20 || c == 0x7f ? '.' : message.ptr[i];
+    }
+    return text_of(copy, message.len);
+}
+
 struct diagnosis *diagnoses_add(struct diagnoses *diagnoses, enum log_level level,
                                 struct text message, unsigned file_number, unsigned line)
 {
     struct diagnosis *diagnosis = ARENA_NEW(diagnoses->arena, struct diagnosis);
 
     diagnosis->level = level;
-    diagnosis->message = arena_copy(diagnoses->arena, message);
+    diagnosis->message = one_line(diagnoses->arena, message);
     diagnosis->order = (uint64_t)file_number << 32 | line;
     if (level >= LOG_ERROR)
         diagnoses->errors++;

@@ -22,6 +22,7 @@ static void test_line(void **state)
     diagnosis->file = "command line";
     diagnosis->line = 0;
     CHECK_TEXT(diagnosis_line(*state, diagnosis), "oops in command line");
+    CHECK_TEXT(diagnosis_line(*state, add(&diagnoses, "a\nb\x7f", 0, 0)), "a.b.");
 }
 
 static void test_block(void **state)
