@@ -22,7 +22,7 @@ enum {
     LINGER_MOST_MS = 30000      /* in all */
 };
 
-static struct pool pool = POOL("conn", struct conn, 1024);
+static struct pool pool = POOL("conn", struct conn, 256);
 static atomic_ullong serials;
 
 static void conn_run(struct task *task, unsigned wakes);
@@ -593,7 +593,7 @@ bool conn_is_quiet(struct conn *conn)
 
     if (conn->is_closed || conn->has_seen_end || conn->has_hangup || conn->protocol->is_closing)
         return false;
-    if (!conn->is_readable)
+    if (!conn->is_readable && !(conn->task.wakes & WAKE_READABLE))
         return true;   /* the poller watches it and has said nothing */
     do
         n = recv(conn->transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

@@ -466,8 +466,7 @@ static void an_idle_one_holds_nothing_and_is_quiet(void **state)
 static void hang_up_and_ask(struct loop *loop, void *argument)
 {
     (void)loop;
-    task_wake(&conn->task, WAKE_READABLE);     /* as if the poller had said so just before */
-    conn->is_readable = true;
+    task_wake(&conn->task, WAKE_READABLE);     /* the poller has said so, conn's turn has not come */
     (void)shutdown(client, SHUT_WR);
     (void)usleep(1000);
     *(bool *)argument = conn_is_quiet(conn);
