@@ -4,6 +4,7 @@
  * calls that may fail, to let a chosen one do so. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,11 @@ void *mem_resize(void *memory, size_t size)
 void mem_free(void *memory)
 {
     free(memory);
+}
+
+void mem_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 char *mem_string(const char *ptr, size_t len)

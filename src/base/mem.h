@@ -28,6 +28,9 @@ void mem_free(void *memory);
 /* Frees *pointer and sets it to NULL. */
 #define MEM_FREE(pointer) (mem_free(*(pointer)), *(pointer) = NULL)
 
+/* Gives whole free pages back to the system; takes the allocator's locks for about a millisecond. */
+void mem_trim(void);
+
 /* A NUL-terminated copy of `len` bytes; never NULL; freed with mem_free(). */
 char *mem_string(const char *ptr, size_t len) __attribute__((returns_nonnull));
 

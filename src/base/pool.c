@@ -6,6 +6,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <threads.h>
 
@@ -28,11 +29,21 @@ struct resting {
 struct shelf {
     struct resting *first;
     unsigned        count;
+    bool            is_of_slabs;
 };
 
 static thread_local struct shelf shelves[POOL_MOST_KINDS];
 static unsigned                  kinds;
 static pthread_mutex_t           kinds_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void shelf_put(struct shelf *shelf, void *object)
+{
+    struct resting *resting = object;
+
+    resting->next = shelf->first;
+    shelf->first = resting;
+    shelf->count++;
+}
 
 /* Out of line: only the first use of a pool in the process comes here. */
 static __attribute__((noinline)) unsigned number_draw(struct pool *pool)
@@ -58,13 +69,26 @@ static struct shelf *shelf_of(struct pool *pool)
     return &shelves[number];
 }
 
+/* The first object of a new slab; the others go to the shelf. */
+static __attribute__((noinline)) void *slab_make(const struct pool *pool, struct shelf *shelf)
+{
+    enum { ALIGNMENT = 16 };
+    size_t size = (pool->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    char  *slab = mem_resize(NULL, size * pool->slab);
+
+    shelf->is_of_slabs = true;
+    for (unsigned i = 1; i < pool->slab; i++)
+        shelf_put(shelf, slab + i * size);
+    return slab;
+}
+
 void *pool_take_raw(struct pool *pool)
 {
     struct shelf   *shelf = shelf_of(pool);
     struct resting *object = shelf->first;
 
     if (object == NULL)
-        return mem_resize(NULL, pool->size);
+        return pool->slab > 1 && MAY_REST ? slab_make(pool, shelf) : mem_resize(NULL, pool->size);
     shelf->first = object->next;
     shelf->count--;
     return object;
@@ -77,24 +101,21 @@ void *pool_take(struct pool *pool)
 
 void pool_give(struct pool *pool, void *object)
 {
-    struct shelf   *shelf = shelf_of(pool);
-    struct resting *resting = object;
+    struct shelf *shelf = shelf_of(pool);
 
     if (object == NULL)
         return;
-    if (!MAY_REST || shelf->count >= pool->keep) {
+    if (!MAY_REST || (pool->slab <= 1 && shelf->count >= pool->keep)) {
         mem_free(object);
         return;
     }
-    resting->next = shelf->first;
-    shelf->first = resting;
-    shelf->count++;
+    shelf_put(shelf, object);
 }
 
 void pools_drain(void)
 {
     for (unsigned i = 0; i < POOL_MOST_KINDS; i++)
-        while (shelves[i].first != NULL) {
+        while (shelves[i].first != NULL && !shelves[i].is_of_slabs) {
             struct resting *object = shelves[i].first;
 
             shelves[i].first = object->next;

@@ -15,11 +15,17 @@ struct pool {
     const char *name;
     size_t      size;
     unsigned    keep;
+    unsigned    slab;         /* more than 1: made so many at once, side by side, and kept for good */
     unsigned    number;       /* given at first use; 0 before */
 };
 
 #define POOL(type_name, type, keep_count) \
     { .name = type_name, .size = sizeof(type), .keep = (keep_count), .number = 0 }
+
+/* For what lives long among things that come and go: side by side they leave whole pages of the
+ * others free to go back to the system (mem_trim). */
+#define POOL_OF_SLABS(type_name, type, slab_count) \
+    { .name = type_name, .size = sizeof(type), .slab = (slab_count), .number = 0 }
 
 void *pool_take(struct pool *pool) __attribute__((returns_nonnull));   /* zeroed */
 void *pool_take_raw(struct pool *pool) __attribute__((returns_nonnull)); /* not zeroed */

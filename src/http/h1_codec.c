@@ -7,7 +7,7 @@
 #include "base/pool.h"
 #include "http/h1_parts.h"
 
-static struct pool pool = POOL("h1_codec", struct h1_codec, 1024);
+static struct pool pool = POOL("h1_codec", struct h1_codec, 256);
 
 static void h1_stream_run(struct task *task, unsigned wakes);
 

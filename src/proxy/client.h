@@ -15,16 +15,17 @@ struct client {
     struct codec_host host;
     struct task       task;              /* woken when the conn has ended, rests, or is parked */
     struct conn      *conn;              /* NULL: ended or parked */
-    struct codec     *codec;             /* of conn */
     struct door      *door;
     struct exchange  *exchange;          /* NULL between requests */
     struct link       link;              /* of the front's clients, oldest first */
     int64_t           connected_ms;
     uint64_t          serial;
-    struct corpse     corpse;
     /* parked: without conn and codec, since a connection that rests needs neither */
-    struct watch      watch;             /* the descriptor; fd -1: not parked */
     struct timer      timer;             /* how long it may rest */
+    union {
+        struct watch  watch;             /* the descriptor; fd -1: not parked */
+        struct corpse corpse;            /* once dead */
+    };
     uint32_t          keepalive_ms;      /* how long it may rest between two requests */
     unsigned          requests;          /* while parked: how many it has made */
     struct address_short {               /* struct address is ten times as large */
@@ -34,6 +35,8 @@ struct client {
     } remote;
 };
 
+/* Of a client that has a conn. */
+struct codec *client_codec(const struct client *client);
 void client_remote(const struct client *client, struct address *ret_address);
 /* The location's deadlines hold from now on. */
 void client_use(struct client *client, const struct location *location);

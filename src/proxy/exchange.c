@@ -194,7 +194,7 @@ uint64_t exchange_serial(const struct exchange *x)
 
 unsigned exchange_request_number(const struct exchange *x)
 {
-    return h1_message_count(x->client_conn->codec);
+    return h1_message_count(container_of(x->client->conn->protocol, struct codec, protocol));
 }
 
 int64_t exchange_connected_ms(const struct exchange *x)

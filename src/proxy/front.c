@@ -17,7 +17,9 @@ enum {
     ACCEPTS_MOST = 64,          /* per run of a door */
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
-    PARK_MS = 100,              /* of rest after an answer, then conn and codec are given back */
+    PARK_MS = 500,              /* of rest after an answer, then conn and codec are given back */
+    TRIM_MS = 250,              /* after connections were parked, and their memory to the system */
+    TRIM_FROM = 64,             /* parked connections */
     CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
 };
 
@@ -43,19 +45,21 @@ struct front {
     struct link      doors, clients;
     unsigned         client_count, connections_most;
     bool             is_draining, is_paused, has_reported_full;
-    struct task      task;              /* the pause is over */
-    struct timer     timer;
+    unsigned         parked;            /* since memory was last given back */
+    struct task      task, trim_task;   /* the pause is over; it is time to give back */
+    struct timer     timer, trim_timer;
     void           (*drained)(void *arg);
     void            *drained_arg;
 };
 
-static struct pool client_pool = POOL("client", struct client, 1024);
+static struct pool client_pool = POOL_OF_SLABS("client", struct client, 64);
 
 static void                 door_run(struct task *task, unsigned wakes);
 static void                 client_close(struct client *client);
-static void                 client_make_codec(struct client *client);
+static struct codec        *codec_new(struct client *client);
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
 static void front_run(struct task *task, unsigned wakes);
+static void front_trim(struct task *task, unsigned wakes);
 static void front_pause(struct front *front);
 
 struct front *front_new(struct loop *loop, unsigned connections_most)
@@ -68,6 +72,8 @@ struct front *front_new(struct loop *loop, unsigned connections_most)
     list_init(&front->clients);
     task_init(&front->task, front_run);
     timer_init(&front->timer, &front->task);
+    task_init(&front->trim_task, front_trim);
+    timer_init(&front->trim_timer, &front->trim_task);
     return front;
 }
 
@@ -77,7 +83,9 @@ void front_free(struct front **front)
 
     *front = NULL;
     timer_remove(loop_timers(dead->loop), &dead->timer);
+    timer_remove(loop_timers(dead->loop), &dead->trim_timer);
     task_cancel(&dead->task);
+    task_cancel(&dead->trim_task);
     mem_free(dead);
 }
 
@@ -170,7 +178,7 @@ static void clients_drain(struct front *front, const struct door *door)
         if (door != NULL && client->door != door)
             continue;
         if (client->conn != NULL)
-            client->codec->ops->drain(client->codec);
+            client_codec(client)->ops->drain(client_codec(client));
         else
             client_close(client);
     }
@@ -239,6 +247,7 @@ static void client_bury_if_over(struct client *client)
     front->client_count--;
     list_remove(&client->link);
     timer_remove(loop_timers(front->loop), &client->timer);
+    client->corpse.release = client_release;
     loop_bury(front->loop, &client->corpse);
     door_bury_if_unused(door);
     if (front->is_draining && front->client_count == 0 && front->drained != NULL)
@@ -254,37 +263,46 @@ static void client_park(struct client *client)
     struct loop *loop = client->door->front->loop;
     int64_t      until_ms = client->conn->since_ms + client->keepalive_ms;
 
-    if (client->exchange != NULL || !h1_is_idle(client->codec) || !conn_is_quiet(client->conn) ||
+    if (client->exchange != NULL || !h1_is_idle(client_codec(client)) || !conn_is_quiet(client->conn) ||
         client->conn->pending.len > 0)
         return;
     if (until_ms <= loop_now_ms(loop)) {
         conn_close(client->conn, LOSS_CLOSED);
         return;
     }
-    client->requests = h1_message_count(client->codec);
+    client->requests = h1_message_count(client_codec(client));
     client->watch.fd = conn_detach(client->conn);
     client->conn = NULL;
-    client->codec = NULL;
     timer_set(loop_timers(loop), &client->timer, until_ms);
     if (loop_rewatch(loop, &client->watch) < 0)
         client_close(client);
+    if (++client->door->front->parked == TRIM_FROM)
+        timer_set(loop_timers(loop), &client->door->front->trim_timer, loop_now_ms(loop) + TRIM_MS);
+}
+
+static void front_trim(struct task *task, unsigned wakes)
+{
+    (void)wakes;
+    container_of(task, struct front, trim_task)->parked = 0;
+    mem_trim();
 }
 
 static void client_unpark(struct client *client)
 {
     const struct location *level = &client->door->listen->servers[0]->level;
     struct loop           *loop = client->door->front->loop;
+    struct codec          *codec;
     int                    fd = client->watch.fd;
     struct conn_timeouts   timeouts;
 
     timeouts = client_timeouts(client, level);
     client->watch.fd = -1;
     timer_stop(&client->timer);
-    client_make_codec(client);
-    h1_set_message_count(client->codec, client->requests);
-    client->conn = conn_resume(loop, fd, &client->codec->protocol, &timeouts, &client->task);
+    codec = codec_new(client);
+    h1_set_message_count(codec, client->requests);
+    client->conn = conn_resume(loop, fd, &codec->protocol, &timeouts, &client->task);
     if (client->conn != NULL)
-        h1_attach(client->codec, client->conn);
+        h1_attach(codec, client->conn);
     else
         client_bury_if_over(client);
 }
@@ -374,11 +392,16 @@ static struct h1_limits limits_of(const struct server *server)
                                .fields = server->max_headers };
 }
 
-static void client_make_codec(struct client *client)
+static struct codec *codec_new(struct client *client)
 {
     struct h1_limits limits = limits_of(client->door->listen->servers[0]);
 
-    client->codec = h1_server_new(&limits, &client->host);
+    return h1_server_new(&limits, &client->host);
+}
+
+struct codec *client_codec(const struct client *client)
+{
+    return container_of(client->conn->protocol, struct codec, protocol);
 }
 
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location)
@@ -409,25 +432,25 @@ static void client_new(struct door *door, int fd, const struct address *remote)
     struct front        *front = door->front;
     struct client       *client = pool_take(&client_pool);
     struct conn_timeouts timeouts;
+    struct codec        *codec;
 
     client->door = door;
     client->host = (struct codec_host){ .accept = client_accept, .resting = &client->task };
     client->watch = (struct watch){ .fd = -1, .task = &client->task };
     task_init(&client->task, client_run);
     timer_init(&client->timer, &client->task);
-    client->corpse.release = client_release;
     list_init(&client->link);
     client->remote = shorten(remote);
     client->connected_ms = loop_now_ms(front->loop);
     timeouts = client_timeouts(client, &door->listen->servers[0]->level);
-    client_make_codec(client);
-    client->conn = conn_new(front->loop, fd, &client->codec->protocol, &timeouts, &client->task);
+    codec = codec_new(client);
+    client->conn = conn_new(front->loop, fd, &codec->protocol, &timeouts, &client->task);
     if (client->conn == NULL) {
         pool_give(&client_pool, client);
         return;
     }
     client->serial = client->conn->serial;
-    h1_attach(client->codec, client->conn);
+    h1_attach(codec, client->conn);
     list_append(&front->clients, &client->link);
     door->clients++;
     front->client_count++;
@@ -438,8 +461,8 @@ static void client_new(struct door *door, int fd, const struct address *remote)
 static bool is_at_rest(const struct client *client)
 {
     return is_parked(client) ||
-           (client->conn != NULL && client->exchange == NULL && h1_is_idle(client->codec) &&
-            h1_message_count(client->codec) > 0);
+           (client->conn != NULL && client->exchange == NULL && h1_is_idle(client_codec(client)) &&
+            h1_message_count(client_codec(client)) > 0);
 }
 
 /* Oldest first. Those who wait between two requests lose nothing but a handshake. */
