@@ -78,6 +78,17 @@ static void check_use(struct compiler *compiler, const struct node *node, void *
              TEXT_ARGS(node->args[0].text));
 }
 
+static void check_keepalive_disable(struct compiler *compiler, const struct node *node, void *field)
+{
+    static const struct choice choices[] = { { "none", 0 }, { "msie6", 1 }, { "safari", 2 } };
+    unsigned                   value;
+
+    (void)field;
+    for (unsigned i = 0; i < node->arg_count; i++)
+        if (!WORD_CHOICE(compiler, &node->args[i], choices, &value))
+            return;
+}
+
 /* "off" is what we do anyway. */
 static void check_off(struct compiler *compiler, const struct node *node, void *field)
 {
@@ -181,7 +192,7 @@ static const struct directive rows[] = {
             "There are no subrequests."),
     IGNORED("send_lowat", EVERYWHERE, 1, 1, check_size, "size", SOCKETS),
     IGNORED("proxy_send_lowat", EVERYWHERE, 1, 1, check_size, "size", SOCKETS),
-    IGNORED("keepalive_disable", EVERYWHERE, 1, ARGS_MANY, check_nothing, "none | browser ...",
+    IGNORED("keepalive_disable", EVERYWHERE, 1, 2, check_keepalive_disable, "none | msie6 | safari",
             "Browsers that need it are gone."),
     IGNORED("msie_padding", EVERYWHERE, 1, 1, check_flag, "on | off",
             "Browsers that need it are gone."),

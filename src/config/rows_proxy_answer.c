@@ -194,7 +194,7 @@ static const struct directive rows[] = {
       "off | domain replacement", "off", "Rewrites the domain of cookies." },
     { "proxy_cookie_path", EVERYWHERE, 1, 2, IS_LIST, apply_cookie_path, PROXY(cookie_paths),
       "off | path replacement", "off", "Rewrites the path of cookies." },
-    { "proxy_cookie_flags", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_cookie_flags,
+    { "proxy_cookie_flags", EVERYWHERE, 1, 4, IS_LIST, apply_cookie_flags,
       PROXY(cookie_flags), "off | cookie flag ...", "off", "Sets or clears flags of cookies." },
 };
 
