@@ -21,7 +21,8 @@ struct codec_ops {
     const char    *name;                                  /* "h1" */
     struct stream *(*open)(struct codec *codec);          /* client side: next request */
     unsigned       (*room)(const struct codec *codec);    /* streams that may be opened now */
-    void           (*drain)(struct codec *codec);         /* finish what is open, then close */
+    /* Finish what is open, then close; one that has carried nothing yet may still carry one. */
+    void           (*drain)(struct codec *codec);
 };
 
 struct codec {

@@ -320,7 +320,7 @@ static void server_drain(struct codec *codec)
     struct h1_codec *h1 = container_of(codec, struct h1_codec, codec);
 
     h1->is_draining = true;
-    if (!h1->is_open && h1->scan.offset == 0)
+    if (!h1->is_open && h1->scan.offset == 0 && h1->messages > 0)
         h1_close(h1);
 }
 

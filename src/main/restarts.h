@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RESTARTS_MOST = 5, RESTARTS_WITHIN_MS = 10000, RESTARTS_HOLD_MS = 1000,
+enum { RESTARTS_MOST = 6, RESTARTS_WITHIN_MS = 10000, RESTARTS_HOLD_MS = 1000,
        RESTARTS_HOLD_MOST_MS = 30000 };
 
 struct restarts {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/jobs.h"
 
 /* ---- threads ---- */
 
@@ -179,6 +180,7 @@ void runners_stop(struct runners *runners)
         (void)pthread_join(runner->thread, NULL);
         runner->is_started = false;
     }
+    jobs_stop();   /* a job's answer must not find its loop gone */
     for (unsigned i = 0; i < runners->count; i++)
         loop_free(&runners->each[i].loop);
 }

@@ -368,7 +368,8 @@ static void worker_end(void)
     log_at(LOG_NOTICE, NULL, "exiting");
     if (worker.has_runners)
         runners_stop(&worker.runners);
-    jobs_stop();
+    else
+        jobs_stop();
     log_use(last_words_log());
     sinks_stop(SINKS_MOST_MS);
     sockets_close_all(&worker.sockets);

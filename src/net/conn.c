@@ -17,9 +17,7 @@ enum {
     VECTORS = 32,
     KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
     KEEP_ROOM = 512,            /* room that is worth a read */
-    LINGER_BYTES = 256 * 1024,  /* what a lingering conn swallows at most per run */
-    LINGER_MS = 5000,           /* between two reads */
-    LINGER_MOST_MS = 30000      /* in all */
+    LINGER_BYTES = 256 * 1024   /* what a lingering conn swallows at most per run */
 };
 
 static struct pool pool = POOL("conn", struct conn, 256);
@@ -493,6 +491,14 @@ static void conn_flush(struct flush *flush)
 
 /* ---- between the turns ---- */
 
+static bool may_linger(const struct conn *conn)
+{
+    const struct protocol *protocol = conn->protocol;
+
+    return (protocol->must_linger || conn->timeouts.is_lingering_always) &&
+           conn->timeouts.linger_ms > 0 && !protocol->must_reset && !conn->has_seen_end;
+}
+
 static void conn_settle(struct conn *conn)
 {
     struct protocol *protocol = conn->protocol;
@@ -502,7 +508,7 @@ static void conn_settle(struct conn *conn)
     if (conn->is_lingering)
         return;
     if (protocol->must_reset || (protocol->is_closing && !conn->is_blocked)) {
-        if (protocol->must_linger && !protocol->must_reset && !conn->has_seen_end)
+        if (may_linger(conn))
             linger_begin(conn);
         else
             conn_close(conn, LOSS_CLOSED);
@@ -558,8 +564,8 @@ static void linger_begin(struct conn *conn)
 
 static void linger_renew(struct conn *conn)
 {
-    int64_t renewed_ms = loop_now_ms(conn->loop) + LINGER_MS;
-    int64_t last_ms = conn->since_ms + LINGER_MOST_MS;
+    int64_t renewed_ms = loop_now_ms(conn->loop) + conn->timeouts.linger_ms;
+    int64_t last_ms = conn->since_ms + conn->timeouts.linger_most_ms;
 
     timer_set(loop_timers(conn->loop), &conn->timer, renewed_ms < last_ms ? renewed_ms : last_ms);
 }

@@ -18,6 +18,8 @@
 struct conn_timeouts {
     uint32_t waits_ms[CONN_WAIT_KINDS];  /* by enum conn_wait; HEAD is a total, BODY between reads */
     uint32_t send_ms;                    /* between two writes */
+    uint32_t linger_ms, linger_most_ms;  /* before closing: between two reads, in all; 0: no linger */
+    bool     is_lingering_always;        /* not only when the protocol asks for it */
 };
 
 struct conn {

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/pool.h"
+#include "net/lane.h"
 #include "net/pin.h"
 #include "net/task_queue.h"
 
@@ -95,6 +96,7 @@ void loop_run(struct loop *loop)
     while (!loop->is_stopping)
         loop_turn(loop);
     self = NULL;
+    lanes_drain();
     pools_drain();
 }
 

@@ -18,6 +18,7 @@ enum {
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
     PARK_MS = 500,              /* of rest after an answer, then conn and codec are given back */
+    DRAIN_FRESH_MS = 1000,      /* for the first request, when we want to leave */
     TRIM_MS = 250,              /* after connections were parked, and their memory to the system */
     TRIM_FROM = 64,             /* parked connections */
     CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
@@ -170,6 +171,18 @@ static void door_serve(struct door *door, struct snapshot *snapshot, const struc
         door_watch(door);
 }
 
+/* A connection that has asked nothing yet may have its request on the way: it gets a moment. */
+static void client_drain(struct client *client)
+{
+    struct codec *codec = client_codec(client);
+
+    codec->ops->drain(codec);
+    if (client->exchange != NULL || h1_message_count(codec) > 0)
+        return;
+    client->conn->timeouts.waits_ms[CONN_WAIT_HEAD] = DRAIN_FRESH_MS;
+    task_wake(&client->conn->task, 0);
+}
+
 static void clients_drain(struct front *front, const struct door *door)
 {
     LIST_EACH_SAFE(&front->clients, at, after) {
@@ -178,7 +191,7 @@ static void clients_drain(struct front *front, const struct door *door)
         if (door != NULL && client->door != door)
             continue;
         if (client->conn != NULL)
-            client_codec(client)->ops->drain(client_codec(client));
+            client_drain(client);
         else
             client_close(client);
     }
@@ -263,9 +276,11 @@ static void client_park(struct client *client)
     struct loop *loop = client->door->front->loop;
     int64_t      until_ms = client->conn->since_ms + client->keepalive_ms;
 
-    if (client->exchange != NULL || !h1_is_idle(client_codec(client)) || !conn_is_quiet(client->conn) ||
-        client->conn->pending.len > 0)
+    if (client->exchange != NULL || !h1_is_idle(client_codec(client)) ||
+        !conn_is_quiet(client->conn) || client->conn->pending.len > 0) {
+        client->conn->since_ms = loop_now_ms(loop);   /* it has news; the rest begins anew */
         return;
+    }
     if (until_ms <= loop_now_ms(loop)) {
         conn_close(client->conn, LOSS_CLOSED);
         return;
@@ -414,6 +429,9 @@ static struct conn_timeouts client_timeouts(struct client *client, const struct 
                       [CONN_WAIT_HEAD] = client->door->listen->servers[0]->head_timeout_ms,
                       [CONN_WAIT_BODY] = location->body_timeout_ms },
         .send_ms = location->send_timeout_ms,
+        .linger_ms = location->lingering == LINGERING_OFF ? 0 : location->lingering_timeout_ms,
+        .linger_most_ms = location->lingering_time_ms,
+        .is_lingering_always = location->lingering == LINGERING_ALWAYS,
     };
 }
 
