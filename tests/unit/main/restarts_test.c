@@ -23,29 +23,29 @@ static void a_single_end_is_answered_at_once(void **state)
     assert_false(restarts_are_too_many(&restarts));
 }
 
-static void five_within_ten_seconds_are_too_many(void **state)
+static void six_within_ten_seconds_are_too_many(void **state)
 {
     struct restarts restarts = { .count = 0 };
 
     (void)state;
     log_use(&silence);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < RESTARTS_MOST - 1; i++)
         restarts_note(&restarts, 1000 + i);
-    assert_int_equal(restarts_when_ms(&restarts), 1003);
+    assert_int_equal(restarts_when_ms(&restarts), 1000 + RESTARTS_MOST - 2);
     restarts_note(&restarts, 10999);
     assert_true(restarts_are_too_many(&restarts));
     assert_int_equal(restarts_when_ms(&restarts), 10999 + RESTARTS_HOLD_MS);
 }
 
-static void five_within_longer_are_not(void **state)
+static void as_many_within_longer_are_not(void **state)
 {
     struct restarts restarts = { .count = 0 };
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        restarts_note(&restarts, 1000 + i * 2500);
+        restarts_note(&restarts, 1000 + i * 2100);
     assert_false(restarts_are_too_many(&restarts));
-    assert_int_equal(restarts_when_ms(&restarts), 1000 + 19 * 2500);
+    assert_int_equal(restarts_when_ms(&restarts), 1000 + 19 * 2100);
 }
 
 static void the_pause_doubles_up_to_a_limit(void **state)
@@ -55,7 +55,7 @@ static void the_pause_doubles_up_to_a_limit(void **state)
 
     (void)state;
     log_use(&silence);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < RESTARTS_MOST; i++)
         restarts_note(&restarts, now_ms);
     for (int i = 0; i < 10; i++) {
         pause_ms = restarts_when_ms(&restarts) - now_ms;
@@ -74,8 +74,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_single_end_is_answered_at_once),
-        cmocka_unit_test(five_within_ten_seconds_are_too_many),
-        cmocka_unit_test(five_within_longer_are_not),
+        cmocka_unit_test(six_within_ten_seconds_are_too_many),
+        cmocka_unit_test(as_many_within_longer_are_not),
         cmocka_unit_test(the_pause_doubles_up_to_a_limit),
     };
 

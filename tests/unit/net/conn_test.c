@@ -277,7 +277,7 @@ static int set_up(void **state)
 {
     (void)state;
     forget_all();
-    timeouts = (struct conn_timeouts){ .send_ms = 0 };
+    timeouts = (struct conn_timeouts){ .linger_ms = 5000, .linger_most_ms = 30000 };
     side_start(&side, 0);
     return 0;
 }
