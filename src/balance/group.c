@@ -409,7 +409,8 @@ static struct peer *round_robin(const struct group *group, const struct pick_ask
     return best;
 }
 
-static struct peer *pick_among(const struct group *group, const struct pick_ask *ask, bool is_backup)
+static struct peer *pick_among(const struct group *group, const struct pick_ask *ask,
+                               bool is_backup)
 {
     struct peer *quiet = quietest(group, ask, is_backup), *chosen;
 

@@ -168,8 +168,8 @@ static ssize_t drain(struct h1_codec *h1, struct slice bytes)
         used = bytes.len < h1->rx_left ? bytes.len : (size_t)h1->rx_left;
         h1->rx_left -= used;
     } else {
-        used = h1_chunk_read(&h1->chunk, (const char *)slice_ptr(bytes), bytes.len, &result,
-                             &content);
+        used =
+            h1_chunk_read(&h1->chunk, (const char *)slice_ptr(bytes), bytes.len, &result, &content);
         if (result == H1_CHUNK_CONTENT) {
             h1_chunk_took(&h1->chunk, content);
             used += content;

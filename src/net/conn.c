@@ -384,7 +384,8 @@ static void conn_read(struct conn *conn)
 
     if (conn->pending.len > 0 && !protocol->is_paused && !feed_pending(conn))
         return;
-    for (int reads = 0; conn->is_readable && !protocol->is_paused && !protocol->is_closing; reads++) {
+    for (int reads = 0; conn->is_readable && !protocol->is_paused && !protocol->is_closing;
+         reads++) {
         if (reads == READS_PER_RUN) {
             task_wake_last(&conn->task, WAKE_READABLE);
             return;

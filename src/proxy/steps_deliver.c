@@ -108,8 +108,10 @@ static uint64_t size_of(struct text text)
         text.len--;
     if (text_to_u64(text, &number) < 0 || number > UINT32_MAX)
         return 0;
-    return unit == 'k' ? number << 10 : unit == 'm' ? number << 20 : unit == 'g' ? number << 30
-                                                                                 : number;
+    return unit == 'k'   ? number << 10
+           : unit == 'm' ? number << 20
+           : unit == 'g' ? number << 30
+                         : number;
 }
 
 static uint64_t size_by(struct exchange *x, const struct template *template)
@@ -142,8 +144,8 @@ void pace(struct exchange *x)
     if (x->pace_started_ms == 0)
         x->pace_started_ms = loop_now_ms(x->loop);
     elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
-    due = size_by(x, x->location->limit_rate_after) +
-          rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
+    due =
+        size_by(x, x->location->limit_rate_after) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
     x->response_body.may_splice = false;
     client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;
     if (client->tx_budget > 0)

@@ -81,8 +81,8 @@ static enum turn run_pick(struct exchange *x)
 static struct connector_ask ask_of(const struct exchange *x, struct address *bind_to)
 {
     const struct proxy_policy *policy = &x->location->proxy;
-    struct text bind = policy->bind != NULL ? template_eval(policy->bind, (struct scope *)&x->scope)
-                                            : TEXT_NONE;
+    struct text bind =
+        policy->bind != NULL ? template_eval(policy->bind, (struct scope *)&x->scope) : TEXT_NONE;
 
     return (struct connector_ask){
         .upstream = x->upstream,

@@ -140,7 +140,8 @@ enum turn redirect_internally(struct exchange *x, struct text uri)
     x->is_internal = true;
     x->is_error_answer = false;
     if (++x->redirects > REDIRECTS_MOST) {
-        exchange_log(x, LOG_ERROR, "rewrite or internal redirection cycle while redirect to \"%.*s\"",
+        exchange_log(x, LOG_ERROR,
+                     "rewrite or internal redirection cycle while redirect to \"%.*s\"",
                      TEXT_ARGS(uri));
         x->location = &x->server->level;
         x->status = 500;
@@ -274,7 +275,8 @@ static enum turn run_gather(struct exchange *x)
             body->high = location->body_buffer;
         if (needs_all)
             body->high = location->body_max > 0 && location->body_max < UINT32_MAX
-                             ? (uint32_t)location->body_max + 1 : UINT32_MAX;
+                             ? (uint32_t)location->body_max + 1
+                             : UINT32_MAX;
         body->low = body->high / 2;
         pipe_set_reader(body, &x->task);   /* until a peer reads it */
         x->client->ops->want_body(x->client);

@@ -24,9 +24,8 @@ static void tunnel_begin(struct exchange *x)
 
     x->is_tunnel = true;
     x->answer = answer_head_from_peer(x);
-    x->answer->upgrade = arena_copy(x->arena, x->response->upgrade.len > 0
-                                                  ? x->response->upgrade
-                                                  : peer->tx_head->upgrade);
+    x->answer->upgrade = arena_copy(
+        x->arena, x->response->upgrade.len > 0 ? x->response->upgrade : peer->tx_head->upgrade);
     pipe_done(&x->request_body);
     pipe_init(&x->request_body, TUNNEL_PIPE_BYTES);
     pipe_set_writer(&x->request_body, &client->task);
@@ -63,8 +62,9 @@ static enum turn run_tunnel(struct exchange *x)
         x->tunnel_moved = moved(x);
         arm(x);
     } else if (x->timer.deadline_ms == TIMER_OFF) {
-        exchange_log(x, LOG_ERROR, "upstream timed out (110: Connection timed out) while proxying "
-                                   "upgraded connection");
+        exchange_log(x, LOG_ERROR,
+                     "upstream timed out (110: Connection timed out) while proxying "
+                     "upgraded connection");
         return tunnel_end(x);
     }
     return TURN_WAIT;
