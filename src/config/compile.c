@@ -128,6 +128,8 @@ static struct text nearest(struct compiler *compiler, struct text name, unsigned
                 best_distance = distance;
             }
         }
+    if (distance_of(name, TEXT("include"), limit) < best_distance)
+        best = TEXT("include");     /* has no row: the reader expands it */
     if (best.ptr == NULL)
         return TEXT("");
     return arena_format(compiler->diagnoses->arena, "did you mean \"%.*s\"?", TEXT_ARGS(best));
@@ -163,6 +165,8 @@ static void complain_unknown(struct compiler *compiler, const struct node *node)
 {
     struct text name = node->name.text;
 
+    if (text_is_equal(name, TEXT("include")))
+        return;                     /* the reader has complained of it */
     if (map_get(compiler->rows, name) != NULL)
         complain_misplaced(compiler, node);
     else if (unsupported_is_known(name))

@@ -142,8 +142,8 @@ void directives_print(FILE *file)
                 "Names, places, defaults and inheritance are nginx's. What differs: `http` and "
                 "`events` may be left out; connections\nto upstreams are kept alive and speak "
                 "HTTP/1.1; names of upstreams are resolved after the start; `log_format`,\n`map` and "
-        "`upstream` may follow the lines that use them.\n",
-        file);
+                "`upstream` may follow the lines that use them. `include` may stand anywhere.\n",
+                file);
     for (unsigned t = 0; t < directive_table_count; t++)
         if (directive_tables[t] != &rows_ignored)
             print_table(file, directive_tables[t]);

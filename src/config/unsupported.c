@@ -59,7 +59,7 @@ static const char *const known_names[] = {
     "http2_push", "http2_push_preload", "http2_recv_buffer_size", "http2_recv_timeout",
     "http2_streams_index_size", "http3", "http3_hq", "http3_max_concurrent_streams",
     "http3_stream_buffer_size", "if", "if_modified_since", "ignore_invalid_headers",
-    "image_filter", "imap_capabilities", "include", "index", "init_by_lua_block",
+    "image_filter", "imap_capabilities", "index", "init_by_lua_block",
     "init_worker_by_lua_block", "internal", "internal_redirect", "ip_hash", "js_access",
     "js_body_filter", "js_content", "js_fetch_ca", "js_filter", "js_header_filter", "js_import",
     "js_include", "js_path", "js_set", "js_var", "keepalive", "keepalive_disable",
