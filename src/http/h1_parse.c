@@ -116,8 +116,7 @@ int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct a
     struct reader reader = { .rest = bytes, .limits = limits, .arena = arena };
     struct text   line;
 
-    head_init(ret_head, arena);
-    ret_head->wire_bytes = (uint32_t)bytes.len;
+    head_init(ret_head, arena, bytes.len);
     if (!line_take(&reader.rest, &line))
         return FAULT_BAD_LINE;
     ret_head->line = line;
@@ -231,8 +230,7 @@ int h1_parse_response(struct text bytes, const struct h1_limits *limits, enum me
     struct reader reader = { .rest = bytes, .limits = limits, .arena = arena, .may_fold = true };
     struct text   line;
 
-    head_init(ret_head, arena);
-    ret_head->wire_bytes = (uint32_t)bytes.len;
+    head_init(ret_head, arena, bytes.len);
     if (!line_take(&reader.rest, &line) || status_line_read(line, ret_head) != FAULT_NONE)
         return FAULT_BAD_RESPONSE;
 

@@ -105,40 +105,47 @@ static unsigned target_end_mask(__m128i bytes)
     return mask_of(_mm_or_si128(is_in_range(bytes, 0, 0x20), other));
 }
 
+static __m128i load_half(const char *bytes)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)bytes);
+}
+
+/* Whole vectors, then one that ends with the bytes and looks at some of them again; short texts by
+ * two halves. Always inlined, so that `mask` is no call. */
+static inline __attribute__((always_inline)) size_t scan(const char *bytes, size_t len,
+                                                         unsigned (*mask)(__m128i bytes),
+                                                         size_t (*one_by_one)(const char *, size_t))
+{
+    unsigned found;
+
+    for (size_t i = 0; i + 16 <= len; i += 16)
+        if ((found = mask(load(bytes + i))) != 0)
+            return i + (size_t)__builtin_ctz(found);
+    if (len >= 16) {
+        found = mask(load(bytes + len - 16));
+        return found != 0 ? len - 16 + (size_t)__builtin_ctz(found) : len;
+    }
+    if (len < 8)
+        return one_by_one(bytes, len);
+    if ((found = mask(load_half(bytes)) & 0xff) != 0)
+        return (size_t)__builtin_ctz(found);
+    found = mask(load_half(bytes + len - 8)) & 0xff;
+    return found != 0 ? len - 8 + (size_t)__builtin_ctz(found) : len;
+}
+
 size_t h1_scan_bytes(const char *bytes, size_t len)
 {
-    size_t i = 0;
-
-    for (; i + 16 <= len; i += 16) {
-        unsigned mask = control_mask(load(bytes + i));
-        if (mask != 0)
-            return i + (size_t)__builtin_ctz(mask);
-    }
-    return i + h1_scan_bytes_scalar(bytes + i, len - i);
+    return scan(bytes, len, control_mask, h1_scan_bytes_scalar);
 }
 
 size_t h1_scan_name(const char *bytes, size_t len)
 {
-    size_t i = 0;
-
-    for (; i + 16 <= len; i += 16) {
-        unsigned mask = not_plain_mask(load(bytes + i));
-        if (mask != 0)
-            return i + (size_t)__builtin_ctz(mask);
-    }
-    return i + h1_scan_name_scalar(bytes + i, len - i);
+    return scan(bytes, len, not_plain_mask, h1_scan_name_scalar);
 }
 
 size_t h1_scan_target(const char *bytes, size_t len)
 {
-    size_t i = 0;
-
-    for (; i + 16 <= len; i += 16) {
-        unsigned mask = target_end_mask(load(bytes + i));
-        if (mask != 0)
-            return i + (size_t)__builtin_ctz(mask);
-    }
-    return i + h1_scan_target_scalar(bytes + i, len - i);
+    return scan(bytes, len, target_end_mask, h1_scan_target_scalar);
 }
 
 #else

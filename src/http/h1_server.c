@@ -75,7 +75,7 @@ static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
     if (fault == FAULT_NONE) {
         fault = h1_parse_request(copy, &h1->limits, stream->arena, head);
     } else {
-        head_init(head, stream->arena);
+        head_init(head, stream->arena, 0);
         head->version = 11;
         head->line = text_part(copy, 0, text_find(copy, '\r'));
     }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Most messages have fewer fields; more cost one copy. */
-enum { FIELDS_FIRST_CAPACITY = 24 };
+/* Room for as many fields as a head of that size usually has; more cost one copy. */
+enum { BYTES_PER_FIELD = 24, FIELDS_FIRST_MOST = 24 };
 /* Connection has one or two options in practice. The bound keeps a hostile list from costing options
  * times fields. */
 enum { CONNECTION_OPTIONS_MAX = 64 };
@@ -13,10 +13,14 @@ enum { CONNECTION_OPTIONS_MAX = 64 };
 static bool options_are_within_limit(const struct fields *fields);
 static bool option_strip(struct fields *fields, struct text option);
 
-void head_init(struct head *head, struct arena *arena)
+void head_init(struct head *head, struct arena *arena, size_t wire_bytes)
 {
+    size_t fields = wire_bytes / BYTES_PER_FIELD + 1;
+
     memset(head, 0, sizeof(*head));
-    fields_init(&head->fields, arena, FIELDS_FIRST_CAPACITY);
+    head->wire_bytes = (uint32_t)wire_bytes;
+    fields_init(&head->fields, arena,
+                fields < FIELDS_FIRST_MOST ? (unsigned)fields : FIELDS_FIRST_MOST);
 }
 
 bool head_strip_hop_fields(struct head *head)

@@ -45,7 +45,8 @@ struct head {
     struct fields fields;
 };
 
-void head_init(struct head *head, struct arena *arena);
+/* `wire_bytes`: its size as received; 0: not received. */
+void head_init(struct head *head, struct arena *arena, size_t wire_bytes);
 
 /* Without hop-by-hop fields and those that Connection names (RFC 9110 7.6.1), and without framing
  * fields. False if Connection names a FIELD_KEEP field (somebody tries to strip it). */

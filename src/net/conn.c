@@ -14,7 +14,7 @@
 
 enum {
     READS_PER_RUN = 8,          /* then others get their turn */
-    VECTORS = 32,
+    VECTORS = 16,
     KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
     KEEP_ROOM = 512,            /* room that is worth a read */
     LINGER_BYTES = 256 * 1024   /* what a lingering conn swallows at most per run */

@@ -24,7 +24,7 @@ static void ring_shift(struct pipe *pipe)
 
 void pipe_init(struct pipe *pipe, uint32_t high)
 {
-    memset(pipe, 0, sizeof(*pipe));
+    memset(pipe, 0, offsetof(struct pipe, slices));
     pipe->high = high;
     pipe->low = high / 2;
 }

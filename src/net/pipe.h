@@ -28,7 +28,6 @@ struct lane;
 
 struct pipe {
     struct task  *writer, *reader;       /* either may be NULL while nobody is joined */
-    struct slice  slices[PIPE_SLICES];   /* ring: kept ones, then unread ones */
     uint16_t      first, count;          /* of the ring */
     uint16_t      kept;                  /* of count: read already, held for a rewind */
     uint32_t      offset;                /* read bytes of the first unread slice */
@@ -38,6 +37,7 @@ struct pipe {
     struct lane  *lane;                  /* NULL: bytes go through slices */
     int           fault;
     bool          is_ended, is_keeping, is_writer_waiting, may_splice;
+    struct slice  slices[PIPE_SLICES];   /* ring: kept ones, then unread ones; `count` are set */
 };
 
 void pipe_init(struct pipe *pipe, uint32_t high);

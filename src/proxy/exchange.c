@@ -3,7 +3,9 @@
 #include "proxy/exchange.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "net/socket.h"
 #include "proxy/access_log.h"
@@ -32,10 +34,20 @@ static void corpse_release(struct corpse *corpse)
     arena_free(&arena);   /* x lives in it */
 }
 
+static struct exchange *exchange_make(struct arena *arena)
+{
+    enum { ALIGNMENT = _Alignof(struct exchange) };
+    char            *bytes = arena_bytes(arena, sizeof(struct exchange) + ALIGNMENT - 1);
+    struct exchange *x = (void *)(bytes + (ALIGNMENT - (uintptr_t)bytes % ALIGNMENT) % ALIGNMENT);
+
+    memset(x, 0, offsetof(struct exchange, request_body));
+    return x;
+}
+
 void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
                     const struct listen *listen, struct loop *loop)
 {
-    struct exchange *x = ARENA_NEW(stream->arena, struct exchange);
+    struct exchange *x = exchange_make(stream->arena);
 
     x->arena = stream->arena;
     x->loop = loop;
@@ -59,6 +71,7 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     pin(loop, &snapshot->pinned);
     client->exchange = x;
     pipe_init(&x->request_body, REQUEST_PIPE_BYTES);
+    pipe_init(&x->response_body, REQUEST_PIPE_BYTES);
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;

@@ -69,7 +69,6 @@ struct exchange {
     bool                    has_query;
     struct scope            scope;
     struct text             request_id;  /* made on demand */
-    struct pipe             request_body;
 
     /* upstream */
     struct connector        connector;
@@ -85,7 +84,6 @@ struct exchange {
     bool                    has_upstream_uri;
     struct head            *response;    /* the peer's, or NULL */
     struct fields          *response_trailers;
-    struct pipe             response_body;
     struct timer            pace_timer;  /* limit_rate */
 
     /* answer */
@@ -111,6 +109,9 @@ struct exchange {
                             is_upgrade_wanted, has_body_been_wanted, is_logged;
     struct log_scope        log_scope;
     struct corpse           corpse;
+
+    /* Last, and not zeroed with the rest: pipe_init() sets what matters of them. */
+    struct pipe             request_body, response_body;
 };
 
 struct exchange *exchange_of_scope(struct scope *scope);

@@ -8,7 +8,7 @@ static struct head request(struct arena *arena)
 {
     struct head head;
 
-    head_init(&head, arena);
+    head_init(&head, arena, 0);
     head.method_name = TEXT("POST");
     head.target = TEXT("/a?b");
     head.version = 11;
@@ -90,7 +90,7 @@ static void responses_say_their_framing(void **state)
 {
     struct head head;
 
-    head_init(&head, *state);
+    head_init(&head, *state, 0);
     head.status = 404;
     head.version = 10;
     fields_add(&head.fields, TEXT("Server"), TEXT("s"));

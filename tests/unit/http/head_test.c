@@ -8,7 +8,7 @@ static void hop_fields_and_named_ones_go(void **state)
 {
     struct head head;
 
-    head_init(&head, *state);
+    head_init(&head, *state, 0);
     fields_add(&head.fields, TEXT("Connection"), TEXT("close, X-Secret ,,x-gone"));
     fields_add(&head.fields, TEXT("X-Secret"), TEXT("1"));
     fields_add(&head.fields, TEXT("x-stays"), TEXT("2"));
@@ -33,7 +33,7 @@ static void stripping_somebody_elses_fields_is_noticed(void **state)
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct head head;
-        head_init(&head, *state);
+        head_init(&head, *state, 0);
         fields_add(&head.fields, TEXT("Host"), TEXT("a"));
         fields_add(&head.fields, TEXT("X-Other"), TEXT("b"));
         fields_add(&head.fields, TEXT("Connection"), text_from(names[i]));
@@ -49,7 +49,7 @@ static void long_connection_lists_are_refused(void **state)
     struct head head;
 
     for (unsigned options = 64; options <= 65; options++) {
-        head_init(&head, *state);
+        head_init(&head, *state, 0);
         for (unsigned i = 0; i < options; i++)
             fields_add(&head.fields, TEXT("Connection"), TEXT("close"));
         assert_int_equal(head_strip_hop_fields(&head), options == 64);

@@ -13,7 +13,7 @@ static struct head *answer_with(const char *name, const char *value)
 {
     struct head *answer = ARENA_NEW(desk->arena, struct head);
 
-    head_init(answer, desk->arena);
+    head_init(answer, desk->arena, 0);
     if (name != NULL)
         fields_add(&answer->fields, text_from(name), text_from(value));
     return answer;
