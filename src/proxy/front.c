@@ -119,9 +119,10 @@ static void door_watch(struct door *door)
     door->is_watched = loop_watch(door->front->loop, &door->watch, true) == 0;
 }
 
+/* Its last client may have buried it before door_close() looks. */
 static void door_bury_if_unused(struct door *door)
 {
-    if (door->is_open || door->clients > 0)
+    if (door->is_open || door->clients > 0 || !list_is_linked(&door->link))
         return;
     unpin(door->front->loop, &door->snapshot->pinned);
     list_remove(&door->link);
@@ -260,6 +261,7 @@ static void client_bury_if_over(struct client *client)
     front->client_count--;
     list_remove(&client->link);
     timer_remove(loop_timers(front->loop), &client->timer);
+    task_cancel(&client->task);   /* it may have spoken in the turn that closed it */
     client->corpse.release = client_release;
     loop_bury(front->loop, &client->corpse);
     door_bury_if_unused(door);
