@@ -38,7 +38,7 @@ function(flag_try flag)
 endfunction()
 
 # Release: hardened code. FORTIFY needs optimisation, so it stands here and not above.
-set(CMAKE_C_FLAGS_RELEASE "-O2")
+set(CMAKE_C_FLAGS_RELEASE "-O3")
 set(CMAKE_C_FLAGS_DEBUG "-Og")
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(frontdesk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
