@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <threads.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ struct local {
 
 struct loop {
     unsigned              number;
-    int                   epoll_fd, letter_fd;
+    int                   epoll_fd, letter_fd, alarm_fd;
     bool                  is_stopping, has_more;
     int64_t               now_us, wall_ms;
     struct timers         timers;
@@ -43,8 +44,9 @@ struct loop {
     struct corpse        *corpses;
     struct block         *read_block;
     uint32_t              read_start, unflushed;
-    struct watch          letter_watch;
-    struct task           letter_task;
+    int64_t               alarm_ms;       /* when alarm_fd rings; 0: it is not set */
+    struct watch          letter_watch, alarm_watch;
+    struct task           letter_task, alarm_task;
     struct local          locals[LOCALS_MOST];
     _Atomic(struct letter *) letters;
     atomic_bool           is_asleep;      /* a poster must ring the bell */
@@ -56,6 +58,7 @@ static thread_local struct loop *self;
 
 static void loop_turn(struct loop *loop);
 static void letters_ring(struct task *task, unsigned wakes);
+static void alarm_rang(struct task *task, unsigned wakes);
 
 struct loop *loop_new(unsigned number)
 {
@@ -65,11 +68,15 @@ struct loop *loop_new(unsigned number)
     loop->number = number;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->letter_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    must(loop->epoll_fd >= 0 && loop->letter_fd >= 0);
+    loop->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    must(loop->epoll_fd >= 0 && loop->letter_fd >= 0 && loop->alarm_fd >= 0);
     list_init(&loop->flushes);
     task_init(&loop->letter_task, letters_ring);
     loop->letter_watch = (struct watch){ .fd = loop->letter_fd, .task = &loop->letter_task };
     must(loop_watch(loop, &loop->letter_watch, false) == 0);
+    task_init(&loop->alarm_task, alarm_rang);
+    loop->alarm_watch = (struct watch){ .fd = loop->alarm_fd, .task = &loop->alarm_task };
+    must(loop_watch(loop, &loop->alarm_watch, false) == 0);
     loop->now_us = clock_mono_us();
     loop->wall_ms = clock_wall_ms();
     return loop;
@@ -86,6 +93,7 @@ void loop_free(struct loop **loop)
         block_unref(dead->read_block);
     timers_done(&dead->timers);
     (void)close(dead->letter_fd);
+    (void)close(dead->alarm_fd);
     (void)close(dead->epoll_fd);
     mem_free(dead);
 }
@@ -157,16 +165,38 @@ static unsigned wakes_of(uint32_t events)
     return wakes;
 }
 
+/* The next deadline goes to a timer descriptor, which is set again only when an earlier one comes
+ * up. A timeout for epoll_wait() would have the kernel start and cancel a timer in every turn. */
+static void alarm_set(struct loop *loop, int64_t next_ms)
+{
+    struct itimerspec when = { .it_value = { .tv_sec = next_ms / 1000,
+                                             .tv_nsec = next_ms % 1000 * 1000000 } };
+
+    if (next_ms < 0 || (loop->alarm_ms > 0 && loop->alarm_ms <= next_ms))
+        return;
+    loop->alarm_ms = next_ms;
+    must(timerfd_settime(loop->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
+}
+
+static void alarm_rang(struct task *task, unsigned wakes)
+{
+    struct loop *loop = container_of(task, struct loop, alarm_task);
+    uint64_t     count;
+
+    (void)wakes;
+    (void)!read(loop->alarm_fd, &count, sizeof(count));
+    loop->alarm_ms = 0;
+}
+
+/* 0: there is work; -1: until something happens. */
 static int poll_timeout(struct loop *loop)
 {
-    int64_t next_ms = timers_next_ms(&loop->timers), wait_ms;
+    int64_t next_ms = timers_next_ms(&loop->timers);
 
-    if (loop->has_more)
+    if (loop->has_more || (next_ms >= 0 && next_ms <= loop_now_ms(loop)))
         return 0;
-    if (next_ms < 0)
-        return -1;
-    wait_ms = next_ms - clock_mono_ms();
-    return wait_ms < 0 ? 0 : wait_ms > 60000 ? 60000 : (int)wait_ms;
+    alarm_set(loop, next_ms);
+    return -1;
 }
 
 static void poller_wait(struct loop *loop)

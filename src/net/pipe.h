@@ -37,10 +37,12 @@ struct pipe {
     struct lane  *lane;                  /* NULL: bytes go through slices */
     int           fault;
     bool          is_ended, is_keeping, is_writer_waiting, may_splice;
+    bool          is_gathering;          /* filled to `high`, in however many pieces it comes */
     struct slice  slices[PIPE_SLICES];   /* ring: kept ones, then unread ones; `count` are set */
 };
 
 void pipe_init(struct pipe *pipe, uint32_t high);
+void pipe_set_high(struct pipe *pipe, uint32_t high);     /* and low; wakes a writer that waits */
 void pipe_done(struct pipe *pipe);                        /* drops what is left */
 void pipe_set_writer(struct pipe *pipe, struct task *writer);
 void pipe_set_reader(struct pipe *pipe, struct task *reader);
