@@ -29,6 +29,19 @@ void pipe_init(struct pipe *pipe, uint32_t high)
     pipe->low = high / 2;
 }
 
+void pipe_set_high(struct pipe *pipe, uint32_t high)
+{
+    bool has_grown = high > pipe->high;
+
+    pipe->high = high;
+    pipe->low = high / 2;
+    if (!has_grown || !pipe->is_writer_waiting)
+        return;
+    pipe->is_writer_waiting = false;
+    if (pipe->writer != NULL)
+        task_wake(pipe->writer, WAKE_ROOM);
+}
+
 void pipe_done(struct pipe *pipe)
 {
     while (pipe->count > 0)
@@ -50,10 +63,30 @@ void pipe_set_reader(struct pipe *pipe, struct task *reader)
         task_wake(reader, WAKE_DATA);
 }
 
+/* All slices in one: a ring that is full of small ones has room again. */
+static void compact(struct pipe *pipe)
+{
+    struct block *block = block_new_sized(pipe->fill);
+    uint32_t      end = 0;
+
+    while (pipe->count > 0) {
+        struct slice *slice = slice_at(pipe, 0);
+        uint32_t      len = slice->len - pipe->offset;
+
+        memcpy(block->bytes + end, slice_ptr(*slice) + pipe->offset, len);
+        end += len;
+        pipe->offset = 0;
+        ring_shift(pipe);
+    }
+    *slice_at(pipe, pipe->count++) = (struct slice){ .block = block, .start = 0, .len = end };
+}
+
 size_t pipe_room(struct pipe *pipe)
 {
     size_t fill = pipe->fill + lane_fill(pipe->lane);
 
+    if (pipe->is_gathering && pipe->count == PIPE_SLICES && pipe->total_out == 0)
+        compact(pipe);
     if (fill < pipe->high && pipe->count < PIPE_SLICES)
         return pipe->high - fill;
     /* Kept bytes are a favour; they must not stop the body. */

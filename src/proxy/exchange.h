@@ -106,7 +106,7 @@ struct exchange {
     uint64_t                tunnel_moved;
     bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel,
-                            is_upgrade_wanted, has_body_been_wanted, is_logged;
+                            is_upgrade_wanted, is_logged;
     struct log_scope        log_scope;
     struct corpse           corpse;
 

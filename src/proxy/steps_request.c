@@ -70,6 +70,10 @@ static bool is_body_too_large(struct exchange *x)
     x->client->rx_most = most;
     if (most == 0)
         return false;
+    if (x->request->body == BODY_NONE) {   /* or the page that says so cannot come */
+        x->client->rx_most = 0;
+        return false;
+    }
     if (x->request->body == BODY_SIZED && x->request->length > most) {
         exchange_log(x, LOG_ERROR, "client intended to send too large body: %" PRIu64 " bytes",
                      x->request->length);
@@ -260,27 +264,35 @@ static bool is_gathered(struct exchange *x)
            pipe_room(body) == 0;
 }
 
+/* In each round anew: another location may want to hold more of it. */
+static void gather_begin(struct exchange *x)
+{
+    const struct location *location = x->location;
+    struct pipe           *body = &x->request_body;
+    uint32_t               high = body->high;
+
+    if (body->total_out == 0)
+        pipe_keep(body);
+    if (high < location->body_buffer)
+        high = (uint32_t)location->body_buffer;
+    if (x->request->body == BODY_CHUNKED && location->proxy.http_version < 11) {
+        body->is_gathering = true;
+        high = location->body_max > 0 && location->body_max < UINT32_MAX
+                   ? (uint32_t)location->body_max + 1
+                   : UINT32_MAX;
+    }
+    pipe_set_high(body, high);
+    pipe_set_reader(body, &x->task);   /* until a peer reads it */
+    x->client->ops->want_body(x->client);
+}
+
 static enum turn run_gather(struct exchange *x)
 {
     const struct location *location = x->location;
     struct pipe           *body = &x->request_body;
 
-    if (!x->has_body_been_wanted) {
-        bool needs_all = x->request->body == BODY_CHUNKED && location->proxy.http_version < 11;
-
-        x->has_body_been_wanted = true;
-        if (body->total_out == 0)
-            pipe_keep(body);
-        if (body->high < location->body_buffer)
-            body->high = location->body_buffer;
-        if (needs_all)
-            body->high = location->body_max > 0 && location->body_max < UINT32_MAX
-                             ? (uint32_t)location->body_max + 1
-                             : UINT32_MAX;
-        body->low = body->high / 2;
-        pipe_set_reader(body, &x->task);   /* until a peer reads it */
-        x->client->ops->want_body(x->client);
-    }
+    if (body->reader != &x->task)
+        gather_begin(x);
     if (!is_gathered(x))
         return TURN_WAIT;
     /* A chunked body that is all here has a length now: kinder to the peer. */
