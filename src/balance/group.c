@@ -339,7 +339,7 @@ static struct member *member_new(struct group *group, const struct upstream_serv
 
 static bool is_tried(const struct pick_ask *ask, const struct peer *peer)
 {
-    for (unsigned i = 0; i < ask->tried_count; i++)
+    for (unsigned i = 0; i < ask->tried_count && i < PICK_TRIED_MOST; i++)
         if (ask->tried[i] == peer)
             return true;
     return false;

@@ -52,10 +52,12 @@ struct idle_list {
 };
 struct idle_list *group_idle(struct group *group, const struct loop *loop);
 
+enum { PICK_TRIED_MOST = 8 };
+
 /* What a pick wants to know. */
 struct pick_ask {
-    const struct peer *tried[8];         /* not these again */
-    unsigned           tried_count;
+    const struct peer *tried[PICK_TRIED_MOST];   /* not these again: the first of those tried */
+    unsigned           tried_count;              /* all of them */
     int64_t            now_ms;
 };
 
