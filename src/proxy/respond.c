@@ -4,27 +4,10 @@
 #include "proxy/answer_head.h"
 #include "proxy/steps.h"
 
-enum { STATUS_CLOSE = 444 };   /* nginx's: close without a word */
-
-/* The page is asked for as nginx asks: a plain URI by GET (or HEAD), a named location by the method
- * that failed. A body goes along only if it is still whole. */
-static void request_for_page(struct exchange *x, struct text uri)
-{
-    bool is_head = x->request->method == METHOD_HEAD;
-
-    if (uri.ptr[0] == '/') {
-        x->request->method = is_head ? METHOD_HEAD : METHOD_GET;
-        x->request->method_name = is_head ? TEXT("HEAD") : TEXT("GET");
-    }
-    if (x->request->body != BODY_NONE && x->request_body.is_ended &&
-        pipe_may_rewind(&x->request_body))
-        pipe_rewind(&x->request_body);
-    else if (x->request->body != BODY_NONE && x->request_body.total_out > 0)
-        x->request->body = BODY_NONE;
-    x->is_new_round = true;
-    x->ask.tried_count = 0;
-    x->must_be_new = false;
-}
+enum {
+    STATUS_TOO_LARGE = 413,
+    STATUS_CLOSE = 444   /* nginx's: close without a word */
+};
 
 /* error_page: another URI answers, by internal redirect or by redirecting the client. */
 static enum turn use_error_page(struct exchange *x, const struct error_page *page)
@@ -35,7 +18,9 @@ static enum turn use_error_page(struct exchange *x, const struct error_page *pag
     x->has_error_page = true;
     x->error_status = x->status;
     if (uri.len > 0 && (uri.ptr[0] == '/' || uri.ptr[0] == '@')) {
-        request_for_page(x, uri);
+        if (x->status == STATUS_TOO_LARGE)
+            x->request->body = BODY_NONE;   /* nobody shall have it */
+        forward_anew(x, uri);
         return redirect_internally(x, uri);
     }
     x->answer_location = uri;

@@ -65,10 +65,30 @@ static unsigned condition_of(const struct fault_row *row)
     return 0;
 }
 
-static void rewind_body(struct exchange *x)
+void forward_rewind(struct exchange *x)
 {
-    if (x->request->body != BODY_NONE && pipe_may_rewind(&x->request_body))
+    if (x->request->body == BODY_NONE)
+        return;
+    if (pipe_may_rewind(&x->request_body))
         pipe_rewind(&x->request_body);
+    else
+        x->request->body = BODY_NONE;
+}
+
+void forward_anew(struct exchange *x, struct text uri)
+{
+    bool is_head = x->request->method == METHOD_HEAD;
+
+    if (uri.ptr[0] == '/') {
+        x->request->method = is_head ? METHOD_HEAD : METHOD_GET;
+        x->request->method_name = is_head ? TEXT("HEAD") : TEXT("GET");
+    }
+    forward_rewind(x);
+    x->answer_text = x->answer_type = x->answer_location = TEXT_NONE;
+    x->is_new_round = true;
+    x->ask.tried_count = 0;
+    x->must_be_new = false;
+    x->name_wait_ms = 0;
 }
 
 static enum turn again(struct exchange *x, bool is_fresh)
@@ -76,11 +96,12 @@ static enum turn again(struct exchange *x, bool is_fresh)
     struct peer *same = is_fresh ? peer_ref(x->chosen) : NULL;
 
     forward_done(x, false, !is_fresh);
-    rewind_body(x);
+    forward_rewind(x);
     x->fault = FAULT_NONE;
     x->must_be_new = is_fresh;
     if (!is_fresh)
         return exchange_go(x, &step_pick);
+    x->last_attempt->status = 0;   /* it is not over */
     atomic_fetch_add_explicit(&same->in_flight, 1, memory_order_relaxed);
     x->chosen = same;
     return exchange_go(x, &step_connect);

@@ -18,6 +18,11 @@ enum turn redirect_internally(struct exchange *x, struct text uri);
 void forward_done(struct exchange *x, bool may_keep, bool is_failure);
 /* The same in whatever state it is: at the end of an exchange. */
 void forward_abandon(struct exchange *x);
+/* The body from its start for whoever is asked next; without one, if it is no longer whole. */
+void forward_rewind(struct exchange *x);
+/* What is left of former rounds goes, before another location is asked for `uri`: a plain one by GET
+ * (or HEAD), a named one by the method that came, as nginx does. */
+void forward_anew(struct exchange *x, struct text uri);
 /* Another peer may be asked: tries, time, method and body allow it. `condition` is one of NEXT_*. */
 bool forward_may_retry(struct exchange *x, unsigned condition);
 

@@ -71,8 +71,9 @@ static enum turn run_pick(struct exchange *x)
     if (x->chosen == NULL)
         return nobody_to_ask(x, nobody);
     attempt_new(x, arena_copy(x->arena, x->chosen->name));
-    if (x->ask.tried_count < sizeof(x->ask.tried) / sizeof(x->ask.tried[0]))
-        x->ask.tried[x->ask.tried_count++] = x->chosen;
+    if (x->ask.tried_count < PICK_TRIED_MOST)
+        x->ask.tried[x->ask.tried_count] = x->chosen;
+    x->ask.tried_count++;
     return exchange_go(x, &step_connect);
 }
 
@@ -234,6 +235,8 @@ static enum turn judge_head(struct exchange *x)
     if (condition != 0 && forward_may_retry(x, condition)) {
         exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", head->status);
         forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
+        forward_rewind(x);
+        x->response = NULL;
         return exchange_go(x, &step_pick);
     }
     if (head->status == 101)
@@ -243,7 +246,7 @@ static enum turn judge_head(struct exchange *x)
 
         if (uri.len > 0) {
             forward_done(x, false, false);
-            x->is_new_round = true;
+            forward_anew(x, uri);
             return redirect_internally(x, uri);
         }
     }
