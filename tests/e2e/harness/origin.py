@@ -204,7 +204,7 @@ class Origin:
             while True:
                 # A script that is set later takes over kept connections with their next request.
                 conn.sock.settimeout(60.0)
-                if not self.script and not conn.buffer:
+                if not conn.buffer and (conn.seen or not self.script):
                     conn.fill()
                 if self.script:
                     conn.sock.settimeout(10.0)

@@ -30,7 +30,7 @@ HTTP_PREAMBLE = """
 def is_sanitized():
     """Sanitizers multiply memory: figures mean nothing then."""
     with open(BINARY, "rb") as file:
-        return b"__asan_init" in file.read()
+        return re.search(rb"__[at]san_init", file.read()) is not None
 
 
 def is_nginx():
@@ -246,6 +246,11 @@ class Proxy:
             lines = self.read(name).splitlines()
             return lines if len(lines) >= count else None
         return self.wait_for(enough, timeout, f"{count} lines in {name}: {self.read(name)!r}")
+
+    def log_line(self, after, is_it, name="logs/access.log", timeout=5.0):
+        """Waits for a line behind the first `after` ones; those of earlier requests may still come."""
+        return self.wait_for(lambda: next(filter(is_it, self.read(name).splitlines()[after:]), None),
+                             timeout, f"a line in {name}")
 
     # ---- talking to it ------------------------------------------------------------------------
 

@@ -27,9 +27,10 @@ const char *__asan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
+/* Called before ThreadSanitizer can take a call. */
 const char *__tsan_default_options(void)
 {
-    return __asan_default_options();
+    return "allocator_may_return_null=1";
 }
 
 /* Hidden from the compiler, which warns of sizes that nothing has. */
