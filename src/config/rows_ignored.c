@@ -149,6 +149,8 @@ static const struct directive rows[] = {
             "What blocks has a pool of its own."),
     IGNORED("ssl_engine", IN_MAIN, 1, 1, check_nothing, "device", "There is no TLS yet."),
     IGNORED("sendfile", EVERYWHERE, 1, 1, check_flag, "on | off", NO_FILES),
+    IGNORED("tcp_nopush", EVERYWHERE, 1, 1, check_flag, "on | off",
+            "Head and body always leave in one gathered write."),
     IGNORED("sendfile_max_chunk", EVERYWHERE, 1, 1, check_size, "size", NO_FILES),
     IGNORED("aio", EVERYWHERE, 1, 1, check_nothing, "on | off | threads[=pool]", NO_FILES),
     IGNORED("aio_write", EVERYWHERE, 1, 1, check_flag, "on | off", NO_FILES),

@@ -235,8 +235,6 @@ static const struct directive rows[] = {
       "time", "5s", "Longest wait for more of them." },
     { "tcp_nodelay", EVERYWHERE, 1, 1, 0, apply_flag, FIELD_LOCATION(has_nodelay), "on | off", "on",
       "Small pieces are sent at once (TCP_NODELAY)." },
-    { "tcp_nopush", EVERYWHERE, 1, 1, 0, apply_flag, FIELD_LOCATION(has_nopush), "on | off", "off",
-      "Head and body leave in full packets (TCP_CORK)." },
     { "reset_timedout_connection", EVERYWHERE, 1, 1, 0, apply_flag,
       FIELD_LOCATION(is_reset_on_timeout), "on | off", "off",
       "A connection that timed out is reset instead of closed." },

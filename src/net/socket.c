@@ -187,6 +187,11 @@ void socket_set_reset(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+void socket_set_nodelay(int fd, bool is_on)
+{
+    (void)set(fd, IPPROTO_TCP, TCP_NODELAY, is_on);
+}
+
 void socket_set_keepalive(int fd)
 {
     (void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -38,5 +38,7 @@ int  socket_local(int fd, struct address *ret_local) WARN_UNUSED;
 /* close() will then send a reset instead of a clean end. */
 void socket_set_reset(int fd);
 void socket_set_keepalive(int fd);
+/* Listening sockets have it on, and accepted ones inherit that. */
+void socket_set_nodelay(int fd, bool is_on);
 
 #endif

@@ -445,6 +445,10 @@ void client_use(struct client *client, const struct location *location)
         return;
     conn_set_timeouts(client->conn, &timeouts);
     client->conn->is_reset_on_timeout = location->is_reset_on_timeout;
+    if (client->conn->is_delaying == location->has_nodelay) {
+        client->conn->is_delaying = !location->has_nodelay;
+        socket_set_nodelay(client->conn->transport.fd, location->has_nodelay);
+    }
 }
 
 static void client_new(struct door *door, int fd, const struct address *remote)

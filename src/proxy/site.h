@@ -209,7 +209,7 @@ struct location {
     uint32_t               keepalive_time_ms;
     enum lingering         lingering;
     uint32_t               lingering_time_ms, lingering_timeout_ms;
-    bool                   has_nodelay, has_nopush, is_reset_on_timeout;
+    bool                   has_nodelay, is_reset_on_timeout;
 
     /* answers */
     enum tokens            tokens;

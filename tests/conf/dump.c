@@ -29,7 +29,7 @@ static const struct row location_rows[] = {
     LOCATION(keepalive_requests, KIND_U32), LOCATION(keepalive_time_ms, KIND_U32),
     LOCATION(lingering, KIND_ENUM), LOCATION(lingering_time_ms, KIND_U32),
     LOCATION(lingering_timeout_ms, KIND_U32), LOCATION(has_nodelay, KIND_BOOL),
-    LOCATION(has_nopush, KIND_BOOL), LOCATION(is_reset_on_timeout, KIND_BOOL),
+    LOCATION(is_reset_on_timeout, KIND_BOOL),
     LOCATION(tokens, KIND_ENUM), LOCATION(default_type, KIND_TEXT),
     LOCATION(is_absolute_redirect, KIND_BOOL), LOCATION(has_port_in_redirect, KIND_BOOL),
     LOCATION(has_name_in_redirect, KIND_BOOL), LOCATION(has_recursive_error_pages, KIND_BOOL),
