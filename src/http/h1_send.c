@@ -213,7 +213,13 @@ static void check_done(struct h1_codec *h1)
 {
     struct stream *stream = &h1->stream;
 
-    if (!h1->is_open || stream->is_tx_done || h1->out.len > 0 || !is_all_sent(h1))
+    if (!h1->is_open || stream->is_tx_done || h1->out.len > 0)
+        return;
+    /* A body shorter than announced: the other side would wait for the rest for ever. */
+    if (h1->tx == TX_SIZED && h1->tx_left > 0 && stream->tx_body != NULL &&
+        stream->fault == FAULT_NONE && pipe_is_finished(stream->tx_body))
+        h1_fail(h1, FAULT_INTERNAL);
+    if (!is_all_sent(h1))
         return;
     stream->is_tx_done = true;
     if (h1->rx == RX_TUNNEL)
@@ -228,8 +234,9 @@ struct pipe *h1_splice_out(struct protocol *protocol)
     struct h1_codec *h1 = h1_of(protocol);
     struct pipe     *pipe = h1->stream.tx_body;
 
-    if (h1->out.len > 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) || pipe == NULL ||
-        pipe->fault != 0 || pipe->fill > 0 || lane_fill(pipe->lane) == 0)
+    if (h1->out.len > 0 || h1->stream.tx_budget == 0 ||
+        (h1->tx != TX_SIZED && h1->tx != TX_RAW) || pipe == NULL || pipe->fault != 0 ||
+        pipe->fill > 0 || lane_fill(pipe->lane) == 0)
         return NULL;
     return pipe;
 }

@@ -83,8 +83,12 @@ static void compact(struct pipe *pipe)
 
 size_t pipe_room(struct pipe *pipe)
 {
-    size_t fill = pipe->fill + lane_fill(pipe->lane);
+    size_t fill = pipe->fill;
 
+    if (lane_fill(pipe->lane) > 0) {   /* what lies there comes first */
+        pipe->is_writer_waiting = true;
+        return 0;
+    }
     if (pipe->is_gathering && pipe->count == PIPE_SLICES && pipe->total_out == 0)
         compact(pipe);
     if (fill < pipe->high && pipe->count < PIPE_SLICES)
