@@ -23,7 +23,7 @@ static void client_failed(struct exchange *x, int fault)
     exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
     x->fault = fault;
     peer_not_needed(x);
-    if (x->is_head_sent || row->status == 499 || x->client_conn->conn == NULL) {
+    if (x->is_head_sent || row->status == 499 || x->client->conn->is_closed) {
         x->is_client_gone = true;
         x->status = x->is_head_sent ? x->status : (unsigned)row->status;
         x->client->ops->reset(x->client, fault);
@@ -33,19 +33,34 @@ static void client_failed(struct exchange *x, int fault)
     exchange_answer(x, (unsigned)row->status);
 }
 
+static bool is_before_answer(const struct exchange *x)
+{
+    return x->step != &step_deliver && x->step != &step_tunnel && x->step != &step_respond &&
+           x->step != &step_finish;
+}
+
+/* A client that has said all it wanted may close its side and still read, or be gone: as nginx, we
+ * take it for gone while a server is asked, unless proxy_ignore_client_abort says otherwise. */
+static bool may_overlook(const struct exchange *x, int fault)
+{
+    bool is_there = !x->client->conn->is_closed;
+
+    if ((fault != FAULT_CLIENT_GONE && fault != FAULT_CLIENT_RESET) || !x->request_body.is_ended)
+        return false;
+    if (x->location->proxy.is_ignoring_abort)
+        return is_there || is_before_answer(x);
+    return is_there && x->chosen == NULL && x->step != &step_gather && x->step != &step_resolve &&
+           x->step != &step_pick;
+}
+
 void exchange_note(struct exchange *x)
 {
     int fault = x->client->fault;
 
     if (fault == FAULT_NONE || x->noted_fault == fault || x->step == &step_route ||
-        x->is_client_gone)
+        x->is_client_gone || may_overlook(x, fault))
         return;
     x->noted_fault = fault;
-    /* A client that has said all it wanted may close its side and still read, or be gone: as nginx,
-     * we take it for gone, unless proxy_ignore_client_abort says otherwise. */
-    if (fault == FAULT_CLIENT_GONE && x->location->proxy.is_ignoring_abort &&
-        x->client_conn->conn != NULL && x->request_body.is_ended)
-        return;
     client_failed(x, fault);
 }
 

@@ -120,7 +120,7 @@ def test_an_ignored_abort_still_ends(proxy, origin, how, size):
 @pytest.mark.parametrize("location", ["/text", "/page", "/none"])
 def test_half_close_gets_a_local_answer(proxy, location):
     """Shutting the sending side after the request is no abort when nobody else has to be asked."""
-    desk = proxy("""server { listen @P@; location /text { return 200 here; } location /page { return 404; } }""")
+    desk = proxy("""server { listen @P@; location /text { return 200 "x"; } location /page { return 404; } }""")
     with desk.connect() as client:
         client.send(request("GET", location))
         client.sock.shutdown(socket.SHUT_WR)
@@ -147,7 +147,7 @@ def test_a_listener_goes_while_its_clients_rest(proxy):
 def test_resting_clients_make_room_while_they_speak(proxy):
     """Those that are closed for a newcomer may have sent their next request in the same moment."""
     desk = proxy("""server { listen @P@; location / { return 200 in; } }""",
-                 events="worker_connections 20;", main="worker_processes 1;")
+                 events="worker_connections 20;")
     before = desk.worker()
     for _ in range(6):
         resting = [desk.connect() for _ in range(18)]
