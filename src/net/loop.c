@@ -41,7 +41,8 @@ struct loop {
     int64_t               now_us, wall_ms;
     struct timers         timers;
     struct link           flushes;
-    struct corpse        *corpses;
+    struct corpse        *corpses, *waiting_corpses;
+    struct task           burial;         /* runs when what was queued before it has run */
     struct block         *read_block;
     uint32_t              read_start, unflushed;
     int64_t               alarm_ms;       /* when alarm_fd rings; 0: it is not set */
@@ -59,6 +60,8 @@ static thread_local struct loop *self;
 static void loop_turn(struct loop *loop);
 static void letters_ring(struct task *task, unsigned wakes);
 static void alarm_rang(struct task *task, unsigned wakes);
+static void burial_run(struct task *task, unsigned wakes);
+static void corpses_release(struct corpse **corpses);
 
 struct loop *loop_new(unsigned number)
 {
@@ -74,6 +77,7 @@ struct loop *loop_new(unsigned number)
     task_init(&loop->letter_task, letters_ring);
     loop->letter_watch = (struct watch){ .fd = loop->letter_fd, .task = &loop->letter_task };
     must(loop_watch(loop, &loop->letter_watch, false) == 0);
+    task_init(&loop->burial, burial_run);
     task_init(&loop->alarm_task, alarm_rang);
     loop->alarm_watch = (struct watch){ .fd = loop->alarm_fd, .task = &loop->alarm_task };
     must(loop_watch(loop, &loop->alarm_watch, false) == 0);
@@ -103,6 +107,9 @@ void loop_run(struct loop *loop)
     self = loop;
     while (!loop->is_stopping)
         loop_turn(loop);
+    task_cancel(&loop->burial);
+    corpses_release(&loop->waiting_corpses);
+    corpses_release(&loop->corpses);
     self = NULL;
     lanes_drain();
     pools_drain();
@@ -253,13 +260,32 @@ static void flushes_run(struct loop *loop)
     }
 }
 
+static void corpses_release(struct corpse **corpses)
+{
+    while (*corpses != NULL) {
+        struct corpse *corpse = *corpses;
+
+        *corpses = corpse->next;
+        corpse->release(corpse);
+    }
+}
+
+static void burial_run(struct task *task, unsigned wakes)
+{
+    (void)wakes;
+    corpses_release(&container_of(task, struct loop, burial)->waiting_corpses);
+}
+
+/* A turn under load may end with tasks still queued, among them those that tell owners that their
+ * objects are dead. The dead then wait until these tasks have run. */
 static void corpses_bury(struct loop *loop)
 {
-    while (loop->corpses != NULL) {
-        struct corpse *corpse = loop->corpses;
-
-        loop->corpses = corpse->next;
-        corpse->release(corpse);
+    if (!loop->has_more) {
+        corpses_release(&loop->corpses);
+    } else if (loop->waiting_corpses == NULL && loop->corpses != NULL) {
+        loop->waiting_corpses = loop->corpses;
+        loop->corpses = NULL;
+        task_wake_last(&loop->burial, WAKE_END);
     }
 }
 

@@ -134,6 +134,45 @@ static void letters_tasks_flushes_burials(void **state)
     assert_null(loop_self());
 }
 
+/* ---- the dead under load ---- */
+
+enum { RUNS_IN_ALL = 40000 };
+
+static int runs_at_release;
+
+static void busy_release(struct corpse *corpse)
+{
+    runs_at_release = container_of(corpse, struct actor, corpse)->runs;
+}
+
+static void busy_run(struct task *task, unsigned wakes)
+{
+    struct actor *actor = actor_of(task);
+
+    (void)wakes;
+    if (++actor->runs == 1)
+        loop_bury(loop, &actor->corpse);
+    if (actor->runs == RUNS_IN_ALL)
+        loop_stop(loop);
+    else
+        task_wake_last(task, WAKE_DATA);
+}
+
+/* While tasks are queued one of them may not know of the death yet; but the queue never being empty
+ * must not keep the dead for ever. */
+static void the_dead_wait_for_the_queue_and_no_longer(void **state)
+{
+    struct actor actor;
+
+    (void)state;
+    actor_init(&actor, busy_run);
+    actor.corpse.release = busy_release;
+    run_with(&actor, order_open);
+    assert_int_equal(actor.runs, RUNS_IN_ALL);
+    assert_in_range(runs_at_release, 2, RUNS_IN_ALL / 2);
+    assert_true(loop_turns(loop) > 1);
+}
+
 /* Output that a letter made goes out even if no task was woken. */
 static void only_flush(struct flush *flush)
 {
@@ -446,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_LOOP(letters_tasks_flushes_burials),
+        WITH_LOOP(the_dead_wait_for_the_queue_and_no_longer),
         WITH_LOOP(a_flush_needs_no_task),
         WITH_LOOP(wakes_gather_and_can_be_cancelled),
         WITH_LOOP(a_busy_task_does_not_stop_time),
