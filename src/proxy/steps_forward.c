@@ -175,7 +175,7 @@ static enum turn run_send(struct exchange *x)
 
     if (head == NULL)
         return exchange_fail(x, x->fault);
-    if (x->connector.peer_conn == NULL)   /* it ended in the meantime */
+    if (x->connector.peer_conn == NULL || x->connector.peer_conn->conn->is_closed)   /* meanwhile */
         return exchange_fail(x, FAULT_REUSED_CLOSED);
     peer = connector_stream(&x->connector);
     x->peer = peer;
