@@ -22,12 +22,12 @@ run: ## an example Node.js app with frontdesk in front, on port 8080
 	$(call configure_and_build,release,frontdesk)
 	@tools/run
 
-test: ## everything: unit, conf, fuzz regressions, end to end
+test: ## everything: unit, sim, conf, fuzz regressions, end to end
 	@tools/install-deps build test
 	$(call configure_and_build,release,all)
 	@$(PYTHON) tools/run-tests build/release
 
-check: ## the fast tests only: unit, conf, fuzz regressions
+check: ## the fast tests only: unit, sim, conf, fuzz regressions
 	@tools/install-deps build test
 	$(call configure_and_build,release,all)
 	@$(PYTHON) tools/run-tests --no-e2e build/release
