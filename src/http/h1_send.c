@@ -234,9 +234,8 @@ struct pipe *h1_splice_out(struct protocol *protocol)
     struct h1_codec *h1 = h1_of(protocol);
     struct pipe     *pipe = h1->stream.tx_body;
 
-    if (h1->out.len > 0 || h1->stream.tx_budget == 0 ||
-        (h1->tx != TX_SIZED && h1->tx != TX_RAW) || pipe == NULL || pipe->fault != 0 ||
-        pipe->fill > 0 || lane_fill(pipe->lane) == 0)
+    if (h1->out.len > 0 || h1->stream.tx_budget == 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) ||
+        pipe == NULL || pipe->fault != 0 || pipe->fill > 0 || lane_fill(pipe->lane) == 0)
         return NULL;
     return pipe;
 }
