@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Five ends in ten seconds are a pattern: then the pause doubles from one second to thirty, and it
+/* Six ends in ten seconds are a pattern: then the pause doubles from one second to thirty, and it
  * starts over after a worker has lived longer than that. */
 #include "main/restarts.h"
 
