@@ -267,3 +267,164 @@ def test_the_load_returns_to_nothing(proxy, origin):
             client.close()
             time.sleep(0.7 if target == "/slow" else 0.05)
             assert desk.get("/ok").text == "ok", (target, how)
+
+
+# ---- stalls while the kernel moves the body ---------------------------------------------------------
+
+def test_an_origin_that_stalls_in_a_large_body(proxy, origin):
+    def script(conn):
+        conn.request()
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
+        conn.send(b"x" * 1000000)
+        conn.hang(8)
+    desk = proxy("""server { listen @P@; location / { proxy_read_timeout 700ms; proxy_pass http://@O@; } }""",
+                 O=origin(script=script))
+    begin = time.monotonic()
+    with desk.send_raw(request()) as client:
+        client.take_head()
+        assert len(client.rest()) == 1000000
+    assert 0.5 < time.monotonic() - begin < 3
+
+
+def test_a_client_that_stalls_in_a_large_body(proxy, origin):
+    def script(conn):
+        conn.request_head()
+        conn.hang(8)
+    back = origin(script=script)
+    desk = proxy("""server { listen @P@; client_max_body_size 0; client_body_timeout 700ms; lingering_close off;
+        location / { proxy_pass http://@O@; } }""", O=back)
+    begin = time.monotonic()
+    with desk.send_raw(request("PUT", fields={"Content-Length": 10000000}) + b"x" * 1000000) as client:
+        assert client.response().status == 408
+        client.expect_closed()
+    assert 0.5 < time.monotonic() - begin < 3
+
+
+def test_an_origin_that_stops_reading_a_large_body(proxy, origin):
+    def script(conn):
+        conn.request_head()
+        time.sleep(5)
+    back = origin(script=script, receive_buffer=4096)
+    desk = proxy("""server { listen @P@; client_max_body_size 0; lingering_close off;
+        location / { proxy_send_timeout 700ms; proxy_pass http://@O@; } }""", O=back)
+    begin = time.monotonic()
+    with desk.connect() as client:
+        def pour():
+            try:
+                client.send(request("PUT", fields={"Content-Length": 30000000}) + b"x" * 30000000)
+            except OSError:
+                pass
+        threading.Thread(target=pour, daemon=True).start()
+        assert client.response().status == 504
+    assert 0.5 < time.monotonic() - begin < 4
+
+
+def test_a_large_early_answer_before_a_reset(proxy, origin):
+    """An origin that closes with a body unread resets; what it answered before still counts."""
+    def script(conn):
+        conn.request_head()
+        conn.send(reply(403, body=b"n" * 400000, reason="No", close=True))
+    desk = proxy("""server { listen @P@; client_max_body_size 0;
+        location / { proxy_request_buffering off; proxy_pass http://@O@; } }""", O=origin(script=script))
+    for _ in range(5):
+        with desk.connect(receive_buffer=4096) as client:
+            client.send(request("PUT", fields={"Content-Length": 3000}) + b"x" * 2900)
+            time.sleep(0.3)
+            answer = client.response()
+            assert answer.status == 403 and len(answer.body) == 400000
+
+
+# ---- tunnels ----------------------------------------------------------------------------------------
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+UPGRADE = {"Upgrade": "websocket", "Connection": "upgrade"}
+TUNNEL = """server { listen @P@; location / { proxy_http_version 1.1; proxy_read_timeout 2s;
+    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; proxy_pass http://@O@; } }"""
+
+
+def test_a_tunnel_may_be_closed_in_halves(proxy, origin):
+    body = os.urandom(3000000)
+
+    def script(conn):
+        conn.request_head()
+        conn.send(SWITCH + b"early")
+        assert conn.rest() == body
+        conn.send(body)
+    back = origin(script=script)
+    desk = proxy(TUNNEL, O=back)
+    with desk.send_raw(request(fields=UPGRADE)) as client:
+        assert client.response().status == 101
+        client.send(body)
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.rest() == b"early" + body
+    assert not back.errors
+    assert desk.log_lines(1)
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("side", ["client", "origin"])
+def test_a_tunnel_ends_with_either_side(proxy, origin, how, side):
+    ended = threading.Event()
+
+    def script(conn):
+        conn.request_head()
+        conn.send(SWITCH)
+        conn.send(conn.take(4))
+        if side == "origin":
+            getattr(conn, how)()
+            return
+        if conn.hang(3):
+            ended.set()
+    desk = proxy(TUNNEL, O=origin(script=script))
+    client = desk.send_raw(request(fields=UPGRADE))
+    assert client.response().status == 101
+    client.send(b"ping")
+    assert client.take(4) == b"ping"
+    if side == "client":
+        getattr(client, how)()
+        assert ended.wait(1.5)
+    else:
+        try:
+            client.expect_closed(1.5)
+        except OSError:
+            pass
+        client.close()
+    assert desk.log_lines(1, timeout=4)
+
+
+def test_a_full_tunnel_and_a_reset(proxy, origin):
+    """Neither side reads: both pipes are full when the client is reset."""
+    go, ended = threading.Event(), threading.Event()
+
+    def script(conn):
+        conn.request_head()
+        conn.send(SWITCH)
+        _pour(conn.sock)
+        go.wait(5)
+        conn.sock.settimeout(3)
+        try:
+            while conn.sock.recv(65536):
+                pass
+        except TimeoutError:
+            return
+        except OSError:
+            pass
+        ended.set()
+    desk = proxy(TUNNEL, O=origin(script=script))
+    client = desk.send_raw(request(fields=UPGRADE))
+    client.take_head()
+    _pour(client.sock)
+    client.reset()
+    assert desk.log_lines(1)
+    go.set()
+    assert ended.wait(4)
+
+
+def _pour(sock):
+    """Until nobody takes any more."""
+    sock.settimeout(0.3)
+    try:
+        while True:
+            sock.sendall(b"x" * 65536)
+    except TimeoutError:
+        pass
