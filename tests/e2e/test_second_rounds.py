@@ -130,6 +130,7 @@ def test_half_close_gets_a_local_answer(proxy, location):
 
 # ---- doors that close while clients rest ------------------------------------------------------------
 
+@ours
 def test_a_listener_goes_while_its_clients_rest(proxy):
     one = "server { listen @P@; location / { return 200 one; } }"
     desk = proxy(one + "server { listen @Q@; location / { return 200 two; } }")
@@ -144,6 +145,7 @@ def test_a_listener_goes_while_its_clients_rest(proxy):
     assert desk.get().text == "one" and desk.worker() == before
 
 
+@ours
 def test_resting_clients_make_room_while_they_speak(proxy):
     """Those that are closed for a newcomer may have sent their next request in the same moment."""
     desk = proxy("""server { listen @P@; location / { return 200 in; } }""",
@@ -201,6 +203,7 @@ def test_limit_rate_keeps_the_order_of_a_large_answer(proxy, origin):
 
 # ---- early answers ----------------------------------------------------------------------------------
 
+@ours
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [10, 20000, 300000])
 def test_an_early_answer_and_the_next_request(proxy, origin, size, chunked):
