@@ -10,7 +10,8 @@
 #include "proxy/steps.h"
 #include "proxy/variables.h"
 
-enum { REDIRECTS_MOST = 10 };
+enum { REDIRECTS_MOST = 10,
+       GATHER_MOST = 16 * 1024 * 1024 };   /* of a body without length, for a peer that needs one */
 
 /* ---- route ---- */
 
@@ -276,10 +277,13 @@ static void gather_begin(struct exchange *x)
     if (high < location->body_buffer)
         high = (uint32_t)location->body_buffer;
     if (x->request->body == BODY_CHUNKED && location->proxy.http_version < 11) {
+        uint64_t most = location->body_max;
+
+        if (most == 0 || most > GATHER_MOST)
+            most = GATHER_MOST;
         body->is_gathering = true;
-        high = location->body_max > 0 && location->body_max < UINT32_MAX
-                   ? (uint32_t)location->body_max + 1
-                   : UINT32_MAX;
+        high = (uint32_t)most + 1;
+        x->client->rx_most = most;   /* beyond that: 413 */
     }
     pipe_set_high(body, high);
     pipe_set_reader(body, &x->task);   /* until a peer reads it */
