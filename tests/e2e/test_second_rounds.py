@@ -398,12 +398,13 @@ def test_a_tunnel_ends_with_either_side(proxy, origin, how, side):
 
 def test_a_full_tunnel_and_a_reset(proxy, origin):
     """Neither side reads: both pipes are full when the client is reset."""
-    go, ended = threading.Event(), threading.Event()
+    full, go, ended = threading.Event(), threading.Event(), threading.Event()
 
     def script(conn):
         conn.request_head()
         conn.send(SWITCH)
         _pour(conn.sock)
+        full.set()
         go.wait(5)
         conn.sock.settimeout(3)
         try:
@@ -418,6 +419,7 @@ def test_a_full_tunnel_and_a_reset(proxy, origin):
     client = desk.send_raw(request(fields=UPGRADE))
     client.take_head()
     _pour(client.sock)
+    assert full.wait(5)
     client.reset()
     assert desk.log_lines(1)
     go.set()
