@@ -233,9 +233,7 @@ static void client_reset(struct stream *stream, int fault)
     h1->must_close = true;
     if (stream->fault == FAULT_NONE)
         stream->fault = fault;
-    h1->out = h1->after = TEXT_NONE;
-    h1->frame_at = h1->frame_len = 0;
-    h1->tx = TX_NOTHING;
+    h1_drop_output(h1);
     h1_close(h1);
 }
 

@@ -172,6 +172,13 @@ void h1_next_message(struct h1_codec *h1)
     h1->has_sent_continue = h1->has_sent_head = false;
 }
 
+void h1_drop_output(struct h1_codec *h1)
+{
+    h1->out = h1->after = TEXT_NONE;
+    h1->frame_at = h1->frame_len = 0;
+    h1->tx = TX_NOTHING;
+}
+
 void h1_let_go(struct h1_codec *h1)
 {
     struct stream *stream = &h1->stream;
@@ -179,9 +186,7 @@ void h1_let_go(struct h1_codec *h1)
     h1->is_open = false;
     stream->owner = NULL;
     stream->rx_body = stream->tx_body = NULL;
-    h1->out = h1->after = TEXT_NONE;
-    h1->frame_at = h1->frame_len = 0;
-    h1->tx = TX_NOTHING;
+    h1_drop_output(h1);
     task_cancel(&stream->task);
     if (h1->is_lost)
         task_wake(&h1->conn->task, WAKE_END);   /* its memory may go now */

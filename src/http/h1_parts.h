@@ -86,6 +86,8 @@ bool    h1_is_held(const struct protocol *protocol);
 void    h1_free(struct protocol **protocol);
 /* Forgets the message, keeps the connection. */
 void    h1_next_message(struct h1_codec *h1);
+/* Nothing of what waits to be sent goes out any more. */
+void    h1_drop_output(struct h1_codec *h1);
 /* Common to release() of both sides: the owner is gone. */
 void    h1_let_go(struct h1_codec *h1);
 

@@ -283,9 +283,7 @@ static void server_reset(struct stream *stream, int fault)
         return;
     /* A body that ends with the connection must not seem to end well. */
     h1->codec.protocol.must_reset = h1->tx == TX_RAW && h1->rx != RX_TUNNEL;
-    h1->out = h1->after = TEXT_NONE;
-    h1->frame_at = h1->frame_len = 0;
-    h1->tx = TX_NOTHING;
+    h1_drop_output(h1);
     h1_close(h1);
 }
 

@@ -105,8 +105,7 @@ struct exchange {
     struct dynamic_ask     *dynamic;         /* resolve's question to the control loop */
     uint64_t                tunnel_moved;
     bool                    has_error_page, must_be_new, is_new_round;
-    bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel,
-                            is_upgrade_wanted, is_logged;
+    bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel;
     struct log_scope        log_scope;
     struct corpse           corpse;
 

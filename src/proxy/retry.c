@@ -29,6 +29,13 @@ static bool is_in_time(const struct exchange *x)
            loop_now_us(x->loop) - x->attempts->started_us < (int64_t)policy->next_timeout_ms * 1000;
 }
 
+/* To whomever: the whole request is still here, nobody can tell, and saying it twice does no harm. */
+static bool may_say_again(struct exchange *x)
+{
+    return !x->is_head_sent && !x->is_client_gone && is_body_whole(x) &&
+           (!was_sent(x) || is_repeatable(x));
+}
+
 bool forward_may_retry(struct exchange *x, unsigned condition)
 {
     const struct proxy_policy *policy = &x->location->proxy;
@@ -37,16 +44,14 @@ bool forward_may_retry(struct exchange *x, unsigned condition)
     if (policy->next_tries > 0 && policy->next_tries < tries)
         tries = policy->next_tries;
     return (policy->next_upstream & condition) && !(policy->next_upstream & NEXT_OFF) &&
-           x->ask.tried_count < tries && is_in_time(x) && is_body_whole(x) &&
-           (!was_sent(x) || is_repeatable(x)) && !x->is_head_sent && !x->is_client_gone;
+           x->ask.tried_count < tries && is_in_time(x) && may_say_again(x);
 }
 
 /* A kept connection closed under us before any answer: nobody's fault, and no reason for a 502 when
  * the request can safely be said again. */
 static bool may_repeat_fresh(struct exchange *x)
 {
-    return !x->must_be_new && !x->is_head_sent && !x->is_client_gone && is_body_whole(x) &&
-           (!was_sent(x) || is_repeatable(x));
+    return !x->must_be_new && may_say_again(x);
 }
 
 static unsigned condition_of(const struct fault_row *row)

@@ -179,7 +179,6 @@ static enum turn run_send(struct exchange *x)
         return exchange_fail(x, FAULT_REUSED_CLOSED);
     peer = connector_stream(&x->connector);
     x->peer = peer;
-    x->is_upgrade_wanted = head->upgrade.len > 0;
     peer->owner = &x->task;
     peer->arena = x->arena;
     peer->tx_head = head;
