@@ -21,6 +21,9 @@
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF_LIKE(position, first) __attribute__((format(printf, position, first)))
 
+/* A large buffer of a hot path, written before it is read: not cleared by the hardened build. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 #define container_of(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

@@ -21,12 +21,10 @@ struct writer writer_arena(struct arena *arena, size_t first_capacity)
                             .arena = arena };
 }
 
-char *writer_reserve(struct writer *writer, size_t size)
+__attribute__((noinline)) char *writer_grow(struct writer *writer, size_t size)
 {
     size_t capacity = writer->capacity * 2;
 
-    if (size <= writer->capacity - writer->len)
-        return writer->ptr + writer->len;
     if (writer->arena == NULL) {
         writer->is_cut = true;
         return NULL;

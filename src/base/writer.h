@@ -30,9 +30,19 @@ void writer_format(struct writer *writer, const char *format, ...) PRINTF_LIKE(2
 
 /* Makes room for `size` more bytes and returns where they go; NULL when a fixed buffer is full.
  * writer_skip() then counts what was really written there. */
-char *writer_reserve(struct writer *writer, size_t size);
-void  writer_skip(struct writer *writer, size_t len);
+static inline char *writer_reserve(struct writer *writer, size_t size);
+void                writer_skip(struct writer *writer, size_t len);
 
 struct text writer_done(const struct writer *writer);
+
+/* For writer_reserve(), when the room is too small. */
+char *writer_grow(struct writer *writer, size_t size);
+
+static inline char *writer_reserve(struct writer *writer, size_t size)
+{
+    bool has_room = size <= writer->capacity - writer->len;
+
+    return has_room ? writer->ptr + writer->len : writer_grow(writer, size);
+}
 
 #endif

@@ -44,7 +44,7 @@ const uint8_t field_chars[256] = {
 };
 
 static unsigned          name_slot(const char *name, size_t len);
-static struct name_words name_words_of(const char *name, size_t len);
+static inline struct name_words name_words_of(const char *name, size_t len);
 
 /* ---- the table of names ---- */
 
@@ -93,7 +93,7 @@ static uint64_t word_at(const char *bytes, size_t size)
 }
 
 /* Every byte of a name of up to 24 bytes, some of them twice. */
-static struct name_words name_words_of(const char *name, size_t len)
+static inline struct name_words name_words_of(const char *name, size_t len)
 {
     if (len >= 8)
         return (struct name_words){ word_at(name, 8), len > 16 ? word_at(name + 8, 8) : 0,
@@ -104,7 +104,7 @@ static struct name_words name_words_of(const char *name, size_t len)
                                 word_at(name + len - 1, 1) };
 }
 
-static bool name_is(const struct known_name *known, const struct name_words *words)
+static inline bool name_is(const struct known_name *known, const struct name_words *words)
 {
     const struct name_words *lower = &known->lower, *fold = &known->fold;
 
@@ -119,12 +119,15 @@ enum field_id field_id_of(struct text name)
         return FIELD_OTHER;
 
     unsigned          slot = name_slot(name.ptr, name.len);
-    struct name_words words = name_words_of(name.ptr, name.len);
-    while (slots[slot] != FIELD_OTHER) {
+    struct name_words words;
+
+    if (slots[slot] == FIELD_OTHER)
+        return FIELD_OTHER;
+    words = name_words_of(name.ptr, name.len);
+    for (; slots[slot] != FIELD_OTHER; slot = (slot + 1) % SLOTS) {
         const struct known_name *known = &known_names[slots[slot]];
         if (known->name.len == name.len && name_is(known, &words))
             return (enum field_id)slots[slot];
-        slot = (slot + 1) % SLOTS;
     }
     return FIELD_OTHER;
 }
@@ -161,7 +164,7 @@ void fields_init(struct fields *fields, struct arena *arena, unsigned first_capa
     fields->items = items_get(arena, fields->capacity);
 }
 
-static void fields_grow(struct fields *fields)
+void fields_grow(struct fields *fields)
 {
     unsigned      capacity = fields->capacity * 2;
     struct field *items = items_get(fields->arena, capacity);
@@ -169,13 +172,6 @@ static void fields_grow(struct fields *fields)
     memcpy(items, fields->items, fields->count * sizeof(*items));
     fields->items = items;
     fields->capacity = capacity;
-}
-
-struct field *fields_push(struct fields *fields)
-{
-    if (fields->count == fields->capacity)
-        fields_grow(fields);
-    return &fields->items[fields->count++];
 }
 
 static bool name_is_odd(struct text name)
@@ -270,6 +266,7 @@ void fields_set_name(struct fields *fields, struct text name, struct text value)
     first->name = name;
     first->value = value;
     first->is_odd = name_is_odd(name);
+    first->is_as_read = false;
     remove_from(fields, fields_find_next(fields, first));
 }
 

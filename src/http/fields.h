@@ -28,6 +28,7 @@ struct field {
     uint8_t     id;                      /* enum field_id */
     bool        is_odd;                  /* a valid token with characters beyond A-Z a-z 0-9 - */
     bool        is_gone;                 /* removed; skipped by everybody */
+    bool        is_as_read;              /* the texts lie in the line that they were read from */
 };
 
 struct fields {
@@ -43,7 +44,7 @@ struct text   field_name(enum field_id id);              /* canonical spelling *
 unsigned      field_flags(enum field_id id);
 
 /* Room for one more at the end, counted, not filled in: for a parser that knows id and is_odd. */
-struct field *fields_push(struct fields *fields);
+static inline struct field *fields_push(struct fields *fields);
 /* Appends; texts are borrowed. */
 void fields_add(struct fields *fields, struct text name, struct text value);
 void fields_add_id(struct fields *fields, enum field_id id, struct text value);
@@ -77,6 +78,15 @@ bool field_name_is_valid(struct text name);
 bool field_value_is_valid(struct text value);
 /* Offset of the first control character other than tab, or DEL; text.len if there is none. */
 size_t field_find_control(struct text text);
+
+void fields_grow(struct fields *fields);                 /* for fields_push() */
+
+static inline struct field *fields_push(struct fields *fields)
+{
+    if (fields->count == fields->capacity)
+        fields_grow(fields);
+    return &fields->items[fields->count++];
+}
 
 /* Takes the next element of a comma-separated list (RFC 9110 5.6.1; quoted strings are kept whole,
  * empty elements skipped); false at the end. */

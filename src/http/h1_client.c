@@ -70,7 +70,7 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
     int          fault = FAULT_NONE;
 
     h1->stream.has_reply_begun = true;
-    switch (h1_scan(&h1->scan, text.ptr, text.len, &h1->limits, &size, &fault)) {
+    switch (h1_find_end(h1, text, &size, &fault)) {
     case H1_SCAN_MORE:
         return 0;
     case H1_SCAN_DONE:
@@ -216,7 +216,7 @@ static void client_send(struct stream *stream)
 {
     struct h1_codec *h1 = h1_of_stream(stream);
     struct head     *head = stream->tx_head;
-    struct writer    writer = writer_arena(stream->arena, 512);
+    struct writer    writer = writer_arena(stream->arena, 0);
 
     if (h1->is_lost)
         return;

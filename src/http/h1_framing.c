@@ -59,10 +59,14 @@ static int frame_host(struct head *head, const struct h1_seen *seen)
     struct field *field = fields_find(&head->fields, FIELD_HOST);
     if (uri_host_parse(field->value, &host, &port) != 0)
         return FAULT_BAD_HOST;
-    if (head->is_absolute)
+    if (head->is_absolute) {
         field->value = head->authority;
-    else if (head->authority.len == 0)
+        field->is_as_read = false;
+    } else if (head->authority.len == 0) {
         head->authority = field->value;
+        head->host = host;
+        head->port = port;
+    }
     return FAULT_NONE;
 }
 

@@ -17,7 +17,7 @@ enum { TRAILERS_FIRST_CAPACITY = 4, VERSION_BYTES = 8, VERSION_NONE = 0 };
 
 /* What reading one field line needs besides the line. */
 struct reader {
-    struct text             rest;        /* not yet read */
+    const char             *at, *end;    /* not yet read */
     const struct h1_limits *limits;
     struct arena           *arena;
     bool                    may_fold;
@@ -30,7 +30,7 @@ static int  target_read(struct head *head, struct arena *arena);
 static int  absolute_target_read(struct head *head, struct arena *arena);
 static int  status_line_read(struct text line, struct head *head);
 static int  version_read(struct text text);
-static bool line_take(struct text *rest, struct text *ret_line);
+static bool line_take(struct reader *reader, struct text *ret_line);
 static int  fields_read(struct reader *reader, struct fields *fields);
 static int  field_read(struct reader *reader, struct fields *fields);
 static int  field_unfold(struct reader *reader, struct field *field);
@@ -101,6 +101,11 @@ enum h1_scan_result h1_scan(struct h1_scan *scan, const char *bytes, size_t len,
     return scan_lines(scan, bytes, len, limits, true, ret_size, reterr_fault);
 }
 
+size_t h1_head_size(const char *bytes, size_t len, const struct h1_limits *limits)
+{
+    return h1_scan_empty_line(bytes, len < limits->head_bytes ? len : limits->head_bytes);
+}
+
 enum h1_scan_result h1_scan_trailers(struct h1_scan *scan, const char *bytes, size_t len,
                                      const struct h1_limits *limits, size_t *ret_size,
                                      int *reterr_fault)
@@ -108,17 +113,26 @@ enum h1_scan_result h1_scan_trailers(struct h1_scan *scan, const char *bytes, si
     return scan_lines(scan, bytes, len, limits, false, ret_size, reterr_fault);
 }
 
+static struct reader reader_of(struct text bytes, const struct h1_limits *limits,
+                               struct arena *arena)
+{
+    return (struct reader){ .at = bytes.ptr, .end = bytes.ptr + bytes.len, .limits = limits,
+                            .arena = arena };
+}
+
 /* ---- requests ---- */
 
 int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct arena *arena,
                      struct head *ret_head)
 {
-    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena };
+    struct reader reader = reader_of(bytes, limits, arena);
     struct text   line;
 
     head_init(ret_head, arena, bytes.len);
-    if (!line_take(&reader.rest, &line))
+    if (!line_take(&reader, &line))
         return FAULT_BAD_LINE;
+    if (line.len > limits->line_bytes)
+        return FAULT_LINE_TOO_LONG;
     ret_head->line = line;
 
     int fault = request_line_read(line, arena, ret_head);
@@ -174,13 +188,10 @@ static int version_read(struct text text)
 /* The four forms of RFC 9112 3.2. */
 static int target_read(struct head *head, struct arena *arena)
 {
-    struct text host;
-    int         port;
-
     if (!uri_target_is_valid(head->target))
         return FAULT_BAD_TARGET;
     if (head->method == METHOD_CONNECT) {
-        if (uri_host_parse(head->target, &host, &port) != 0 || port < 0)
+        if (uri_host_parse(head->target, &head->host, &head->port) != 0 || head->port < 0)
             return FAULT_BAD_TARGET;
         head->authority = head->target;
         head->path = TEXT("");
@@ -200,15 +211,13 @@ static int target_read(struct head *head, struct arena *arena)
 static int absolute_target_read(struct head *head, struct arena *arena)
 {
     struct uri_url url;
-    struct text    host;
-    int            port;
 
     if (uri_url_parse(head->target, &url) != 0)
         return FAULT_BAD_TARGET;
     if (!text_is_equal_nocase(url.scheme, TEXT("http")) &&
         !text_is_equal_nocase(url.scheme, TEXT("https")))
         return FAULT_BAD_TARGET;
-    if (uri_host_parse(url.authority, &host, &port) != 0)
+    if (uri_host_parse(url.authority, &head->host, &head->port) != 0)
         return FAULT_BAD_HOST;
 
     head->is_absolute = true;
@@ -227,12 +236,15 @@ static int absolute_target_read(struct head *head, struct arena *arena)
 int h1_parse_response(struct text bytes, const struct h1_limits *limits, enum method asked,
                       struct arena *arena, struct head *ret_head)
 {
-    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena, .may_fold = true };
+    struct reader reader = reader_of(bytes, limits, arena);
     struct text   line;
 
+    reader.may_fold = true;
     head_init(ret_head, arena, bytes.len);
-    if (!line_take(&reader.rest, &line) || status_line_read(line, ret_head) != FAULT_NONE)
+    if (!line_take(&reader, &line) || status_line_read(line, ret_head) != FAULT_NONE)
         return FAULT_BAD_RESPONSE;
+    if (line.len > limits->line_bytes)
+        return FAULT_RESPONSE_LARGE;
 
     int fault = fields_read(&reader, &ret_head->fields);
     ret_head->has_odd_fields = reader.has_odd;
@@ -287,7 +299,7 @@ static bool trailer_is_welcome(enum field_id id)
 int h1_parse_trailers(struct text bytes, const struct h1_limits *limits, struct arena *arena,
                       struct fields *ret_fields)
 {
-    struct reader reader = { .rest = bytes, .limits = limits, .arena = arena };
+    struct reader reader = reader_of(bytes, limits, arena);
 
     fields_init(ret_fields, arena, TRAILERS_FIRST_CAPACITY);
     int fault = fields_read(&reader, ret_fields);
@@ -301,17 +313,21 @@ int h1_parse_trailers(struct text bytes, const struct h1_limits *limits, struct 
 
 /* ---- lines ---- */
 
-/* Up to the next CRLF; false when a control character, or the end, comes first. */
-static bool line_take(struct text *rest, struct text *ret_line)
+static size_t left_of(const struct reader *reader)
 {
-    const char *bytes = rest->ptr;
-    size_t      len = h1_scan_bytes(bytes, rest->len);
+    return (size_t)(reader->end - reader->at);
+}
 
-    if (rest->len - len < 2 || bytes[len] != '\r' || bytes[len + 1] != '\n')
+/* Up to the next CRLF; false when a control character, or the end, comes first. */
+static bool line_take(struct reader *reader, struct text *ret_line)
+{
+    const char *line = reader->at;
+    size_t      len = h1_scan_bytes(line, left_of(reader));
+
+    if (left_of(reader) - len < 2 || line[len] != '\r' || line[len + 1] != '\n')
         return false;
-    *ret_line = (struct text){ .ptr = bytes, .len = len };
-    rest->ptr += len + 2;
-    rest->len -= len + 2;
+    *ret_line = (struct text){ .ptr = line, .len = len };
+    reader->at = line + len + 2;
     return true;
 }
 
@@ -320,9 +336,11 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* text_trim(), where the compiler sees it: there is a value on every line. */
+/* text_trim(), where the compiler sees it: there is a value on every line, mostly behind one space. */
 static struct text trim(struct text text)
 {
+    if (text.len > 1 && text.ptr[0] == ' ' && text.ptr[1] > ' ' && text.ptr[text.len - 1] > ' ')
+        return (struct text){ .ptr = text.ptr + 1, .len = text.len - 1 };
     while (text.len > 0 && is_space(text.ptr[0])) {
         text.ptr++;
         text.len--;
@@ -337,53 +355,57 @@ static int fields_read(struct reader *reader, struct fields *fields)
 {
     unsigned count = 0;
 
-    while (reader->rest.len > 0 && reader->rest.ptr[0] != '\r') {
+    while (reader->at < reader->end && *reader->at != '\r') {
         if (++count > reader->limits->fields)
             return FAULT_HEAD_TOO_LARGE;
         int fault = field_read(reader, fields);
         if (fault != FAULT_NONE)
             return fault;
     }
-    return reader->rest.len == 2 && reader->rest.ptr[1] == '\n' ? FAULT_NONE : FAULT_BAD_FIELD;
+    return left_of(reader) == 2 && reader->at[1] == '\n' ? FAULT_NONE : FAULT_BAD_FIELD;
 }
 
 /* Length of the field name at the start of `bytes`; *ret_is_odd as in struct field. */
-static size_t name_len_of(struct text bytes, bool *ret_is_odd)
+static size_t name_len_of(const char *bytes, size_t len, bool *ret_is_odd)
 {
-    size_t len = h1_scan_name(bytes.ptr, bytes.len), plain_len = len;
+    size_t plain_len = h1_scan_name(bytes, len), name_len = plain_len;
 
-    while (len < bytes.len && field_chars[(unsigned char)bytes.ptr[len]] != 0)
-        len++;
-    *ret_is_odd = len != plain_len;
-    return len;
+    *ret_is_odd = false;
+    if (name_len < len && bytes[name_len] == ':')
+        return name_len;
+    while (name_len < len && field_chars[(unsigned char)bytes[name_len]] != 0)
+        name_len++;
+    *ret_is_odd = name_len != plain_len;
+    return name_len;
 }
 
 /* token ":" OWS value OWS CRLF; no space before the colon (RFC 9112 5.1). */
 static int field_read(struct reader *reader, struct fields *fields)
 {
-    const char *bytes = reader->rest.ptr;
-    bool        is_odd;
-    size_t      name_len = name_len_of(reader->rest, &is_odd);
-    struct text line;
+    const char   *bytes = reader->at;
+    bool          is_odd;
+    size_t        name_len = name_len_of(bytes, left_of(reader), &is_odd);
+    struct text   line;
+    struct field *field;
 
-    if (name_len == 0 || name_len == reader->rest.len || bytes[name_len] != ':')
+    if (name_len == 0 || name_len == left_of(reader) || bytes[name_len] != ':')
         return FAULT_BAD_FIELD;
-    reader->rest.ptr += name_len + 1;
-    reader->rest.len -= name_len + 1;
-    if (!line_take(&reader->rest, &line))
+    reader->at += name_len + 1;
+    if (!line_take(reader, &line))
         return FAULT_BAD_FIELD;
     if (name_len + 1 + line.len > reader->limits->field_bytes)
         return FAULT_HEAD_TOO_LARGE;
 
-    struct field *field = fields_push(fields);
+    field = fields_push(fields);
     field->name = (struct text){ .ptr = bytes, .len = name_len };
     field->value = trim(line);
     field->id = (uint8_t)field_id_of(field->name);
     field->is_odd = is_odd;
     field->is_gone = false;
+    field->is_as_read = true;
     reader->has_odd |= is_odd;
     h1_seen_add(&reader->seen, (enum field_id)field->id);
-    if (reader->rest.len > 0 && is_space(reader->rest.ptr[0]))
+    if (reader->at < reader->end && is_space(*reader->at))
         return field_unfold(reader, field);
     return FAULT_NONE;
 }
@@ -397,13 +419,14 @@ static int field_unfold(struct reader *reader, struct field *field)
     if (!reader->may_fold || (field_flags((enum field_id)field->id) & FIELD_FRAMING))
         return FAULT_BAD_FIELD;
     writer_text(&value, field->value);
-    while (reader->rest.len > 0 && is_space(reader->rest.ptr[0])) {
+    while (reader->at < reader->end && is_space(*reader->at)) {
         struct text line;
-        if (!line_take(&reader->rest, &line))
+        if (!line_take(reader, &line))
             return FAULT_BAD_FIELD;
         writer_char(&value, ' ');
         writer_text(&value, trim(line));
     }
     field->value = trim(writer_done(&value));
+    field->is_as_read = false;
     return FAULT_NONE;
 }

@@ -3,7 +3,7 @@
  *
  * Two passes: h1_scan() finds where a head ends and refuses what can be refused early (bare CR, LF
  * without CR, lines over their limit), remembering how far it looked, so that a sender of single
- * bytes costs O(n). h1_parse_*() then reads a complete head in one go. Between the two the caller
+ * bytes costs O(n); a head that comes in one piece skips it (h1_head_size). h1_parse_*() then reads a complete head in one go. Between the two the caller
  * may move the bytes to where they shall live: the parsed head points into what it was given. */
 #ifndef HTTP_H1_PARSE_H
 #define HTTP_H1_PARSE_H
@@ -37,6 +37,10 @@ enum h1_scan_result h1_scan(struct h1_scan *scan, const char *bytes, size_t len,
 enum h1_scan_result h1_scan_trailers(struct h1_scan *scan, const char *bytes, size_t len,
                                      const struct h1_limits *limits, size_t *ret_size,
                                      int *reterr_fault);
+
+/* Size of the head when its end is among the bytes already, as it mostly is: then nothing need be
+ * scanned, since h1_parse_*() refuses all that h1_scan() does. 0: scan. */
+size_t h1_head_size(const char *bytes, size_t len, const struct h1_limits *limits);
 
 /* `bytes` is exactly one complete head, from the start line to the empty line. Returns FAULT_NONE
  * or why it is refused (section 2.1 of the hostile input list: both framings, differing or malformed

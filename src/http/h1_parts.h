@@ -56,6 +56,9 @@ void    h1_server_init(struct h1_codec *h1);
 void    h1_client_init(struct h1_codec *h1);
 
 /* h1_receive.c */
+/* As h1_scan(), of the head that begins with these bytes. */
+enum h1_scan_result h1_find_end(struct h1_codec *h1, struct text bytes, size_t *ret_size,
+                                int *reterr_fault);
 ssize_t h1_receive(struct h1_codec *h1, struct slice bytes);   /* body states; as feed() */
 void    h1_begin_body(struct h1_codec *h1, const struct head *head);
 void    h1_end_body(struct h1_codec *h1);

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* Bodies from the wire into the stream's pipe, never more than the pipe has room for. */
+/* Where heads end, and bodies from the wire into the stream's pipe, never more than it has room for. */
 #include <string.h>
 
 #include "base/must.h"
 #include "http/h1_parts.h"
 
 enum { SPLICE_FROM_BYTES = 64 * 1024 };   /* below that, copying is cheaper than two splices */
+
+enum h1_scan_result h1_find_end(struct h1_codec *h1, struct text bytes, size_t *ret_size,
+                                int *reterr_fault)
+{
+    if (h1->scan.offset == 0 && (*ret_size = h1_head_size(bytes.ptr, bytes.len, &h1->limits)) > 0)
+        return H1_SCAN_DONE;
+    return h1_scan(&h1->scan, bytes.ptr, bytes.len, &h1->limits, ret_size, reterr_fault);
+}
 
 void h1_begin_body(struct h1_codec *h1, const struct head *head)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Finds the next byte of a kind: a line's CR (or something to refuse), the end of a field's name, the
- * end of a request target.
+ * end of a request target; and the empty line that ends a head.
  *
  * Sixteen bytes at a time with SSE2, which every x86-64 has; never reads outside the given bytes
  * (what is left over goes one by one). Pure functions, any thread. */
 #include "http/h1_scan_bytes.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -54,6 +55,20 @@ size_t h1_scan_target_scalar(const char *bytes, size_t len)
     while (i < len && !is_target_end((unsigned char)bytes[i]))
         i++;
     return i;
+}
+
+/* From `i` on. */
+static size_t empty_line_from(const char *bytes, size_t i, size_t len)
+{
+    for (; i + 4 <= len; i++)
+        if (memcmp(bytes + i, "\r\n\r\n", 4) == 0)
+            return i + 4;
+    return 0;
+}
+
+size_t h1_scan_empty_line_scalar(const char *bytes, size_t len)
+{
+    return empty_line_from(bytes, 0, len);
 }
 
 #ifdef __SSE2__
@@ -148,6 +163,25 @@ size_t h1_scan_target(const char *bytes, size_t len)
     return scan(bytes, len, target_end_mask, h1_scan_target_scalar);
 }
 
+/* A CR two bytes behind a CR is rare but for the one that is sought. */
+size_t h1_scan_empty_line(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    for (; i + 18 <= len; i += 16) {
+        unsigned found =
+            mask_of(_mm_and_si128(is_byte(load(bytes + i), '\r'), is_byte(load(bytes + i + 2), '\r')));
+
+        for (; found != 0; found &= found - 1) {
+            size_t at = i + (size_t)__builtin_ctz(found);
+
+            if (at + 4 <= len && bytes[at + 1] == '\n' && bytes[at + 3] == '\n')
+                return at + 4;
+        }
+    }
+    return empty_line_from(bytes, i, len);
+}
+
 #else
 
 size_t h1_scan_bytes(const char *bytes, size_t len)
@@ -163,6 +197,11 @@ size_t h1_scan_name(const char *bytes, size_t len)
 size_t h1_scan_target(const char *bytes, size_t len)
 {
     return h1_scan_target_scalar(bytes, len);
+}
+
+size_t h1_scan_empty_line(const char *bytes, size_t len)
+{
+    return h1_scan_empty_line_scalar(bytes, len);
 }
 
 #endif

@@ -48,7 +48,7 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
         return empty;
     if (h1->scan.offset == 0 && h1->stream.started_us == 0)
         h1->stream.started_us = loop_now_us(h1->conn->loop);
-    switch (h1_scan(&h1->scan, text.ptr, text.len, &h1->limits, &size, &fault)) {
+    switch (h1_find_end(h1, text, &size, &fault)) {
     case H1_SCAN_MORE:
         return empty;
     case H1_SCAN_DONE:
@@ -77,8 +77,9 @@ static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
     } else {
         head_init(head, stream->arena, 0);
         head->version = 11;
-        head->line = text_part(copy, 0, text_find(copy, '\r'));
     }
+    if (head->line.ptr == NULL)
+        head->line = text_part(copy, 0, text_find(copy, '\r'));
     stream->fault = fault;
     h1->codec.host->accept(h1->codec.host, stream);
     if (fault == FAULT_NONE) {
@@ -231,7 +232,7 @@ static void server_send(struct stream *stream)
     bool             is_head = stream->rx_head->method == METHOD_HEAD;
     bool             has_body = !is_head && status_has_content(head->status);
     bool             keeps_length = head->has_length && (is_head || head->status == 304);
-    struct writer    writer = writer_arena(stream->arena, 512);
+    struct writer    writer = writer_arena(stream->arena, 0);
 
     if (h1->is_lost)
         return;
@@ -249,7 +250,7 @@ static void server_send(struct stream *stream)
 static void server_send_interim(struct stream *stream, const struct head *head)
 {
     struct h1_codec *h1 = h1_of_stream(stream);
-    struct writer    writer = writer_arena(stream->arena, 128);
+    struct writer    writer = writer_arena(stream->arena, 0);
 
     if (h1->is_lost || h1->has_sent_head || stream->rx_head->version < 11)
         return;

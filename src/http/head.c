@@ -18,6 +18,7 @@ void head_init(struct head *head, struct arena *arena, size_t wire_bytes)
     size_t fields = wire_bytes / BYTES_PER_FIELD + 1;
 
     memset(head, 0, sizeof(*head));
+    head->port = -1;
     head->wire_bytes = (uint32_t)wire_bytes;
     fields_init(&head->fields, arena,
                 fields < FIELDS_FIRST_MOST ? (unsigned)fields : FIELDS_FIRST_MOST);

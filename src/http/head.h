@@ -26,6 +26,8 @@ struct head {
     struct text method_name;
     struct text target;                  /* as it stood in the request line */
     struct text authority;               /* of the target, or the Host field: host[:port], as sent */
+    struct text host;                    /* of the authority; empty: there is none */
+    int         port;                    /* of the authority; -1: it names none */
     struct text path;                    /* absolute path with query, as sent; "*" for OPTIONS * */
     bool        is_absolute;             /* the target had a scheme and an authority */
     /* response */

@@ -35,7 +35,8 @@ static void        add_server_and_date(const struct exchange *x, struct head *an
                                        uint64_t own);
 static void        add_peer_fields(struct exchange *x, struct head *answer,
                                    const struct fields *fields, const struct hidden *hidden);
-static struct text rewrite_field(struct exchange *x, const struct field *field);
+static bool        is_rewritten(const struct field *field);
+static void        rewrite_field(struct exchange *x, struct field *field);
 static void        add_configured(struct exchange *x, struct head *answer);
 
 static struct head *head_new(struct exchange *x, unsigned field_count)
@@ -145,7 +146,8 @@ static void add_peer_fields(struct exchange *x, struct head *answer, const struc
             continue;
         struct field *added = fields_push(&answer->fields);
         *added = *field;
-        added->value = rewrite_field(x, field);
+        if (is_rewritten(field))
+            rewrite_field(x, added);
     }
 }
 
@@ -342,15 +344,20 @@ static struct text rewrite_cookie(struct exchange *x, struct text cookie)
     return policy->cookie_flags == NULL ? cookie : with_flags(x, cookie);
 }
 
-static struct text rewrite_field(struct exchange *x, const struct field *field)
+static bool is_rewritten(const struct field *field)
+{
+    return (BIT(LOCATION) | BIT(REFRESH) | BIT(SET_COOKIE)) >> field->id & 1;
+}
+
+static void rewrite_field(struct exchange *x, struct field *field)
 {
     if (field->id == FIELD_LOCATION)
-        return rewrite_location(x, field->value);
-    if (field->id == FIELD_REFRESH)
-        return rewrite_refresh(x, field->value);
-    if (field->id == FIELD_SET_COOKIE)
-        return rewrite_cookie(x, field->value);
-    return field->value;
+        field->value = rewrite_location(x, field->value);
+    else if (field->id == FIELD_REFRESH)
+        field->value = rewrite_refresh(x, field->value);
+    else
+        field->value = rewrite_cookie(x, field->value);
+    field->is_as_read = false;
 }
 
 /* ---- what the location adds ---- */

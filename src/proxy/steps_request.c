@@ -27,11 +27,8 @@ static struct text lower_copy(struct arena *arena, struct text text)
 /* $host: lower case, no port, no trailing dot; the server's name when the client gave none. */
 static void find_host(struct exchange *x)
 {
-    struct text host;
-    int         port;
+    struct text host = x->request->host;
 
-    if (uri_host_parse(x->request->authority, &host, &port) < 0)
-        host = TEXT_NONE;
     if (host.len > 0 && host.ptr[host.len - 1] == '.')
         host.len--;
     x->host = lower_copy(x->arena, host);
@@ -257,7 +254,7 @@ static bool is_gathered(struct exchange *x)
     const struct proxy_policy *policy = &x->location->proxy;
     struct pipe               *body = &x->request_body;
 
-    if (body->is_ended || x->request->body == BODY_NONE)
+    if (body->is_ended)
         return true;
     if (x->request->body == BODY_CHUNKED && policy->http_version < 11)
         return false;   /* HTTP/1.0 needs its length */
@@ -295,10 +292,12 @@ static enum turn run_gather(struct exchange *x)
     const struct location *location = x->location;
     struct pipe           *body = &x->request_body;
 
-    if (body->reader != &x->task)
-        gather_begin(x);
-    if (!is_gathered(x))
-        return TURN_WAIT;
+    if (x->request->body != BODY_NONE) {
+        if (body->reader != &x->task)
+            gather_begin(x);
+        if (!is_gathered(x))
+            return TURN_WAIT;
+    }
     /* A chunked body that is all here has a length now: kinder to the peer. */
     if (body->is_ended && x->request->body == BODY_CHUNKED) {
         x->request->body = BODY_SIZED;

@@ -267,10 +267,7 @@ static struct text get_host(struct scope *scope, const struct variable *self)
 /* The port that the client asked for, or -1. */
 static int asked_port(const struct exchange *x)
 {
-    struct text host;
-    int         port;
-
-    return uri_host_parse(x->request->authority, &host, &port) == 0 ? port : -1;
+    return x->request->port;
 }
 
 static struct text get_request_port(struct scope *scope, const struct variable *self)

@@ -45,6 +45,26 @@ static inline enum h1_scan_result h1_scan_pieces(struct text input, size_t step,
     return result;
 }
 
+/* What scanning refuses parsing must refuse too: a head that comes whole is not scanned. */
+static inline void h1_check_whole(struct text input, const struct h1_limits *limits)
+{
+    size_t        size = h1_head_size(input.ptr, input.len, limits), scanned = 0;
+    int           fault = FAULT_NONE;
+    struct arena *arena = arena_new();
+    struct head   head;
+    char         *exact = h1_exact_copy(text_part(input, 0, size));
+    bool          is_found = h1_scan_pieces(input, input.len == 0 ? 1 : input.len, limits, &scanned,
+                                            &fault) == H1_SCAN_DONE;
+
+    must(!is_found || scanned == size);
+    if (size > 0 && !is_found) {
+        must(h1_parse_request(text_of(exact, size), limits, arena, &head) != FAULT_NONE);
+        must(h1_parse_response(text_of(exact, size), limits, METHOD_GET, arena, &head) != FAULT_NONE);
+    }
+    mem_free(exact);
+    arena_free(&arena);
+}
+
 /* All ways to cut the input agree; true when it starts with a complete head of *ret_size bytes. */
 static inline bool h1_check_scan(struct text input, const struct h1_limits *limits,
                                  size_t *ret_size)
@@ -62,6 +82,7 @@ static inline bool h1_check_scan(struct text input, const struct h1_limits *limi
         must(result != H1_SCAN_DONE || piece_size == size);
         must(result != H1_SCAN_BAD || piece_fault == fault);
     }
+    h1_check_whole(input, limits);
     if (result == H1_SCAN_DONE) {
         must(size >= 4 && size <= input.len && size <= limits->head_bytes);
         must(memcmp(input.ptr + size - 4, "\r\n\r\n", 4) == 0);

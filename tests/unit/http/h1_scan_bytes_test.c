@@ -57,12 +57,36 @@ static void every_offset_and_length_agree(void **state)
     }
 }
 
+/* Every place of the empty line, each length in an allocation of its own; near misses before it. */
+static void the_empty_line_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 70; len++) {
+        char *bytes = mem_try(len + 1);
+        assert_non_null(bytes);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = "\rx"[i % 2];
+        assert_int_equal(h1_scan_empty_line(bytes, len), 0);
+        for (size_t at = 0; at + 4 <= len; at++) {
+            char saved[4];
+            memcpy(saved, bytes + at, 4);
+            memcpy(bytes + at, "\r\n\r\n", 4);
+            assert_int_equal(h1_scan_empty_line(bytes, len), at + 4);
+            assert_int_equal(h1_scan_empty_line_scalar(bytes, len), at + 4);
+            assert_int_equal(h1_scan_empty_line(bytes, at + 3), 0);
+            memcpy(bytes + at, saved, 4);
+        }
+        mem_free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_is_judged_alike),
         cmocka_unit_test(names_and_targets_end_where_they_should),
         cmocka_unit_test(every_offset_and_length_agree),
+        cmocka_unit_test(the_empty_line_is_found_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

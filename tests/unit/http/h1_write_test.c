@@ -2,6 +2,7 @@
 /* h1_write: exact bytes, framing from facts only, and no way to split a message. */
 #include "check.h"
 
+#include "http/h1_parse.h"
 #include "http/h1_write.h"
 
 static struct head request(struct arena *arena)
@@ -86,6 +87,23 @@ static void nothing_splits_a_message(void **state)
     CHECK_TEXT(written_response(*state, &head, H1_CONNECTION_NONE, false), "HTTP/1.1 200 OK\r\n\r\n");
 }
 
+/* Lines that are as they were read are copied as they stand; whatever was changed is written anew. */
+static void lines_as_read_are_kept(void **state)
+{
+    const struct h1_limits limits = { 1000, 1000, 1000, 20 };
+    struct head            head;
+
+    assert_int_equal(h1_parse_response(TEXT("HTTP/1.1 200 OK\r\nA: 1\r\nB:  2 \r\nC:3\r\nD:\t4\r\n"
+                                            "E: 5\r\nServer: x\r\nF: 6\r\nG: \r\nH: 8\r\n\r\n"),
+                                       &limits, METHOD_GET, *state, &head), FAULT_NONE);
+    fields_set(&head.fields, FIELD_SERVER, TEXT("y"));
+    fields_remove_name(&head.fields, TEXT("F"));
+    head.fields.items[8].value.len = 0;
+    CHECK_TEXT(written_response(*state, &head, H1_CONNECTION_NONE, false),
+               "HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nServer: y\r\nG: \r\n"
+               "H: \r\n\r\n");
+}
+
 static void responses_say_their_framing(void **state)
 {
     struct head head;
@@ -162,6 +180,7 @@ int main(void)
         WITH_ARENA(requests_are_written_in_order),
         WITH_ARENA(framing_fields_are_never_copied),
         WITH_ARENA(nothing_splits_a_message),
+        WITH_ARENA(lines_as_read_are_kept),
         WITH_ARENA(responses_say_their_framing),
         cmocka_unit_test(chunk_sizes_are_hexadecimal),
         WITH_ARENA(trailers_follow_the_last_chunk),
