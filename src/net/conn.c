@@ -186,10 +186,18 @@ static void connect_end(struct conn *conn)
     task_wake(conn->owner, WAKE_WRITABLE);
 }
 
+/* Who has output says so with WAKE_DATA; the poller calls a socket writable whenever it calls it
+ * readable, which is news only to a blocked one. */
+static bool may_write_more(const struct conn *conn, unsigned wakes)
+{
+    return (wakes & WAKE_DATA) || ((wakes & WAKE_WRITABLE) && !conn->is_writable);
+}
+
 static void conn_run(struct task *task, unsigned wakes)
 {
     struct conn *conn = container_of(task, struct conn, task);
 
+    conn->has_output |= may_write_more(conn, wakes);
     if (conn->is_closed) {
         conn_bury_if_free(conn);
         return;
@@ -213,10 +221,11 @@ static void conn_run(struct task *task, unsigned wakes)
     }
     if (conn->is_lingering)
         linger_read(conn);
-    else
+    else if (conn->is_readable || conn->pending.len > 0)
         conn_read(conn);
-    if (!conn->is_closed)
-        loop_flush_later(conn->loop, &conn->flush);
+    if (conn->is_closed)
+        return;
+    loop_flush_later(conn->loop, &conn->flush);
 }
 
 /* ---- reading ---- */
@@ -471,7 +480,7 @@ static int join_small(struct iovec *iov, int count, size_t total)
 static bool write_step(struct conn *conn)
 {
     struct protocol *protocol = conn->protocol;
-    struct iovec     iov[VECTORS];
+    struct iovec     iov[VECTORS] UNINITIALIZED;
     int              count = protocol->ops->fill(protocol, iov, VECTORS);
     size_t           total = 0;
     ssize_t          n;
@@ -502,9 +511,10 @@ static void conn_flush(struct flush *flush)
 
     if (conn->is_closed || conn->is_connecting)
         return;
-    while (conn->is_writable && !conn->is_lingering)
+    while (conn->has_output && conn->is_writable && !conn->is_lingering)
         if (!write_step(conn))
             break;
+    conn->has_output = false;
     if (!conn->is_closed)
         conn_settle(conn);
 }

@@ -45,6 +45,7 @@ struct conn {
     bool                 is_connecting, is_readable, is_writable, has_hangup, has_seen_end;
     bool                 is_closed, is_buried, is_blocked, is_lingering, is_reset_on_timeout;
     bool                 is_delaying;    /* its owner has turned TCP_NODELAY off */
+    bool                 has_output;     /* perhaps: to be looked for at the flush */
 };
 
 /* Takes fd and the protocol. NULL, with fd closed and the protocol freed, if epoll refuses. `owner`

@@ -30,18 +30,17 @@ static bool is_plain(const struct fields *fields)
 
 bool hop_fields(const struct head *head, struct arena *arena, struct fields *ret_fields)
 {
-    struct head copy = *head;
+    struct head copy;
+    bool        is_honest;
 
-    if (!is_plain(&head->fields)) {
-        copy.fields.items = ARENA_ARRAY(arena, struct field, head->fields.count);
-        copy.fields.capacity = head->fields.count;
-        memcpy(copy.fields.items, head->fields.items,
-               head->fields.count * sizeof(*copy.fields.items));
-        if (!head_strip_hop_fields(&copy)) {
-            *ret_fields = copy.fields;
-            return false;
-        }
-    }
+    *ret_fields = head->fields;
+    if (is_plain(&head->fields))
+        return true;
+    copy = *head;
+    copy.fields.items = ARENA_ARRAY(arena, struct field, head->fields.count);
+    copy.fields.capacity = head->fields.count;
+    memcpy(copy.fields.items, head->fields.items, head->fields.count * sizeof(*copy.fields.items));
+    is_honest = head_strip_hop_fields(&copy);
     *ret_fields = copy.fields;
-    return true;
+    return is_honest;
 }

@@ -38,6 +38,7 @@ struct locations {
     unsigned                prefix_count;
     const struct location **regexes;     /* in file order */
     unsigned                regex_count;
+    bool                    has_slashes; /* here or below: a proxied name that ends with a slash */
 };
 
 static void index_listen(struct site *site, struct listen *listen);
@@ -277,11 +278,27 @@ static struct locations *locations_new(struct arena *arena, const struct locatio
     return index;
 }
 
+static bool is_proxied(const struct location *location)
+{
+    return location != NULL && location->proxy.pass != NULL;
+}
+
+/* "location /" matches whatever has no slash to add. */
+static bool has_slash(const struct location *location)
+{
+    return is_static(location) && is_proxied(location) && location->name.len > 1 &&
+           text_has_suffix(location->name, TEXT("/"));
+}
+
 static void index_level(struct arena *arena, struct location *level)
 {
-    level->index = locations_new(arena, level);
-    for (struct location *child = level->children; child != NULL; child = child->next)
+    struct locations *index = locations_new(arena, level);
+
+    level->index = index;
+    for (struct location *child = level->children; child != NULL; child = child->next) {
         index_level(arena, child);
+        index->has_slashes = index->has_slashes || has_slash(child) || child->index->has_slashes;
+    }
 }
 
 /* ---- locations: finding ---- */
@@ -396,16 +413,14 @@ static const struct prefix *find_with_slash(const struct locations *index, struc
     return NULL;
 }
 
-static bool is_proxied(const struct location *location)
-{
-    return location != NULL && location->proxy.pass != NULL;
-}
-
 static bool level_wants_slash(const struct location *level, struct text path)
 {
     const struct locations *index = level->index;
-    struct static_match     match = match_static(index, path);
+    struct static_match     match;
 
+    if (!index->has_slashes)
+        return false;
+    match = match_static(index, path);
     if (match.exact != NULL)
         return false;
     if (match.inclusive == NULL || match.inclusive->name.len != path.len) {

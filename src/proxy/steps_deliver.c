@@ -108,8 +108,8 @@ void deliver_begin(struct exchange *x)
     trailers_set(x);
     announce_keepalive(x);
     pace(x);
+    pipe_set_reader(&x->response_body, &client->task);   /* first: one wake of the conn for both */
     client->ops->send(client);
-    pipe_set_reader(&x->response_body, &client->task);
 }
 
 /* ---- pacing ---- */
