@@ -169,8 +169,8 @@ size_t h1_scan_empty_line(const char *bytes, size_t len)
     size_t i = 0;
 
     for (; i + 18 <= len; i += 16) {
-        unsigned found =
-            mask_of(_mm_and_si128(is_byte(load(bytes + i), '\r'), is_byte(load(bytes + i + 2), '\r')));
+        unsigned found = mask_of(
+            _mm_and_si128(is_byte(load(bytes + i), '\r'), is_byte(load(bytes + i + 2), '\r')));
 
         for (; found != 0; found &= found - 1) {
             size_t at = i + (size_t)__builtin_ctz(found);
