@@ -162,6 +162,7 @@ static void apply_set_header(struct compiler *compiler, const struct node *node,
     if (!word_is_field_name(compiler, &node->args[0]))
         return;
     header->name = arena_copy(compiler->arena, node->args[0].text);
+    header->id = field_id_of(header->name);
     header->value = word_field_template(compiler, &node->args[1]);
     while (*end != NULL)
         end = &(*end)->next;

@@ -182,22 +182,29 @@ static struct text join(struct arena *arena, const struct text *values, unsigned
     return text_of(bytes, len);
 }
 
+/* Out of line, so that a template of one part pays for no array. */
+static __attribute__((noinline)) struct text parts_eval(const struct template *template,
+                                                        struct scope *scope)
+{
+    struct text few[PARTS_ON_STACK], *values = few;
+
+    if (template->part_count > PARTS_ON_STACK)
+        values = ARENA_ARRAY(scope->arena, struct text, template->part_count);
+    for (unsigned i = 0; i < template->part_count; i++)
+        values[i] = part_eval(&template->parts[i], scope);
+    return join(scope->arena, values, template->part_count);
+}
+
 struct text template_eval(const struct template *template, struct scope *scope)
 {
-    struct text  few[PARTS_ON_STACK], *values = few;
-    unsigned     count = template->part_count;
+    struct text only;
 
-    if (count == 0)
+    if (template->part_count == 0)
         return TEXT("");
-    if (count == 1) {
-        struct text only = part_eval(&template->parts[0], scope);
-        return only.ptr == NULL ? TEXT("") : only;
-    }
-    if (count > PARTS_ON_STACK)
-        values = ARENA_ARRAY(scope->arena, struct text, count);
-    for (unsigned i = 0; i < count; i++)
-        values[i] = part_eval(&template->parts[i], scope);
-    return join(scope->arena, values, count);
+    if (template->part_count > 1)
+        return parts_eval(template, scope);
+    only = part_eval(&template->parts[0], scope);
+    return only.ptr == NULL ? TEXT("") : only;
 }
 
 void template_write(const struct template *template, struct scope *scope, struct writer *writer,

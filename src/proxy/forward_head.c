@@ -173,7 +173,7 @@ static bool is_overridden(const struct overrides *overrides, enum field_id id)
 static void add_set_header(struct exchange *x, struct head *head, const struct set_header *header,
                            struct overrides *overrides)
 {
-    enum field_id id = field_id_of(header->name);
+    enum field_id id = header->id;
     struct text   value = template_eval(header->value, &x->scope);
 
     overrides->ids |= UINT64_C(1) << id;
@@ -193,7 +193,7 @@ static void add_set_headers(struct exchange *x, struct head *head, struct overri
     bool                     has_host = false;
 
     for (const struct set_header *header = headers; header != NULL; header = header->next)
-        has_host = has_host || text_is_equal_nocase(header->name, TEXT("Host"));
+        has_host = has_host || header->id == FIELD_HOST;
     if (!has_host)
         add_field(head, TEXT("Host"), FIELD_HOST,
                   x->upstream_host.ptr != NULL ? x->upstream_host : x->location->proxy.pass->host);

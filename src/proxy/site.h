@@ -17,6 +17,7 @@
 #include "expr/choose.h"
 #include "expr/regex.h"
 #include "expr/template.h"
+#include "http/fields.h"
 #include "net/socket.h"
 
 struct sink;
@@ -58,6 +59,7 @@ struct access_log {
 /* name: template lists */
 struct set_header {                      /* proxy_set_header */
     struct set_header     *next;
+    enum field_id          id;           /* of the name */
     struct text            name;
     const struct template *value;        /* evaluates to "": the field is not sent */
 };

@@ -21,7 +21,7 @@ target_compile_definitions(frontdesk_flags INTERFACE
     $<$<NOT:$<CONFIG:Release>>:FRONTDESK_DEBUG>)
 target_compile_options(frontdesk_flags INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wswitch-enum -Wvla -Wformat=2 -Werror
-    -fno-strict-aliasing -fwrapv -g)
+    -fno-strict-aliasing -fwrapv -fno-plt -g)
 
 # A struct with a flexible array may stand in front of its room: gnu11 allows it.
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")

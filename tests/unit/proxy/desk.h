@@ -158,6 +158,7 @@ static inline void desk_set_header(const char *name, const char *value)
         at = &(*at)->next;
     *at = ARENA_NEW(desk->arena, struct set_header);
     (*at)->name = text_from(name);
+    (*at)->id = field_id_of((*at)->name);
     (*at)->value = desk_template(value);
 }
 
