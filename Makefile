@@ -82,4 +82,4 @@ clean: ## throws build/ away
 	rm -rf build
 
 help: ## this list
-	@sed -nE 's/^([a-z][a-z ]*):.*## (.*)/\1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 ]*:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
