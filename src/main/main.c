@@ -69,6 +69,18 @@ static bool is_missing_first_steps(const struct options *options, struct arena *
     return true;
 }
 
+/* nginx's rule for a relative -c surprises whoever stands beside the file. */
+static void relative_path_explain(const struct options *options, struct arena *arena)
+{
+    struct text prefix = options->config.prefix;
+
+    if (options->path_here.len == 0 || access(arena_string(arena, options->config.path), F_OK) == 0
+        || access(arena_string(arena, options->path_here), F_OK) < 0)
+        return;
+    (void)fprintf(stderr, "frontdesk: a relative -c starts at the prefix %.*s; did you mean -c %.*s?\n",
+                  TEXT_ARGS(prefix), TEXT_ARGS(options->path_here));
+}
+
 static int configuration_use(struct options *options, struct arena *arena)
 {
     int           fd = early_log_open(arena, options), status;
@@ -110,7 +122,10 @@ static int act(struct options *options, struct arena *arena)
     case ACTION_SIGNAL:
         break;
     }
-    return is_missing_first_steps(options, arena) ? 1 : configuration_use(options, arena);
+    if (is_missing_first_steps(options, arena))
+        return 1;
+    relative_path_explain(options, arena);
+    return configuration_use(options, arena);
 }
 
 int main(int argc, char **argv)

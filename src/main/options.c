@@ -140,6 +140,8 @@ static void paths_complete(struct arena *arena, struct options *options)
         config->prefix.len == 0 ? TEXT(FRONTDESK_PREFIX) : path_under(arena, here, config->prefix);
     if (!text_has_suffix(config->prefix, TEXT("/")))
         config->prefix = arena_format(arena, "%.*s/", TEXT_ARGS(config->prefix));
+    if (options->has_path && config->path.ptr[0] != '/')
+        options->path_here = path_under(arena, here, config->path);
     config->path = config->path.len == 0 ? TEXT(FRONTDESK_CONF) : config->path;
     config->path = path_under(arena, config->prefix, config->path);
     config->error_log = config->error_log.len == 0 ? TEXT(FRONTDESK_ERROR_LOG) : config->error_log;

@@ -27,6 +27,7 @@ struct options {
     bool                  is_quiet;      /* -q */
     bool                  has_path;      /* -c was given */
     bool                  has_error_log; /* -e was given */
+    struct text           path_here;     /* a relative -c against the working directory, or empty */
 };
 
 /* -EINVAL with nginx's sentence, without the "frontdesk: " before it. Texts live in the arena. */

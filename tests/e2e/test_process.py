@@ -88,6 +88,22 @@ def test_t_of_a_missing_file(proxy):
     assert f"{NAME}: configuration file {desk.conf} test failed" in done.stderr
 
 
+@ours
+def test_a_relative_c_that_was_meant_from_here(proxy):
+    """It starts at the prefix, as nginx's does; whoever stands beside the file is told."""
+    desk = proxy(CONF, start=False)
+    os.mkdir(desk.path("sub"))
+
+    def t(prefix):
+        return subprocess.run([BINARY, "-t", "-p", prefix, "-c", "nginx.conf", "-e", "stderr"], text=True, timeout=10,
+                              capture_output=True, check=False, env=ENVIRONMENT, cwd=desk.directory)
+    done = t("sub")
+    assert done.returncode == 1
+    assert f"did you mean -c {desk.conf}?" in done.stderr and f'open() "{desk.path("sub/nginx.conf")}"' in done.stderr
+    done = t(".")
+    assert done.returncode == 0 and "did you mean" not in done.stderr
+
+
 @pytest.mark.parametrize("conf, words, line", [
     ("events {}\nhttp {\n  nonsense on;\n}\n", 'unknown directive "nonsense"', 3),
     ("events {}\nhttp { server { listen 80\n } }\n", 'unexpected "}"', 3),
