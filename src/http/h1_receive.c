@@ -124,6 +124,13 @@ static ssize_t receive_chunked(struct h1_codec *h1, struct slice bytes)
     return (ssize_t)used;
 }
 
+static int trailers_fault(const struct h1_codec *h1, int fault)
+{
+    if (!h1->is_server)
+        return FAULT_BAD_PEER_CHUNK;
+    return fault == FAULT_HEAD_TOO_LARGE ? fault : FAULT_BAD_CHUNK;
+}
+
 static ssize_t receive_trailers(struct h1_codec *h1, struct slice bytes)
 {
     struct stream *stream = &h1->stream;
@@ -148,7 +155,7 @@ static ssize_t receive_trailers(struct h1_codec *h1, struct slice bytes)
         break;
     }
     if (fault != FAULT_NONE) {
-        h1_fail(h1, h1->is_server ? FAULT_BAD_CHUNK : FAULT_BAD_PEER_CHUNK);
+        h1_fail(h1, trailers_fault(h1, fault));
         h1_pause(h1);
         return 0;
     }
