@@ -110,6 +110,8 @@ static enum turn first_route(struct exchange *x)
     if (x->host.len == 0)
         x->host = lower_copy(x->arena, x->server->first_name);
     drop_odd_fields(x);
+    /* Behind CONNECT may come what was meant for the tunnel: never requests. */
+    x->client->is_last = x->request->method == METHOD_CONNECT;
     if (x->request->method == METHOD_CONNECT || x->request->method == METHOD_TRACE)
         return exchange_answer(x, 405);
     x->query = parts.query;

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Requests that must be refused before a byte of them reaches an origin, and their neighbours on
 the right side of the limit (RFC 9110, RFC 9112; hostile-input.md 2.1)."""
+import time
+
 import pytest
 
 from harness.client import request
 from harness.origin import reply
+from harness.proxy import is_nginx
 
 ours = pytest.mark.ours
 
@@ -20,6 +23,7 @@ server {
         proxy_set_header Connection "";
     }
     location /small/ { client_max_body_size 10; proxy_pass http://@O@; }
+    location /small/direct/ { client_max_body_size 10; proxy_request_buffering off; proxy_pass http://@O@; }
 }
 """
 
@@ -142,8 +146,12 @@ def test_transfer_encoding_in_http_1_0(desk, back):
     assert back.bytes == before
 
 
-@pytest.mark.parametrize("value", ["chunked", "Chunked", "CHUNKED", " chunked "])
+@pytest.mark.parametrize("value", ["chunked", "Chunked", "CHUNKED", " chunked ",
+                                   *(pytest.param(v, marks=ours) for v in (
+                                       "\t chunked\t", ",chunked", "chunked,", ", ,\tChunked ,,",
+                                       "\r\nTransfer-Encoding: chunked"))], ids=ascii)
 def test_chunked_in_any_case(desk, back, value):
+    """Alone, whatever its case and the white space around it; empty members of a list are nothing."""
     answer = accepted(desk, back, head(f"Transfer-Encoding: {value}") + b"5\r\nhello\r\n0\r\n\r\n")
     assert answer.json["length"] == 5
 
@@ -185,6 +193,50 @@ def test_chunk_extensions_without_end(desk, back):
     assert back.requests == []
 
 
+def extended(sizes):
+    """A chunked body of one byte per chunk, with extensions of so many bytes, their CR included."""
+    return b"".join(b"1;" + b"a" * (size - 1) + b"\r\nx\r\n" for size in sizes) + b"0\r\n\r\n"
+
+
+@ours
+@pytest.mark.parametrize("fits, too_long", [([16384], [16385]), ([1024] * 16, [1024] * 16 + [2])],
+                         ids=["one chunk", "many chunks"])
+def test_chunk_extensions_on_both_sides_of_the_limit(desk, back, fits, too_long):
+    """16 KB in a whole body: none of it is of use to anybody."""
+    answer = accepted(desk, back, head("Transfer-Encoding: chunked") + extended(fits))
+    assert answer.json["length"] == len(fits)
+    back.reset()
+    with desk.send_raw(head("Transfer-Encoding: chunked") + extended(too_long)) as client:
+        assert client.response().status == 400
+        client.expect_closed()
+    assert back.requests == []
+
+
+@ours
+def test_digits_of_a_chunk_size_on_both_sides_of_the_limit(desk, back):
+    accepted(desk, back, head("Transfer-Encoding: chunked") + b"0000000000000005\r\nhello\r\n0\r\n\r\n")
+    back.reset()
+    for size in (b"00000000000000005", b"8000000000000000", b"ffffffffffffffff"):
+        with desk.send_raw(head("Transfer-Encoding: chunked") + size + b"\r\nhello\r\n0\r\n\r\n") as client:
+            assert client.response().status == 400
+            client.expect_closed()
+    assert back.requests == []
+
+
+@ours
+def test_trailers_on_both_sides_of_the_limit(desk, back):
+    """As large as a head may be, and no larger."""
+    def body(count):
+        return (head("Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n"
+                + b"".join(b"T%d: %s\r\n" % (i, b"a" * 8000) for i in range(count)) + b"\r\n")
+    assert accepted(desk, back, body(4)).json["length"] == 5
+    back.reset()
+    with desk.send_raw(body(5)) as client:
+        assert client.response().status == 431
+        client.expect_closed()
+    assert back.requests == []
+
+
 @pytest.mark.parametrize("body", [
     b"5\r\nhello\r\n0\r\n\r\n",
     b"00005\r\nhello\r\n000\r\n\r\n",
@@ -205,6 +257,13 @@ def test_trailers_never_become_fields(desk, back):
     assert not seen.has("X-Smuggled")
     assert seen.get("Host") == "a.example"
     assert not [n for n, _ in seen.trailers if n.lower() in ("content-length", "host")]
+
+
+def test_trailers_end_here(desk, back):
+    """The rule: read, checked and dropped, whoever says that he would take them."""
+    accepted(desk, back, head("Transfer-Encoding: chunked", "TE: trailers", "Connection: TE", "Trailer: X-T")
+             + b"5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")
+    assert back.requests[0].trailers == [] and not back.requests[0].has("X-T")
 
 
 def test_one_byte_at_a_time(desk, back):
@@ -287,6 +346,15 @@ def test_versions(desk, back, version, status):
         assert back.bytes == before
 
 
+def test_http_2_with_prior_knowledge(desk, back):
+    """Its preface on a port that speaks HTTP/1."""
+    before = back.bytes
+    with desk.send_raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0") as client:
+        assert client.response().status in ((505,) if not is_nginx() else (400, 405, 505))
+        client.expect_closed()
+    assert back.bytes == before
+
+
 def test_values_that_are_fine(desk, back):
     raw = (b"GET / HTTP/1.1\r\nHost: a.example\r\nX-Tab: a\tb\r\nX-High: \xe4\xff\r\n"
            b"X-Empty:\r\nX-Spaces:   v   \r\nX-Same: 1\r\nX-Same: 2\r\n\r\n")
@@ -315,6 +383,22 @@ def test_ignore_invalid_headers_and_underscores(shared_proxy, back):
 
 def test_empty_lines_before_a_request(desk, back):
     accepted(desk, back, b"\r\n\r\n" + head(line="GET / HTTP/1.1"))
+
+
+@ours
+def test_empty_lines_on_both_sides_of_the_limit(desk, back):
+    """Four before a request are a fault of its sender, five a flood; on a used connection as well."""
+    get = head(line="GET / HTTP/1.1")
+    accepted(desk, back, b"\r\n" * 4 + get)
+    for first in (b"", get):
+        back.reset()
+        with desk.send_raw(first + b"\r\n" * 5 + get) as client:
+            if first:
+                assert client.response().status == 200
+            client.expect_closed()
+        assert len(back.requests) == len(first[:1])
+    with desk.send_raw((get + b"\r\n" * 4) * 3) as client:
+        assert [client.response().status for _ in range(3)] == [200] * 3
 
 
 @ours
@@ -348,7 +432,6 @@ def test_a_bad_request_behind_good_ones(desk, back):
 
 def test_answers_keep_the_order_of_requests(desk, back):
     """A slow first one is not overtaken by quick ones behind it."""
-    import time
     back.handle = lambda r: (time.sleep(0.2 if r.target == "/0" else 0), reply(body=r.target))[1]
     with desk.send_raw(b"".join(request("GET", f"/{i}", host="a.example") for i in range(4))) as client:
         assert [client.response().text for _ in range(4)] == ["/0", "/1", "/2", "/3"]
@@ -371,6 +454,11 @@ def test_answers_keep_the_order_of_requests(desk, back):
     pytest.param("Host: [zz]", id="bad v6", marks=ours),
     pytest.param("Host: [::1", id="open v6", marks=ours),
     pytest.param("Host: a:99999", id="port", marks=ours),
+    pytest.param("Host: a:65536", id="port too large", marks=ours),
+    pytest.param("Host: a:000080", id="port of six digits", marks=ours),
+    pytest.param("Host: a:-1", id="negative port", marks=ours),
+    pytest.param("Host: a\x80", id="high byte", marks=ours),
+    pytest.param("Host: :80", id="port alone", marks=ours),
     pytest.param("Host: a:b", id="port is no number", marks=ours),
     pytest.param("Host: a:1:2", id="two ports", marks=ours),
     pytest.param("Host: a%zz", id="percent", marks=ours),
@@ -382,7 +470,7 @@ def test_bad_host(desk, back, host):
 
 
 @pytest.mark.parametrize("host", ["a.example", "A.EXAMPLE", "a.example:80", "a.example:", "a.example.",
-                                  "127.0.0.1", "[::1]", "[::1]:8080", "x_y.z-1", "a.example:65535"])
+                                  "127.0.0.1", "[::1]", "[::1]:8080", "x_y.z-1", "a.example:65535", "a.example:0"])
 def test_good_host(desk, back, host):
     assert accepted(desk, back, head(line="GET / HTTP/1.1", host=f"Host: {host}"))
     assert back.requests[0].get("Host") == host
@@ -441,12 +529,30 @@ def test_connect_and_trace(desk, back, method):
     assert back.bytes == before
 
 
+@ours
+def test_what_follows_connect_is_no_request(desk, back):
+    """An eager client sends into the tunnel before it has been refused."""
+    before = back.bytes
+    with desk.send_raw(head(line="CONNECT a.example:443 HTTP/1.1") + head(line="GET /in-tunnel HTTP/1.1")) as client:
+        answer = client.response()
+        assert (answer.status, answer.get("Connection")) == (405, "close")
+        client.expect_closed()
+    assert back.bytes == before
+
+
+@ours
+def test_options_of_the_server_itself(desk, back):
+    accepted(desk, back, head(line="OPTIONS * HTTP/1.1"))
+    assert (back.requests[0].method, back.requests[0].target) == ("OPTIONS", "*")
+
+
 # ---- sizes ------------------------------------------------------------------------------------------
 
 def test_request_line_on_both_sides_of_the_limit(desk, back):
-    fits = 8192 - len("GET / HTTP/1.1\r\n") - 1
+    """8 KB, nginx's with the line's end."""
+    fits = 8192 - (2 if is_nginx() else 0) - len("GET / HTTP/1.1")
     assert accepted(desk, back, head(line=f"GET /{'a' * fits} HTTP/1.1"))
-    refused(desk, back, head(line=f"GET /{'a' * 8192} HTTP/1.1"), 414)
+    refused(desk, back, head(line=f"GET /{'a' * (fits + 1)} HTTP/1.1"), 414)
 
 
 def test_an_endless_request_line(desk, back):
@@ -462,20 +568,28 @@ def test_an_endless_request_line(desk, back):
 
 @ours
 def test_a_field_on_both_sides_of_the_limit(desk, back):
-    assert accepted(desk, back, head(f"X: {'a' * 8100}", line="GET / HTTP/1.1"))
-    refused(desk, back, head(f"X: {'a' * 8200}", line="GET / HTTP/1.1"), 431)
+    assert accepted(desk, back, head(f"X: {'a' * (8192 - 3)}", line="GET / HTTP/1.1"))
+    refused(desk, back, head(f"X: {'a' * (8192 - 2)}", line="GET / HTTP/1.1"), 431)
 
 
 @ours
 def test_a_head_on_both_sides_of_the_limit(desk, back):
-    assert accepted(desk, back, head(*[f"X{i}: {'a' * 7000}" for i in range(4)], line="GET / HTTP/1.1"))
-    refused(desk, back, head(*[f"X{i}: {'a' * 7000}" for i in range(5)], line="GET / HTTP/1.1"), 431)
+    def sized(size):
+        rest = head(*[f"X{i}: {'a' * 7000}" for i in range(4)], "Y: ", line="GET / HTTP/1.1")
+        return rest[:-4] + b"a" * (size - len(rest)) + rest[-4:]
+    assert accepted(desk, back, sized(32768))
+    refused(desk, back, sized(32769), 431)
 
 
 @ours
-def test_the_number_of_fields_has_a_limit(desk, back):
-    assert accepted(desk, back, head(*[f"X{i}: a" for i in range(120)], line="GET / HTTP/1.1"))
-    refused(desk, back, head(*[f"X{i}: a" for i in range(3000)], line="GET / HTTP/1.1"), 431)
+@pytest.mark.parametrize("most", [1000, 128])
+def test_the_number_of_fields_on_both_sides_of_the_limit(shared_proxy, back, most):
+    """1000 is nginx's default of max_headers; 128 is plenty."""
+    directive = "" if most == 1000 else f"max_headers {most};"
+    strict = shared_proxy("server { listen @P@; %s location / { proxy_pass http://@O@; } }" % directive, O=back)
+    assert accepted(strict, back, head(*[f"X{i}: a" for i in range(most - 1)], line="GET / HTTP/1.1"))
+    refused(strict, back, head(*[f"X{i}: a" for i in range(most)], line="GET / HTTP/1.1"), 431)
+    strict.stop()
 
 
 def test_sizes_of_header_buffers(shared_proxy, back):
@@ -514,6 +628,20 @@ def test_client_max_body_size(desk, back, chunked):
     assert len(back.requests) == 1
 
 
+@pytest.mark.parametrize("target", ["/small/", pytest.param("/small/direct/", marks=ours)])
+def test_a_chunked_body_crosses_the_limit_in_the_middle(desk, back, target):
+    """It was fine up to its last piece: the origin still never sees a whole request."""
+    with desk.send_raw(request("POST", target, host="a.example", fields={"Transfer-Encoding": "chunked"})) as client:
+        for _ in range(10):
+            client.send(b"1\r\nx\r\n")
+            time.sleep(0.005)
+        assert client.is_silent(0.1)
+        client.send(b"1\r\nx\r\n")
+        assert client.response().status == 413
+        client.expect_closed()
+    assert back.requests == []
+
+
 def test_the_default_body_limit_is_1m(desk, back):
     with desk.connect() as client:
         assert client.ask("POST", "/", host="a.example", body=b"x" * 1048576).status == 200
@@ -535,4 +663,16 @@ def test_a_refused_body_is_not_read_for_ever(desk, back):
                     break
         except OSError:
             pass
+    assert back.requests == []
+
+
+@pytest.mark.parametrize("size", [50_000, 5_000_000])
+def test_a_late_reader_still_sees_the_413(desk, back, size):
+    """Who sends his whole body first and reads then: no reset destroys the answer."""
+    with desk.send_raw(head(f"Content-Length: {size}", line="POST /small/ HTTP/1.1")) as client:
+        client.send(b"x" * size)
+        time.sleep(0.3)
+        answer = client.response()
+        assert (answer.status, answer.get("Connection")) == (413, "close")
+        client.expect_closed()
     assert back.requests == []
