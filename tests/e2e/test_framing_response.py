@@ -23,6 +23,7 @@ server {
     }
     location /one/ { proxy_pass http://@O@; proxy_http_version 1.0; }
     location /direct/ { proxy_pass http://@O@; proxy_http_version 1.1; proxy_buffering off; }
+    location /stream/ { proxy_pass http://@O@; proxy_http_version 1.1; proxy_request_buffering off; }
 }
 """
 
@@ -172,6 +173,74 @@ def test_a_malformed_chunk(desk, back, rest):
             pass
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@ours
+@pytest.mark.parametrize("fits, too_long", [
+    (b"0000000000000005", b"00000000000000005"),
+    (b"5;" + b"a" * 16383, b"5;" + b"a" * 16384),
+], ids=["digits", "extension"])
+def test_chunk_lines_on_both_sides_of_the_limit(desk, back, fits, too_long):
+    answers(back, CHUNKED + fits + b"\r\nhello\r\n0\r\n\r\n")
+    assert desk.get().body == b"hello"
+    answers(back, CHUNKED + too_long + b"\r\nhello\r\n0\r\n\r\n")
+    with desk.send_raw(request()) as client:
+        try:
+            assert client.response().status == 502
+        except Closed:
+            pass
+
+
+@pytest.mark.parametrize("size, most", [pytest.param("", 4096, id="default"), pytest.param("proxy_buffer_size 32k; proxy_buffers 8 32k;", 32768, id="32k")])
+def test_a_head_on_both_sides_of_proxy_buffer_size(shared_proxy, back, size, most):
+    desk = shared_proxy("server { listen @P@; %s location / { proxy_pass http://@O@; } }" % size, O=back)
+    for length, status in ((most - 2, 200), (most + 1, 502)):
+        answers(back, OK + b"X: " + b"a" * (length - len(OK) - 7) + b"\r\n\r\nok")
+        assert desk.get().status == status
+    desk.stop()
+
+
+@pytest.mark.parametrize("raw, how", [
+    (b"HTTP/1.1 200 OK\r\n\r\nhello", "reset"),
+    (CHUNKED + b"5\r\nhello\r\n", "close"),
+    pytest.param(CHUNKED + b"5\r\nhello\r\n", "garbage", marks=ours),
+    (b"HTTP/1.1 200 OK\r\n\r\nhello", "hang"),
+], ids=["reset", "chunked cut", "bad chunk", "timeout"])
+@ours
+def test_a_cut_body_is_no_clean_end_for_http_1_0(desk, back, raw, how):
+    """Where the end of the connection is the end of the body, a cut one ends with a reset."""
+    def script(conn):
+        conn.request()
+        conn.send(raw)
+        time.sleep(0.05)
+        if how == "reset":
+            conn.reset()
+        elif how == "garbage":
+            conn.send(b"zz\r\n")
+        if how in ("garbage", "hang"):
+            conn.hang(5)
+    back.script = script
+    with desk.send_raw(request(version="1.0")) as client:
+        assert client.take_head().status == 200
+        with pytest.raises(ConnectionResetError):
+            while client.sock.recv(100):
+                pass
+
+
+def test_a_reset_of_a_body_without_length(desk, back):
+    """Half of it came, and no more: chunked without its last chunk."""
+    def script(conn):
+        conn.request()
+        conn.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        time.sleep(0.05)
+        conn.reset()
+    back.script = script
+    with desk.send_raw(request()) as client:
+        with pytest.raises(Closed):
+            client.response()
+
+
 def test_a_reset_in_the_middle_of_a_body(desk, back):
     def script(conn):
         conn.request()
@@ -283,6 +352,22 @@ def test_head_keeps_the_length_and_has_no_body(desk, back):
         assert client.ask().body == b"full"
 
 
+@pytest.mark.parametrize("raw", [
+    b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+], ids=["204 sized", "204 chunked", "304 chunked"])
+@ours
+def test_framing_of_an_answer_without_body_is_dropped(desk, back, raw):
+    """And so is the body that was sent all the same; the next answer is the next one's."""
+    answers(back, raw, close=False)
+    with desk.connect() as client:
+        answer = client.ask()
+        assert answer.status in (204, 304)
+        assert not answer.has("Transfer-Encoding") and not (answer.status == 204 and answer.has("Content-Length"))
+        back.reset()
+        assert client.ask("GET", "/next").json["target"] == "/next"
+
+
 def test_head_answered_with_chunked(desk, back):
     back.handle = lambda r: (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                              if r.method == "HEAD" else reply(body="full"))
@@ -299,6 +384,34 @@ def test_interim_answers_do_not_end_the_exchange(desk, back):
                              b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + reply(body="final"))
     answer = desk.get()
     assert (answer.status, answer.body) == (200, b"final")
+
+
+@ours
+@pytest.mark.parametrize("status", [100, 102])
+def test_interim_answers_on_both_sides_of_the_limit(desk, back, status):
+    """Eight for one request; 100 counts too, although it is for us and not passed on."""
+    interim = f"HTTP/1.1 {status} Wait\r\n\r\n".encode()
+    back.handle = lambda _: interim * 8 + reply(body="final")
+    answer = desk.get()
+    assert (answer.status, answer.body) == (200, b"final")
+    assert [one.status for one in answer.interim] == ([102] * 8 if status == 102 else [])
+    back.handle = lambda _: interim * 9 + reply(body="final")
+    assert desk.get().status == 502
+
+
+@ours
+def test_what_of_an_interim_answer_is_passed_on(desk, back):
+    """102 and unknown ones without what belongs to the origin's connection; 103 not unasked; none to HTTP/1.0."""
+    back.handle = lambda _: (b"HTTP/1.1 102 Processing\r\nX: 1\r\nConnection: Y\r\nY: 2\r\nKeep-Alive: 3\r\n"
+                             b"Transfer-Encoding: chunked\r\n\r\n"
+                             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                             b"HTTP/1.1 150 What\r\nContent-Length: 5\r\n\r\n" + reply(body="final"))
+    answer = desk.get()
+    assert answer.body == b"final" and not answer.has("Link")
+    assert [(one.status, one.fields) for one in answer.interim] == [(102, [("X", "1")]), (150, [])]
+    with desk.send_raw(request(version="1.0")) as client:
+        answer = client.response()
+        assert answer.body == b"final" and answer.interim == []
 
 
 @ours
@@ -335,10 +448,10 @@ def test_interim_answers_do_not_stretch_the_deadline(desk, back):
 
 def test_trailers_of_an_answer_never_become_fields(desk, back):
     back.handle = lambda _: reply(body="x", chunked=True, trailers=[("X-Trailer", "1"), ("Content-Length", "9"), ("Set-Cookie", "a=b")])
-    answer = desk.get()
-    assert answer.body == b"x"
-    assert not answer.has("X-Trailer") and not answer.has("Set-Cookie")
-    assert not [n for n, _ in answer.trailers if n.lower() == "content-length"]
+    for fields in ((), {"TE": "trailers", "Connection": "TE"}):
+        answer = desk.get(fields=fields)
+        assert answer.body == b"x" and answer.trailers == []
+        assert not answer.has("X-Trailer") and not answer.has("Set-Cookie")
 
 
 def test_an_answer_before_the_body_was_read(desk, back):
@@ -350,6 +463,27 @@ def test_an_answer_before_the_body_was_read(desk, back):
     back.script = script
     with desk.send_raw(request("POST", "/direct/", body=b"x" * 100000)) as client:
         assert client.response().status == 403
+
+
+@ours
+@pytest.mark.parametrize("size, keeps", [(64 * 1024, True), (64 * 1024 + 1, False)])
+def test_an_unread_body_on_both_sides_of_the_limit(desk, back, size, keeps):
+    """What is left of a refused upload is swallowed up to 64 KB; beyond that the connection ends."""
+    def script(conn):
+        conn.request_head()
+        conn.send(reply(403, body="no", reason="Forbidden"))
+        conn.hang(2)
+    back.script = script
+    with desk.send_raw(request("POST", "/stream/", fields={"Content-Length": str(size)})) as client:
+        answer = client.response()
+        assert (answer.status, answer.get("Connection")) == (403, "keep-alive" if keeps else "close")
+        back.reset()
+        client.send(b"G" * size + request("GET", "/next"))
+        if keeps:
+            assert client.response().json["target"] == "/next"
+        else:
+            client.expect_closed()
+    assert [one.target for one in back.requests] == (["/next"] if keeps else [])
 
 
 def test_a_slow_origin_sends_byte_by_byte(desk, back):
