@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -249,6 +250,64 @@ def test_master_process_off(proxy):
     assert desk.workers() == []
 
 
+@ours
+def test_master_process_off_takes_signals(proxy):
+    """nginx's single process closes and opens its listeners at a reload: ours keeps them."""
+    desk = proxy(CONF, main="master_process off;")
+    desk.reload(http=CONF.replace("ok", "new"), main="master_process off;")
+    desk.wait_for(lambda: desk.get().text == "new", 5, "the reload")
+    os.rename(desk.path("logs/access.log"), desk.path("logs/moved.log"))
+    desk.tell(signal.SIGUSR1)
+    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 5, "a new log")
+    desk.stop(signal.SIGQUIT)
+    assert not os.path.exists(desk.pid_file)
+
+
+@ours
+def test_the_pid_file_moves_with_the_configuration(proxy):
+    desk = proxy(CONF)
+    with open(desk.conf, encoding="utf-8") as file:
+        text = file.read()
+    desk.reload(conf=text.replace("pid frontdesk.pid", "pid other.pid"))
+    desk.wait_for(lambda: desk.read("other.pid").strip() == str(desk.pid), 5, "the new pid file")
+    desk.wait_for(lambda: not os.path.exists(desk.pid_file), 5, "the end of the old one")
+    desk.stop()
+    assert not os.path.exists(desk.path("other.pid"))
+
+
+def test_a_second_start_leaves_the_first_alone(proxy):
+    desk = proxy(CONF)
+    done = desk.run()
+    assert done.returncode == 1
+    assert f"bind() to {desk.address()} failed (98: Address already in use)" in done.stderr
+    assert desk.read("frontdesk.pid").strip() == str(desk.pid)
+    assert desk.get().text == "ok"
+
+
+@ours
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_the_service_manager_is_told(proxy, is_abstract):
+    """systemd's Type=notify and notify-reload: ready when it serves, at each reload, and at the end."""
+    desk = proxy(CONF, start=False)
+    path = f"\0{desk.directory}" if is_abstract else desk.path("notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(5)
+
+        def heard():
+            return dict(line.split("=") for line in manager.recv(1000).decode().splitlines())
+        desk.start(environment={"NOTIFY_SOCKET": path.replace("\0", "@")}, wait=False)
+        assert heard() == {"READY": "1", "MAINPID": str(desk.pid)}
+        assert desk.get().text == "ok"
+        for http in (CONF, "nonsense;"):
+            desk.reload(http=http)
+            begun = heard()
+            assert begun["RELOADING"] == "1" and int(begun["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+            assert heard()["READY"] == "1"
+        desk.stop(signal.SIGQUIT)
+        assert heard() == {"STOPPING": "1"}
+
+
 def test_worker_is_not_root(proxy):
     if os.getuid() != 0:
         pytest.skip("needs root")
@@ -472,12 +531,15 @@ def kill_worker(desk):
 
 
 def test_a_killed_worker_is_replaced(proxy):
+    """Within 100 ms; on a loaded machine at least once in five."""
     desk = proxy(CONF)
     desk.may_alert = True
-    for _ in range(3):
+    took = []
+    for _ in range(5):
         begin = kill_worker(desk)
         assert desk.get().text == "ok"
-        assert time.monotonic() - begin < 0.5
+        took.append(time.monotonic() - begin)
+    assert min(took) < 0.1 and max(took) < 0.5, took
     desk.wait_error(r"exited on signal 9")
 
 
