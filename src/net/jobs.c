@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "base/pool.h"
 
@@ -49,10 +51,14 @@ static struct job *job_wait(void)
     return job;
 }
 
+/* Under the lock, since behind jobs_stop() the loop may be gone. */
 static void run(struct job *job)
 {
     job->run(job);
-    mailbox_post(job->loop, &job->letter);
+    pthread_mutex_lock(&pool.lock);
+    if (!pool.is_stopping)
+        mailbox_post(job->loop, &job->letter);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static void *thread_run(void *arg)
@@ -112,9 +118,18 @@ void jobs_post(struct job *job)
         run(job);
 }
 
+/* The wall clock is what pthread_timedjoin_np() knows. */
+static struct timespec wall_after(int64_t ms)
+{
+    int64_t at_ms = clock_wall_ms() + ms;
+
+    return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
+}
+
 void jobs_stop(void)
 {
-    unsigned started;
+    struct timespec deadline = wall_after(JOBS_STOP_MS);
+    unsigned        started;
 
     pthread_mutex_lock(&pool.lock);
     pool.is_stopping = true;
@@ -125,5 +140,6 @@ void jobs_stop(void)
     pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.lock);
     for (unsigned i = 0; i < started; i++)
-        pthread_join(pool.threads[i], NULL);
+        if (pthread_timedjoin_np(pool.threads[i], NULL, &deadline) != 0)
+            (void)pthread_detach(pool.threads[i]);
 }

@@ -8,6 +8,8 @@
 
 #include "net/mailbox.h"
 
+enum { JOBS_STOP_MS = 300 };
+
 struct job {
     struct letter letter;                /* opened on `loop` when run() has returned */
     struct loop  *loop;
@@ -18,7 +20,9 @@ struct job {
 /* Once, before the first post, from the control thread; threads are started lazily. */
 void jobs_start(unsigned threads);
 void jobs_post(struct job *job);         /* any loop thread */
-/* Waits for running jobs, drops waiting ones (their letters never come), joins the threads. */
+/* Drops what waits and gives running jobs JOBS_STOP_MS to end; their letters never come. A job that
+ * is stuck (a name server that does not answer) keeps its thread and its memory, and ends with the
+ * process: whoever stops must not free what jobs write to. */
 void jobs_stop(void);
 
 #endif

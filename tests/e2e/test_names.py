@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Names of origins: resolved through the system's resolver, several addresses, some not there yet."""
 import os
+import signal
+import socket
+import time
 
 import pytest
 
-from harness.hosts import with_hosts
+from harness.client import request
+from harness.hosts import with_hosts, with_name_server
 
 ours = pytest.mark.ours
 
@@ -51,6 +55,35 @@ def test_a_name_that_resolves_later_is_tried_again(proxy, origin):
     with open(path, "a", encoding="ascii") as file:
         file.write("127.0.0.1 later.test\n")
     desk.wait_for(lambda: desk.get().status == 200, 30, "the name to be tried again")
+
+
+@ours
+@pytest.mark.skipif("E2E_NO_NETNS" in os.environ, reason="needs port 53")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_name_server_that_does_not_answer_holds_up_nothing(proxy, how):
+    """Neither the start, nor other requests, nor a reload, nor the end, with all that has been logged."""
+    desk = proxy("""server { listen @P@; proxy_connect_timeout 500ms; access_log logs/late.log combined buffer=64k flush=1h;
+        location / { proxy_pass http://slow.test; } location /dynamic { set $name $arg_n; proxy_pass http://$name.test; }
+        location /local { return 200 up; } }""", start=False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 53))
+        with_name_server(desk, "127.0.0.1")
+        begin = time.monotonic()
+        desk.start()
+        with desk.connect() as client:
+            client.send(request("GET", "/") + request("GET", "/dynamic?n=a"))
+            for _ in range(3):
+                assert desk.get("/local").text == "up"
+            desk.reload()
+            desk.wait_error("the new configuration is in force")
+            assert desk.get("/local").text == "up"
+            assert time.monotonic() - begin < 2
+            assert [client.response().status for _ in range(2)] == [502, 502]
+        begin = time.monotonic()
+        desk.stop(how)
+        assert time.monotonic() - begin < 2
+    assert len(desk.log_lines(6, "logs/late.log")) == 6
+    assert "exited on signal" not in desk.errors()
 
 
 @ours

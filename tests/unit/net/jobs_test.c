@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* jobs: run on other threads, come back as letters on the loop that posted; one slow job does not
- * hold up the next while threads are left; stopping waits for what runs and drops what waits. */
+ * hold up the next while threads are left; stopping drops what waits, waits a moment for what runs
+ * and leaves what is stuck. */
 #include "check.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "net/jobs.h"
 #include "net/loop.h"
@@ -144,7 +146,7 @@ static void a_slow_job_holds_up_nobody(void **state)
 
 static void *release_later(void *arg)
 {
-    (void)usleep(200 * 1000);
+    (void)usleep(50 * 1000);
     atomic_store((atomic_bool *)arg, true);
     return NULL;
 }
@@ -175,6 +177,39 @@ static void stopping_drops_what_waits(void **state)
     assert_int_equal(atomic_load(&never), 0);
 }
 
+static void last_open(struct loop *on, struct letter *letter)
+{
+    (void)letter;
+    loop_stop(on);
+}
+
+/* getaddrinfo() can't be called off: the process must be able to end all the same. */
+static void stopping_leaves_what_is_stuck(void **state)
+{
+    static struct count stuck;
+    static atomic_bool  may_go = false;
+    static atomic_int   running = 0;
+    struct letter       last = { .open = last_open };
+    int64_t             begin_ms;
+
+    (void)state;
+    jobs_start(1);
+    wanted = 2;
+    prepare(&stuck, 0);
+    stuck.may_go = &may_go;
+    stuck.running = &running;
+    jobs_post(&stuck.job);
+    WAIT_UNTIL(atomic_load(&running) == 1);
+    begin_ms = clock_mono_ms();
+    jobs_stop();
+    assert_true(clock_mono_ms() - begin_ms >= JOBS_STOP_MS - 1);
+    atomic_store(&may_go, true);
+    (void)usleep(50 * 1000);
+    mailbox_post(loop, &last);
+    loop_run(loop);
+    assert_int_equal(opened, 0);       /* it has ended, and posted nothing */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_thread_keeps_the_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slow_job_holds_up_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stopping_drops_what_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stopping_leaves_what_is_stuck, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
