@@ -2,6 +2,7 @@
 """Command line, signals, pid file, and what happens when a process dies."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -432,10 +433,10 @@ def test_s_without_a_process(proxy):
 class Daemon:
     """The proxy as a daemon (nginx takes USR2 and WINCH only then), ended by the pids of its files."""
 
-    def __init__(self, desk):
+    def __init__(self, desk, http=CONF):
         self.desk = desk
         desk.write(conf="pid frontdesk.pid; error_log logs/error.log info; worker_processes 1; events {} "
-                        "http { access_log off; client_body_temp_path b; proxy_temp_path p; " + CONF + " }")
+                        "http { access_log off; client_body_temp_path b; proxy_temp_path p; " + http + " }")
         self.desk.start(wait=False)
         assert desk.process.wait(10) == 0, desk.stderr() + desk.errors()
         desk.process = None
@@ -516,6 +517,59 @@ def test_usr2_with_a_broken_file_keeps_the_old_one(proxy):
             file.write("nonsense;")
         os.kill(daemon.pid, signal.SIGUSR2)
         desk.wait_error("nonsense")
+        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
+        assert desk.get().text == "ok"
+
+
+def test_usr2_with_a_binary_that_does_not_run(proxy):
+    """The old one goes on as if nothing had been, and takes the next one."""
+    desk = proxy(CONF, start=False)
+    desk.may_alert = True                   # nginx's level for a failed execve()
+    copy, plain = desk.path("binary"), desk.command
+    shutil.copy(BINARY, copy)
+    desk.command = lambda *arguments: [copy, *plain(*arguments)[1:]]
+    with Daemon(desk) as daemon:
+        os.rename(copy, copy + ".good")
+        with open(copy, "w", encoding="ascii") as file:
+            file.write("garbage")
+        os.chmod(copy, 0o755)
+        os.kill(daemon.pid, signal.SIGUSR2)
+        desk.wait_error(r"execve\(\) failed while executing new binary process")
+        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
+        assert desk.get().text == "ok"
+        os.rename(copy + ".good", copy)
+        new = daemon.upgrade()
+        os.kill(daemon.pid, signal.SIGQUIT)
+        daemon.has_ended(daemon.pid)
+        assert desk.get().text == "ok"
+        os.kill(new, signal.SIGQUIT)
+        daemon.has_ended(new)
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, pytest.param(signal.SIGTERM), pytest.param(signal.SIGKILL, marks=ours)])
+def test_a_unix_socket_survives_an_upgrade(proxy, how):
+    """However the old one ends, it doesn't take the path away from the new one."""
+    desk = proxy(CONF, start=False)
+    with Daemon(desk, CONF.replace("listen @P@;", "listen @P@; listen unix:@DIR@/sock;")) as daemon:
+        new = daemon.upgrade()
+        os.kill(daemon.pid, how)
+        daemon.has_ended(daemon.pid)
+        with Client(f"unix:{desk.path('sock')}") as client:
+            assert client.ask().text == "ok"
+        os.kill(new, signal.SIGQUIT)
+        daemon.has_ended(new)
+        assert not os.path.exists(desk.path("sock"))
+
+
+@ours
+def test_the_new_binary_dies_and_the_old_one_goes_on(proxy):
+    desk = proxy(CONF, start=False)
+    with Daemon(desk) as daemon:
+        new = daemon.upgrade()
+        os.kill(daemon.pid, signal.SIGWINCH)
+        desk.wait_for(lambda: [w for w in daemon.workers() if w != new] == [], 8, "the old workers to end")
+        os.kill(new, signal.SIGKILL)
+        desk.wait_for(lambda: [w for w in daemon.workers() if w != new], 8, "old workers again")
         desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
         assert desk.get().text == "ok"
 
