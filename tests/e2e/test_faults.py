@@ -12,7 +12,7 @@ import pytest
 from harness.client import Client, chunk, request
 from harness.load import Load
 from harness.origin import reply
-from harness.proxy import is_sanitized
+from harness.proxy import freeze, is_sanitized
 from harness.wire import Closed, Malformed
 
 ours = pytest.mark.ours
@@ -432,7 +432,7 @@ def test_sigstop_of_the_worker_is_survived(proxy):
     desk = proxy("server { listen @P@; location / { return 200 ok; } }")
     desk.may_alert = True
     worker = desk.worker()
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     time.sleep(0.3)
     try:
         os.kill(worker, signal.SIGCONT)

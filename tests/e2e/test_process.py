@@ -14,7 +14,7 @@ import pytest
 from harness.client import Client, request
 from harness.load import Load
 from harness.origin import reply
-from harness.proxy import BINARY, ENVIRONMENT, children_of, is_nginx, state_of
+from harness.proxy import BINARY, ENVIRONMENT, children_of, freeze, is_nginx, state_of
 from harness.wire import Closed
 
 ours = pytest.mark.ours
@@ -602,7 +602,7 @@ def test_waiting_connections_are_served_by_the_new_worker(proxy):
     desk = proxy(CONF)
     desk.may_alert = True
     worker = desk.worker()
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     waiting = [desk.send_raw(request()) for _ in range(20)]
     os.kill(worker, signal.SIGKILL)
     for client in waiting:
@@ -693,7 +693,7 @@ def test_a_worker_that_stands_still_is_replaced(proxy):
     desk = proxy(CONF)
     desk.may_alert = True
     worker = desk.worker()
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     with desk.send_raw(request(), timeout=25) as client:
         desk.wait_for(lambda: [w for w in desk.workers() if w != worker], 20, "another worker")
         assert client.response().text == "ok"

@@ -286,6 +286,13 @@ class Proxy:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
 
 
+def freeze(pid):
+    """SIGSTOP, and waits until every thread stands: until then one may still accept."""
+    os.kill(pid, signal.SIGSTOP)
+    Proxy.wait_for(lambda: all(state_of(f"{pid}/task/{thread}") in ("T", "") for thread in
+                               os.listdir(f"/proc/{pid}/task")), 5, "every thread to stop")
+
+
 def state_of(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
