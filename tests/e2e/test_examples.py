@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The files in conf/ do what their comments say."""
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from harness import netns
+from harness.client import request
+from harness.origin import echo, reply
+from harness.proxy import ROOT
+
+pytestmark = pytest.mark.skipif("E2E_NO_NETNS" in os.environ, reason="needs port 8080")
+
+
+@pytest.fixture
+def example(proxy):
+    """Starts an example as it is."""
+    assert netns.IS_ISOLATED, "a network namespace is needed (root)"
+
+    def start(name):
+        desk = proxy(start=False, http="")
+        shutil.copy(os.path.join(ROOT, "conf", name), desk.conf)
+        desk.names["P"] = "127.0.0.1:8080"
+        return desk.start("-g", "daemon off; pid frontdesk.pid;")
+    return start
+
+
+def at(origin, *ports, **options):
+    return [origin(port=port, name=str(port), **options) for port in ports]
+
+
+@pytest.mark.ours
+def test_load_balance(example, origin):
+    apps = at(origin, 3001, 3002, 3003)
+    at(origin, 3009, 4001, 4002)
+    desk = example("load-balance.conf")
+    seen = [desk.get().json["origin"] for _ in range(8)]
+    assert sorted(seen) == ["3001"] * 4 + ["3002"] * 2 + ["3003"] * 2
+    assert {desk.get("/reports/x").json["origin"] for _ in range(4)} == {"4001", "4002"}
+    for app in apps:
+        app.close_all()
+        app.stop()
+    assert desk.get().json["origin"] == "3009"
+
+
+def test_microservices(example, origin):
+    at(origin, 5001, 5002, 5003, 3000)
+    desk = example("microservices.conf")
+    for target, seen, origins in (("/api/users/7", "/7", {"5001"}), ("/api/orders/7", "/api/orders/7", {"5002", "5003"}),
+                                  ("/page", "/page", {"3000"})):
+        answer = desk.get(target).json
+        assert answer["target"] == seen and answer["origin"] in origins
+        fields = dict(answer["fields"])
+        assert fields["X-Real-IP"] == fields["X-Forwarded-For"] == "127.0.0.1"
+        assert fields["X-Forwarded-Proto"] == "http" and len(fields["X-Request-ID"]) == 32
+    answer = desk.get("/api/what")
+    assert (answer.status, answer.json["error"]) == (404, "no such service")
+    assert answer.get("Content-Type") == "application/json"
+    assert desk.get("/alive").body == b"yes\n"
+    assert desk.fetch("POST", "/api/files/a", body=b"x" * 3_000_000).json["length"] == 3_000_000
+    assert desk.fetch("POST", "/api/orders/a", body=b"x" * 3_000_000).status == 413
+
+
+def test_virtual_hosts(example, origin):
+    at(origin, 3000, 3001, 3002)
+    desk = example("virtual-hosts.conf")
+    assert desk.get(host="unknown.example").status == 404
+    answer = desk.get("/a?b", host="example.com")
+    assert (answer.status, answer.get("Location")) == (301, "http://www.example.com/a?b")
+    for host, name in (("www.example.com", "3000"), ("static.example.com", "3000"), ("x.shop.example.com", "3001"),
+                       ("alice.people.example.com", "3002")):
+        assert desk.get(host=host).json["origin"] == name
+    assert dict(desk.get(host="alice.people.example.com").json["fields"])["X-Person"] == "alice"
+
+
+def test_websocket(example, origin):
+    def script(conn):
+        seen = conn.request()
+        if not seen.has("Upgrade"):
+            conn.send(echo(seen))
+            return
+        conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        while True:
+            conn.send(conn.take(1))
+    back = origin(port=3000, script=script)
+    desk = example("websocket.conf")
+    assert desk.get("/socket").json["target"] == "/socket"
+    assert not [name for name, _ in desk.get("/socket").json["fields"] if name == "Upgrade"]
+    with desk.send_raw(request("GET", "/socket", fields={"Upgrade": "websocket", "Connection": "Upgrade"})) as client:
+        assert client.response().status == 101
+        client.send("x")
+        assert client.take(1) == b"x"
+    assert back.last.get("Upgrade") == "websocket"
+
+
+def test_limits_and_logs(example, origin):
+    back = origin(port=3000, handle=lambda r: reply(body=b"x" * 2_500_000) if r.target == "/downloads/big" else echo(r))
+    desk = example("limits-and-logs.conf")
+    answer = desk.get()
+    assert answer.get("X-Frame-Options") == "DENY" and not any(c.isdigit() for c in answer.get("Server"))
+    assert desk.get("/alive").body == b"yes\n"
+    begin = time.monotonic()
+    assert len(desk.get("/downloads/big", timeout=20).body) == 2_500_000
+    assert 1.5 < time.monotonic() - begin < 8
+    back.stop()
+    back.close_all()
+    sorry = desk.get("/page")
+    assert sorry.status == 502 and b"rest" in sorry.body and sorry.get("Content-Type") == "text/plain"
+    assert desk.get("/sorry").status == 404
+    lines = [json.loads(line) for line in desk.log_lines(4, "logs/access.json")]
+    assert [line["request"] for line in lines] == ["GET / HTTP/1.1", "GET /downloads/big HTTP/1.1", "GET /page HTTP/1.1",
+                                                   "GET /sorry HTTP/1.1"]
+    assert lines[0]["server"] == "127.0.0.1:3000" and lines[0]["status"] == 200
