@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.client import fetch
-from harness.proxy import PORTS, ROOT, is_nginx
+from harness.proxy import PORTS, ROOT, Proxy, children_of, is_nginx, state_of
 
 pytestmark = [pytest.mark.ours, pytest.mark.skipif(is_nginx(), reason="the project's own commands")]
 RELEASE = os.path.join(ROOT, "build/release/frontdesk")
@@ -27,15 +27,15 @@ def test_help_lists_every_target():
 # ---- make run ---------------------------------------------------------------------------------------
 
 class Run:
-    """tools/run, which is what `make run` does once all is built, on ports of the test's own."""
+    """tools/run, which is what `make run` does once all is built, with ports and files of the test's own."""
 
-    def __init__(self, port=None, app_port=None):
+    def __init__(self, directory, port=None, app_port=None):
         if not os.path.exists(RELEASE):
             pytest.skip("there is no release build")
         self.port, self.app_port = port or PORTS.get(), app_port or PORTS.get()
         self.process = subprocess.Popen(
             [os.path.join(ROOT, "tools/run")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "PORT": str(self.port), "APP_PORT": str(self.app_port)},
+            env={**os.environ, "PORT": str(self.port), "APP_PORT": str(self.app_port), "RUN_DIR": str(directory)},
             start_new_session=True)
         self.said = ""
 
@@ -60,18 +60,14 @@ def is_free(port):
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_run_serves_and_ctrl_c_stops_everything():
-    log = os.path.join(ROOT, "build/run/logs/error.log")
-    before = os.path.getsize(log) if os.path.exists(log) else 0
-    with Run() as run:
+def test_run_serves_and_ctrl_c_stops_everything(tmp_path):
+    with Run(tmp_path) as run:
         run.read_until("Ctrl-C stops both")
         assert f"http://127.0.0.1:{run.port}/" in run.said and "curl -i" in run.said
         assert "quickstart.conf" in run.said
         answer = fetch(f"127.0.0.1:{run.port}", "POST", "/api/echo", body=b"hello")
         assert answer.status == 200 and "hello" in answer.text
-        with open(log, encoding="utf-8") as file:
-            file.seek(before)
-            lines = file.read().splitlines()
+        lines = (tmp_path / "logs/error.log").read_text().splitlines()
         assert lines and not [line for line in lines if "[error]" in line], lines
         os.killpg(run.process.pid, signal.SIGINT)
         os.killpg(run.process.pid, signal.SIGINT)
@@ -80,13 +76,30 @@ def test_run_serves_and_ctrl_c_stops_everything():
         assert is_free(run.port) and is_free(run.app_port)
 
 
+def test_ctrl_c_may_reach_the_app_first(tmp_path):
+    """A terminal sends it to everybody; who is asked to run first is the kernel's choice."""
+    with Run(tmp_path) as run:
+        run.read_until("Ctrl-C stops both")
+        app = next(pid for pid in children_of(run.process.pid) if "server.js" in command_of(pid))
+        os.kill(app, signal.SIGINT)
+        Proxy.wait_for(lambda: state_of(app) in ("", "Z"), 5, "the app to end")
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert run.process.wait(10) == 0
+        assert "have stopped" in run.process.stdout.read()
+
+
+def command_of(pid):
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+        return file.read()
+
+
 @pytest.mark.parametrize("which", ["port", "app_port"])
-def test_run_says_that_a_port_is_taken(which):
+def test_run_says_that_a_port_is_taken(tmp_path, which):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", PORTS.get()))
         taken.listen()
         port = taken.getsockname()[1]
-        with Run(**{which: port}) as run:
+        with Run(tmp_path, **{which: port}) as run:
             assert run.process.wait(10) == 1
             said = run.process.stdout.read()
             assert f"port {port}" in said and "is taken" in said
