@@ -276,6 +276,10 @@ static void read_block(struct tree_reader *reader, struct lexer *lexer, struct n
                 words_add(reader, &words, &word);
                 words.is_bad = true;
             }
+            if (lexer->file->is_command_line)
+                word_complain(reader->diagnoses, LOG_EMERG, &words.array[0],
+                              "block directives are not supported in -g option");
+            words.is_bad |= lexer->file->is_command_line;
             begin_block(reader, lexer, &words, words.is_bad ? &lost_end : end);
             break;
         case TOKEN_CLOSE:
