@@ -143,6 +143,26 @@ struct generation *generation_gather(const struct gathering *gathering)
     return generation;
 }
 
+static void stays_say(bool is_changed, const char *name)
+{
+    if (is_changed)
+        log_at(LOG_WARN, NULL, "%s stays as it is until the next start or binary upgrade", name);
+}
+
+void generation_report_stays(const struct generation *former, const struct generation *next)
+{
+    const struct core *had = &former->config->core, *has = &next->config->core;
+
+    stays_say(had->is_daemon != has->is_daemon, "daemon");
+    stays_say(had->has_master != has->has_master, "master_process");
+    stays_say(former->identity.uid != next->identity.uid || former->identity.gid != next->identity.gid,
+              "user");
+    stays_say(had->nofile != has->nofile, "worker_rlimit_nofile");
+    stays_say(had->worker_connections != has->worker_connections, "worker_connections");
+    stays_say(had->priority != has->priority, "worker_priority");
+    stays_say(!text_is_equal(had->working_directory, has->working_directory), "working_directory");
+}
+
 void generation_stop_listening(struct generation *generation)
 {
     for (struct bundle_fd *at = generation->bundle->fds; at != NULL; at = at->next) {

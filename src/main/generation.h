@@ -33,6 +33,9 @@ struct gathering {
 struct generation *generation_gather(const struct gathering *gathering);
 void               generation_free(struct generation **generation);
 
+/* Says which changes a running worker cannot follow. */
+void generation_report_stays(const struct generation *former, const struct generation *next);
+
 /* Closes its listening sockets: new connections are refused from now on. */
 void generation_stop_listening(struct generation *generation);
 

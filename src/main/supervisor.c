@@ -80,6 +80,7 @@ static void pending_promote(struct supervisor *supervisor)
     struct generation *former = supervisor->good, *next = supervisor->pending;
 
     main_log_open(&next->log, &next->config->core, next->bundle);
+    generation_report_stays(former, next);
     pid_file_move(former, next);
     listeners_unlink(&former->config->site, &next->config->site);
     supervisor->good = next;

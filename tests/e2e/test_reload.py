@@ -263,6 +263,24 @@ def test_descriptors_stay_flat(proxy):
     assert (count(worker), count(desk.pid)) <= (before[0] + 2, before[1] + 2)
 
 
+@ours
+@pytest.mark.parametrize("main, name", [
+    ("user daemon;", "user"), ("worker_rlimit_nofile 777;", "worker_rlimit_nofile"), ("worker_priority 1;", "worker_priority"),
+    ("working_directory /;", "working_directory"), ("master_process off;", "master_process")])
+def test_what_a_reload_cannot_change_is_said(proxy, main, name):
+    """The worker goes on, so what it was born with stays; the rest of the file takes over."""
+    if name == "user" and os.getuid() != 0:
+        pytest.skip("needs root")
+    desk = proxy(ONE)
+    desk.reload(http=TWO, main=main)
+    until(desk, "two")
+    desk.wait_error(rf"\[warn\] \d+#\d+: {name} stays as it is until the next start or binary upgrade$")
+    before = desk.log_size()
+    desk.reload(http=ONE, main=main)
+    until(desk, "one")
+    assert "stays as it is" not in desk.errors()[before:]
+
+
 def test_includes_are_read_again(proxy):
     desk = proxy("include parts/*.conf;", start=False)
     desk.put("parts/a.conf", ONE)
