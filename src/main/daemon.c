@@ -63,5 +63,10 @@ void daemon_is_up(void)
     (void)!write(up_fd, "", 1);
     (void)close(up_fd);
     up_fd = -1;
+    daemon_let_go_stderr();
+}
+
+void daemon_let_go_stderr(void)
+{
     turn_to_null(STDERR_FILENO, O_WRONLY);
 }

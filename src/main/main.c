@@ -128,6 +128,19 @@ static int act(struct options *options, struct arena *arena)
     return configuration_use(options, arena);
 }
 
+/* Started with some of the first three closed, a socket or a log would get their numbers, and what is
+ * meant for people would be written there. */
+static void first_descriptors_fill(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct arena  *arena = arena_new();
@@ -135,6 +148,7 @@ int main(int argc, char **argv)
     struct text    message;
     int            status;
 
+    first_descriptors_fill();
     argv = title_init(argc, argv);
     upgrade_init(argv);
     if (options_parse(argc, argv, arena, &options, &message) < 0) {

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "main/daemon.h"
 #include "main/signals.h"
 #include "main/title.h"
 #include "main/worker.h"
@@ -141,6 +142,8 @@ void worker_process_run(const struct generation *generation, int channel)
     int                signal_fd, status;
 
     title_set_worker();
+    if (core->is_daemon)
+        daemon_let_go_stderr();
     descriptors_let_go(channel);
     if (signals_open(&signal_fd) < 0)
         give_up("signalfd()");

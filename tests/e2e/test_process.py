@@ -477,6 +477,39 @@ class Daemon:
         return new
 
 
+def test_a_daemon_lets_go_of_the_terminal(proxy):
+    """Whoever starts it and reads what it says until the end (ssh, a script) must not wait for ever."""
+    desk = proxy(CONF, start=False)
+    desk.write(conf="pid frontdesk.pid; error_log logs/error.log info; events {} http { access_log off; "
+                    "client_body_temp_path b; proxy_temp_path p; " + CONF + " }")
+    try:
+        done = desk.run(timeout=10)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert desk.get().text == "ok"
+    finally:
+        pid = int(desk.wait_for(lambda: desk.read("frontdesk.pid").strip(), 5, "the pid file"))
+        os.kill(pid, signal.SIGTERM)
+    desk.wait_for(lambda: state_of(pid) in ("", "Z"), 5, "its end")
+
+
+@ours
+@pytest.mark.parametrize("daemon", ["on", "off"])
+def test_started_with_closed_descriptors(proxy, daemon):
+    """No socket and no log gets the numbers that messages for people are written to."""
+    desk = proxy(CONF, start=False)
+    desk.write(conf=f"daemon {daemon}; pid frontdesk.pid; error_log logs/error.log info; events {{}} http {{ access_log off; "
+                    "client_body_temp_path b; proxy_temp_path p; " + CONF + " }")
+    with subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *desk.command()], env=ENVIRONMENT) as shell:
+        pid = int(desk.wait_for(lambda: desk.read("frontdesk.pid").strip(), 5, "the pid file"))
+        try:
+            assert desk.get().text == "ok"
+            for process in [pid, *children_of(pid)]:
+                assert {os.readlink(f"/proc/{process}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        assert shell.wait(5) == 0
+
+
 def test_usr2_upgrades_without_losing_a_request(proxy):
     """F05: the new binary inherits the listeners; then the old one quits."""
     desk = proxy(CONF, start=False)
