@@ -155,7 +155,8 @@ void generation_report_stays(const struct generation *former, const struct gener
 
     stays_say(had->is_daemon != has->is_daemon, "daemon");
     stays_say(had->has_master != has->has_master, "master_process");
-    stays_say(former->identity.uid != next->identity.uid || former->identity.gid != next->identity.gid,
+    stays_say(former->identity.uid != next->identity.uid ||
+                  former->identity.gid != next->identity.gid,
               "user");
     stays_say(had->nofile != has->nofile, "worker_rlimit_nofile");
     stays_say(had->worker_connections != has->worker_connections, "worker_connections");

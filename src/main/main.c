@@ -74,10 +74,12 @@ static void relative_path_explain(const struct options *options, struct arena *a
 {
     struct text prefix = options->config.prefix;
 
-    if (options->path_here.len == 0 || access(arena_string(arena, options->config.path), F_OK) == 0
-        || access(arena_string(arena, options->path_here), F_OK) < 0)
+    if (options->path_here.len == 0 ||
+        access(arena_string(arena, options->config.path), F_OK) == 0 ||
+        access(arena_string(arena, options->path_here), F_OK) < 0)
         return;
-    (void)fprintf(stderr, "frontdesk: a relative -c starts at the prefix %.*s; did you mean -c %.*s?\n",
+    (void)fprintf(stderr,
+                  "frontdesk: a relative -c starts at the prefix %.*s; did you mean -c %.*s?\n",
                   TEXT_ARGS(prefix), TEXT_ARGS(options->path_here));
 }
 
