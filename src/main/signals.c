@@ -32,6 +32,9 @@ int signals_open(int *ret_fd)
     sigset_t set = watched_set();
     int      fd;
 
+    /* Who started us may ignore some, and that is inherited: children would vanish unseen. */
+    for (int i = 0; i < WATCHED; i++)
+        (void)signal(watched[i].number, SIG_DFL);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

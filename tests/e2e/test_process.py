@@ -630,6 +630,20 @@ def test_a_killed_worker_is_replaced(proxy):
     desk.wait_error(r"exited on signal 9")
 
 
+def test_signals_that_the_parent_ignores(proxy):
+    """Inherited, an ignored SIGCHLD would let a worker end unseen; nohup's SIGHUP must still reload."""
+    def ignore_all():
+        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+    desk = proxy(CONF, before=ignore_all)
+    desk.may_alert = True
+    kill_worker(desk)
+    assert desk.get().text == "ok"
+    desk.reload(http=CONF.replace("ok", "new"))
+    desk.wait_for(lambda: desk.get().text == "new", 5, "the reload")
+    desk.stop(signal.SIGQUIT)
+
+
 def test_waiting_connections_are_served_by_the_new_worker(proxy):
     """Those in the backlog: connected while no worker was there."""
     desk = proxy(CONF)
