@@ -15,6 +15,7 @@
 
 enum {
     ACCEPTS_MOST = 64,          /* per run of a door */
+    REST_MOST = 4096,           /* who still waits when a door closes */
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
     PARK_MS = 500,              /* of rest after an answer, then conn and codec are given back */
@@ -56,6 +57,7 @@ struct front {
 static struct pool client_pool = POOL_OF_SLABS("client", struct client, 64);
 
 static void                 door_run(struct task *task, unsigned wakes);
+static bool                 accept_one(struct door *door);
 static void                 client_close(struct client *client);
 static struct codec        *codec_new(struct client *client);
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
@@ -155,6 +157,13 @@ static struct door *door_new(struct front *front, const struct address *address)
     return door;
 }
 
+/* Whoever waits at a socket that will be closed would be reset. */
+static void door_let_in_rest(struct door *door)
+{
+    for (unsigned i = 0; i < REST_MOST && accept_one(door); i++)
+        continue;
+}
+
 static void door_serve(struct door *door, struct snapshot *snapshot, const struct listen *listen,
                        int fd)
 {
@@ -165,8 +174,10 @@ static void door_serve(struct door *door, struct snapshot *snapshot, const struc
         unpin(loop, &door->snapshot->pinned);
     door->snapshot = snapshot;
     door->listen = listen;
-    if (door->watch.fd != fd)
+    if (door->watch.fd != fd) {
+        door_let_in_rest(door);
         door_unwatch(door);
+    }
     door->watch.fd = fd;
     if (!door->front->is_paused && !door->front->is_draining)
         door_watch(door);
@@ -200,6 +211,7 @@ static void clients_drain(struct front *front, const struct door *door)
 
 static void door_close(struct door *door)
 {
+    door_let_in_rest(door);
     door_unwatch(door);
     door->is_open = false;
     clients_drain(door->front, door);
@@ -598,6 +610,8 @@ static void front_run(struct task *task, unsigned wakes)
 
 void front_drain(struct front *front, void (*done)(void *arg), void *arg)
 {
+    LIST_EACH(&front->doors, at)
+        door_let_in_rest(container_of(at, struct door, link));
     front->is_draining = true;
     front->drained = done;
     front->drained_arg = arg;

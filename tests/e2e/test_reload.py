@@ -10,6 +10,7 @@ import pytest
 from harness.client import Client, request
 from harness.load import Load
 from harness.origin import reply
+from harness.proxy import freeze
 from harness.wire import Closed
 
 ours = pytest.mark.ours
@@ -162,6 +163,29 @@ def _answers(desk, to):
         return desk.get(to=to).text
     except (Closed, OSError):
         return None
+
+
+@ours
+@pytest.mark.parametrize("how", ["reload", "quit"])
+def test_who_already_waits_at_a_listener_that_goes_is_served(proxy, how):
+    """nginx resets them."""
+    desk = proxy(ONE + "server { listen @Q@; location / { return 200 old; } }")
+    worker = desk.worker()
+    desk.wait_for(lambda: _answers(desk, "Q") == "old", 5, "the listener")
+    freeze(worker)
+    waiting = [desk.send_raw(request(), to="Q") for _ in range(20)]
+    if how == "reload":
+        desk.reload(http=TWO)
+    else:
+        desk.tell(signal.SIGQUIT)
+    time.sleep(0.1)
+    os.kill(worker, signal.SIGCONT)
+    for client in waiting:
+        assert client.response().text == "old"
+        client.close()
+    if how == "reload":
+        until(desk, "two")
+    assert _answers(desk, "Q") is None
 
 
 def test_a_listener_that_stays_loses_nobody(proxy):
