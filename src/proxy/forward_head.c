@@ -120,7 +120,7 @@ static bool is_target_unchanged(const struct exchange *x)
 /* nginx escapes a path only when the client's was escaped too, or when it comes from elsewhere. */
 static struct text escaped(const struct exchange *x, struct text path)
 {
-    struct text sent = x->request->path;
+    struct text sent = uri_split(x->request->path).path;
     bool        was_escaped = memchr(sent.ptr, '%', sent.len) != NULL;
 
     return was_escaped || x->is_internal ? uri_escape_path(x->arena, path) : path;

@@ -81,6 +81,7 @@ def test_variables_of_the_target(desk):
     ("/slash/a%3fb", "/a%3Fb"), ("/slash/a%23b", "/a%23b"), ("/slash/a%25b", "/a%25b"),
     ("/slash/x/../y", "/y"), ("/slash/%c3%a4", "/%C3%A4"), ("/slash/a+b", "/a+b"),
     ("/slash/a?x=%zz&y=%20", "/a?x=%zz&y=%20"), ("/slash/a\"b", "/a\"b"), ("/slash/a;b=c,d", "/a;b=c,d"),
+    ("/slash/a|b?c=%41", "/a|b?c=%41"), ("/slash/a|%41", "/a%7CA"),
     ("/sub/a/b", "/there/a/b"), ("/sub/?q", "/there/?q"), ("/cut", "/c"), ("/cutter", "/cter"),
     ("/cut/x", "/c/x"), ("/exact", "/one"), ("/exact?a", "/one?a"),
     ("/re/x%20y//z?a", "/re/x%20y//z?a"),
