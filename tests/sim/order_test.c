@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/* The whole proxy in an exact order of events, where chance would need long to meet it: every step
+ * that waits is left by what guards it, and by a client that goes; races that once were bugs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "asks.h"
+#include "clients.h"
+#include "house.h"
+#include "kernel.h"
+#include "origins.h"
+#include "proxy/exchange.h"
+#include "schedule.h"
+#include "visitors.h"
+
+enum { START_US = 1000000, SEND_BYTES = 20000, PART_MS = 1000 };
+
+static struct origin_orders orders;
+static struct visitor       visitor;
+
+/* ---- a scene: one of everything, from beginning to end ---- */
+
+static void scene_begin(size_t send_bytes)
+{
+    struct mood mood = { .has_whole_wires = true, .send_bytes = send_bytes, .lane_slots = 16 };
+
+    schedule_begin(1);
+    asks_begin();
+    clients_begin();
+    visitor = (struct visitor){ 0 };
+    orders = (struct origin_orders){ .answer = { .status = 200, .framing = FRAMING_SIZED } };
+    kernel_begin(&mood);
+    origins_begin(0, &orders);
+    house_open(rooms_text(ROOMS_DIRECTED));
+    house_listen_to_steps(true);
+}
+
+static void look(void)
+{
+    CHECK(kernel_now_us() < 100 * (int64_t)START_US);
+    if (house_is_leaving())
+        return;
+    if (clients_are_gone() && (visitor.came_us == 0 || visitor.is_over))
+        house_leave(kernel_now_us() + START_US);
+    else
+        kernel_call_at(kernel_now_us() + START_US / 2, look);
+}
+
+static void scene_end(void)
+{
+    kernel_call_at(START_US + START_US / 2, look);
+    house_run();
+    house_close();
+    house_listen_to_steps(false);
+    kernel_end();
+    clients_end();
+    origins_end();
+}
+
+static void visitor_comes_now(void)
+{
+    visitor_come(&visitor, ROOM_PORT);
+}
+
+/* A request that a visitor will make in words: the ledger's number 1. */
+static struct ask *ask_for(const char *path, const char *method, unsigned version, size_t length)
+{
+    struct ask *ask = ask_new();
+
+    for (size_t i = 0; i < room_count; i++)
+        if (strcmp(rooms[i].path, path) == 0)
+            ask->room = &rooms[i];
+    must(ask->room != NULL);
+    ask->method = method;
+    ask->version = version;
+    ask->length = length;
+    ask->framing = length > 0 ? FRAMING_SIZED : FRAMING_NONE;
+    ask->is_repeatable = strcmp(method, "POST") != 0;
+    return ask;
+}
+
+/* ---- every step that waits ---- */
+
+/* How a step is left. `steps` must be among those that were taken, one after the other. */
+struct leaving {
+    const char  *step;                   /* that waits */
+    const char  *room, *method;
+    enum taking  taking;
+    enum doing   doing;
+    size_t       body, answer, send_bytes;
+    struct manner manner;
+    const char  *steps, *words;
+    unsigned     status;                 /* for the client; 0: it is cut */
+    unsigned     after_ms;               /* when it is said in the log */
+};
+
+#define WAITS       .manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = UINT64_MAX }
+#define STALLS_AT(n) .manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = (n), \
+                                 .leave = LEAVE_STALL }
+#define GOES_AT(n)  .manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = (n), \
+                                .leave = LEAVE_CLOSE, .leave_pause_us = 100000 }, .after_ms = 100
+#define RESETS_AT(n) .manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = (n), \
+                                 .leave = LEAVE_RESET, .leave_pause_us = 100000 }, .after_ms = 100
+
+/* The guards of steps.def, each at its deadline. */
+static const struct leaving deadlines[] = {
+    { .step = "gather", .room = "/one", .method = "POST", .body = 100000, STALLS_AT(1),
+      .steps = " gather respond finish", .words = "while reading client request body",
+      .after_ms = 4000 },
+    { .step = "pick", .room = "/named", .method = "GET", WAITS, .steps = " pick respond finish",
+      .words = "host not found in upstream", .status = 502, .after_ms = 2000 },
+    { .step = "connect", .room = "/one", .method = "POST", .taking = TAKE_SILENT, WAITS,
+      .steps = " connect retry respond finish", .words = "while connecting to upstream",
+      .status = 504, .after_ms = 2000 },
+    { .step = "await_head", .room = "/one", .method = "POST", .doing = DO_SILENCE, WAITS,
+      .steps = " await_head retry respond finish", .words = "while reading response header",
+      .status = 504, .after_ms = 3000 },
+    { .step = "await_head", .room = "/one", .method = "POST", .body = 200000, STALLS_AT(80000),
+      .steps = " await_head respond finish", .words = "while reading client request body",
+      .after_ms = 4000 },
+    { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000, WAITS,
+      .steps = " deliver finish", .words = "while reading upstream", .after_ms = 3000 },
+    { .step = "deliver", .room = "/one", .method = "GET", .answer = 150000, STALLS_AT(1),
+      .steps = " deliver finish", .words = "while sending to client", .after_ms = 4000 },
+    { .step = "tunnel", .room = "/tunnel", .method = "GET", .doing = DO_STALL,
+      STALLS_AT(150), .steps = " tunnel finish", .words = "while proxying upgraded connection", .status = 101,
+      .after_ms = 3000 },
+    { .step = "finish", .room = "/plain", .method = "GET", .send_bytes = 64, STALLS_AT(1),
+      .steps = " respond finish", .words = "while sending to client", .after_ms = 4000 },
+};
+
+/* The same steps, and a client that does not wait. */
+static const struct leaving departures[] = {
+    { .step = "gather", .room = "/one", .method = "POST", .body = 100000, GOES_AT(1),
+      .steps = " gather finish", .words = "client prematurely closed connection" },
+    { .step = "gather", .room = "/one", .method = "POST", .body = 100000, RESETS_AT(1),
+      .steps = " gather finish", .words = "connection reset by client" },
+    { .step = "pick", .room = "/named", .method = "GET", GOES_AT(1), .steps = " pick finish",
+      .words = "client prematurely closed connection" },
+    { .step = "connect", .room = "/one", .method = "GET", .taking = TAKE_SILENT, GOES_AT(1),
+      .steps = " connect finish", .words = "client prematurely closed connection" },
+    { .step = "connect", .room = "/one", .method = "GET", .taking = TAKE_SILENT, RESETS_AT(1),
+      .steps = " connect finish", .words = "connection reset by client" },
+    { .step = "await_head", .room = "/one", .method = "GET", .doing = DO_SILENCE, GOES_AT(1),
+      .steps = " await_head finish", .words = "client prematurely closed connection" },
+    { .step = "await_head", .room = "/one", .method = "GET", .doing = DO_SILENCE, RESETS_AT(1),
+      .steps = " await_head finish", .words = "connection reset by client" },
+    { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000,
+      GOES_AT(150), .steps = " deliver finish", .words = "client prematurely closed connection" },
+    { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000,
+      RESETS_AT(150), .steps = " deliver finish", .words = "connection reset by client" },
+    { .step = "tunnel", .room = "/tunnel", .method = "GET", .doing = DO_STALL, RESETS_AT(150),
+      .steps = " tunnel finish", .words = "connection reset by client", .status = 101 },
+    { .step = "finish", .room = "/plain", .method = "GET", .send_bytes = 64, RESETS_AT(1),
+      .steps = " respond finish", .words = "connection reset by client" },
+};
+
+static void leave_as(const struct leaving *leaving)
+{
+    struct ask *ask;
+    int64_t     said_ms;
+
+    scene_begin(leaving->send_bytes > 0 ? leaving->send_bytes : SEND_BYTES);
+    say("---- %s: %s", leaving->step, leaving->steps);
+    orders.taking = leaving->taking;
+    orders.doing = leaving->doing;
+    orders.answer.length = leaving->answer;
+    ask = client_come_for(&leaving->manner, ROOM_PORT, leaving->room, leaving->method,
+                          leaving->body > 0 ? FRAMING_SIZED : FRAMING_NONE, leaving->body);
+    scene_end();
+    said_ms = (house_words_us() - START_US) / 1000;
+    if (strstr(house_steps(), leaving->steps) == NULL)
+        FAIL("the steps were \"%s\", without \"%s\"", house_steps(), leaving->steps);
+    if (strstr(house_words(), leaving->words) == NULL)
+        FAIL("the words were \"%s\", not \"%s\"", house_words(), leaving->words);
+    CHECK(said_ms >= leaving->after_ms && said_ms < leaving->after_ms + 30);
+    CHECK(ask->status == leaving->status || leaving->status == 0);
+    CHECK(leaving->status != 0 || ask->outcome == OUTCOME_CUT);
+}
+
+static void every_wait_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++)
+        leave_as(&deadlines[i]);
+}
+
+static void every_wait_ends_when_the_client_goes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(departures) / sizeof(departures[0]); i++)
+        leave_as(&departures[i]);
+}
+
+static bool is_in(const struct leaving *table, size_t count, const char *step)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(table[i].step, step) == 0)
+            return true;
+    return false;
+}
+
+/* resolve asks the control loop, which answers in its next turn: it has nothing to wait for longer,
+ * and is left here by that answer alone. */
+static void every_step_that_waits_is_left_here(void **state)
+{
+    static const struct step *const steps[] = {
+#define S(name, guard, words) &step_##name,
+#include "proxy/steps.def"
+#undef S
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        const char *name = steps[i]->name;
+        bool        is_here = is_in(deadlines, sizeof(deadlines) / sizeof(deadlines[0]), name) &&
+                       is_in(departures, sizeof(departures) / sizeof(departures[0]), name);
+
+        if (steps[i]->guard != GUARD_NONE && !is_here && strcmp(name, "resolve") != 0)
+            fail_msg("no test leaves the step %s", name);
+    }
+}
+
+/* ---- races ---- */
+
+/* Request 1 leaves a kept connection behind; what becomes of request 2 on it? */
+static void reuse(const char *method, int used, unsigned status, unsigned seen)
+{
+    char        line[256], wanted[32];
+    struct ask *second;
+
+    scene_begin(SEND_BYTES);
+    (void)ask_for("/one", "GET", 11, 0);
+    second = ask_for("/one", method, 11, 0);
+    (void)snprintf(line, sizeof(line),
+                   "%s /one/2?n=2 HTTP/1.1\r\nHost: sim\r\nX-Sim: 2\r\nConnection: close\r\n\r\n",
+                   method);
+    visitor.lines[0].bytes = "GET /one/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Sim: 1\r\n\r\n";
+    visitor.lines[1].bytes = line;
+    visitor.lines[1].at_us = 100000;
+    orders.used = used;
+    visitor_comes_now();
+    scene_end();
+    (void)snprintf(wanted, sizeof(wanted), "HTTP/1.1 %u ", status);
+    if (second->seen != seen || strstr(visitor.heard + 1, wanted) == NULL)
+        FAIL("%s was seen %u times, and this was answered: %s", method, second->seen,
+             visitor.heard);
+}
+
+static void a_kept_connection_that_closes_at_use(void **state)
+{
+    (void)state;
+    reuse("GET", USED_CLOSES, 200, 1);
+    reuse("GET", USED_RESETS, 200, 1);
+    reuse("PUT", USED_CLOSES, 200, 1);
+    reuse("POST", USED_CLOSES, 502, 0);   /* bytes of it were taken: who knows by whom */
+    reuse("POST", USED_RESETS, 200, 1);   /* not one was */
+}
+
+static void an_early_answer_while_the_body_flows(void **state)
+{
+    const struct manner manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = UINT64_MAX };
+
+    (void)state;
+    for (size_t answer = 10; answer <= 150000; answer += 149990) {
+        struct ask *ask;
+
+        scene_begin(SEND_BYTES);
+        orders.doing = DO_ANSWER_EARLY;
+        orders.answer.length = answer;
+        ask = client_come_for(&manner, ROOM_PORT, "/one", "POST", FRAMING_SIZED, 180000);
+        scene_end();
+        CHECK(ask->outcome == OUTCOME_ANSWERED && ask->status == 200 && ask->seen == 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_wait_ends_at_its_deadline),
+        cmocka_unit_test(every_wait_ends_when_the_client_goes),
+        cmocka_unit_test(every_step_that_waits_is_left_here),
+        cmocka_unit_test(a_kept_connection_that_closes_at_use),
+        cmocka_unit_test(an_early_answer_while_the_body_flows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

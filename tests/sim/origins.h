@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/* The servers behind the proxy, played by chance: what they do to a connection and to a request
+ * depends on how kind the schedule is. */
+#ifndef TESTS_SIM_ORIGINS_H
+#define TESTS_SIM_ORIGINS_H
+
+#include "asks.h"
+
+/* What an origin does with one request. */
+enum doing {
+    DO_ANSWER = 0, DO_ANSWER_EARLY, DO_FAIL /* an error status */, DO_SILENCE, DO_CLOSE, DO_RESET,
+    DO_CUT_CLOSE, DO_CUT_RESET /* in the middle of the answer */, DO_GARBAGE, DO_LARGE_HEAD,
+    DO_STALL /* in the middle of the answer */, DOINGS
+};
+
+/* For tests of an exact order: what connections and requests meet, instead of chance. */
+struct origin_orders {
+    enum taking   taking;
+    enum doing    doing;
+    int64_t       think_us;              /* before it answers */
+    struct answer answer;
+    /* A connection that has served closes when it is used again, before we can know. */
+    enum { USED_SERVES = 0, USED_CLOSES, USED_RESETS } used;
+};
+
+/* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.5. */
+void     origins_begin(unsigned kindness, const struct origin_orders *orders);
+void     origins_end(void);
+/* Connections that still stand. */
+unsigned origins_open(void);
+
+#endif
