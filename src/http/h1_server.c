@@ -300,7 +300,7 @@ static void server_release(struct stream *stream)
         return;
     h1->has_more = h1->conn->pending.len > 0;
     if (h1->must_close || h1->is_draining || !is_complete) {
-        h1->codec.protocol.must_linger = may_come_more || h1->has_more;
+        h1->codec.protocol.must_linger = may_come_more || h1->has_more || stream->is_pipelined;
         h1_close(h1);
         return;
     }

@@ -280,6 +280,24 @@ static void an_early_answer_while_the_body_flows(void **state)
     }
 }
 
+/* Who sends ahead goes on sending after our last answer; a close would reset the connection, and the
+ * reset take that answer from it. */
+static void the_last_answer_of_a_pipelining_client_arrives(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    visitor.lines[0].bytes = "GET /plain/1 HTTP/1.1\r\nHost: sim\r\n\r\n"
+                             "GET /plain/2 HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
+    visitor.lines[1].bytes = "GET /plain/3 HTTP/1.1\r\nHost: sim\r\n\r\n";
+    visitor.lines[1].at_us = 50000;
+    visitor.deaf_until_us = 100000;
+    visitor.stays = true;
+    visitor_comes_now();
+    scene_end();
+    CHECK(!visitor.is_reset && visitor.has_end);
+    CHECK(strstr(visitor.heard + 1, "HTTP/1.1 200") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +306,7 @@ int main(void)
         cmocka_unit_test(every_step_that_waits_is_left_here),
         cmocka_unit_test(a_kept_connection_that_closes_at_use),
         cmocka_unit_test(an_early_answer_while_the_body_flows),
+        cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
