@@ -613,11 +613,11 @@ void front_drain(struct front *front, void (*done)(void *arg), void *arg)
     LIST_EACH(&front->doors, at)
         door_let_in_rest(container_of(at, struct door, link));
     front->is_draining = true;
-    front->drained = done;
-    front->drained_arg = arg;
     LIST_EACH(&front->doors, at)
         door_unwatch(container_of(at, struct door, link));
     clients_drain(front, NULL);
+    front->drained = done;   /* only now: the last one may just have gone */
+    front->drained_arg = arg;
     if (front->client_count == 0)
         done(arg);
 }

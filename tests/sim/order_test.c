@@ -63,6 +63,11 @@ static void scene_end(void)
     origins_end();
 }
 
+static void leave_now(void)
+{
+    house_leave(kernel_now_us() + START_US);
+}
+
 static void visitor_comes_now(void)
 {
     visitor_come(&visitor, ROOM_PORT);
@@ -298,6 +303,18 @@ static void the_last_answer_of_a_pipelining_client_arrives(void **state)
     CHECK(strstr(visitor.heard + 1, "HTTP/1.1 200") != NULL);
 }
 
+/* house.c counts. */
+static void a_drain_is_over_once(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    visitor.lines[0].bytes = "GET /plain/1 HTTP/1.1\r\nHost: sim\r\n\r\n";
+    visitor_comes_now();
+    kernel_call_at(3 * START_US, leave_now);   /* it is parked by then */
+    scene_end();
+    CHECK(visitor.has_end && !visitor.is_reset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_kept_connection_that_closes_at_use),
         cmocka_unit_test(an_early_answer_while_the_body_flows),
         cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
+        cmocka_unit_test(a_drain_is_over_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
