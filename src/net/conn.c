@@ -565,7 +565,9 @@ static void conn_expire(struct conn *conn)
     int64_t  now_ms = loop_now_ms(conn->loop);
     uint32_t wait_ms = conn->timeouts.waits_ms[conn->wait];
 
-    if (conn->is_connecting || conn->is_lingering) {
+    if (conn->is_lingering) {   /* no reset: our last answer may still be on its way */
+        conn_close(conn, LOSS_CLOSED);
+    } else if (conn->is_connecting) {
         conn->error = -ETIMEDOUT;
         conn_close(conn, LOSS_TIMEOUT);
     } else if (conn->is_blocked && conn->timeouts.send_ms > 0 &&

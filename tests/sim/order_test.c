@@ -315,6 +315,20 @@ static void a_drain_is_over_once(void **state)
     CHECK(visitor.has_end && !visitor.is_reset);
 }
 
+/* Its client has an answer to read: a deadline says that we wait no longer, not that it is bad. */
+static void a_lingering_connection_is_not_reset(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    visitor.lines[0].bytes = "GET /hush/1 HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
+    visitor.deaf_until_us = 4 * START_US;
+    visitor.stays = true;
+    visitor_comes_now();
+    scene_end();
+    CHECK(!visitor.is_reset && visitor.has_end);
+    CHECK(strstr(visitor.heard, "\r\n\r\nhush") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +339,7 @@ int main(void)
         cmocka_unit_test(an_early_answer_while_the_body_flows),
         cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
         cmocka_unit_test(a_drain_is_over_once),
+        cmocka_unit_test(a_lingering_connection_is_not_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
