@@ -185,6 +185,12 @@ static void server_expire(struct protocol *protocol, enum conn_wait wait)
     }
 }
 
+/* A body that ends with the connection must not seem to end well. */
+static void must_not_seem_whole(struct h1_codec *h1)
+{
+    h1->codec.protocol.must_reset = h1->tx == TX_RAW && h1->rx != RX_TUNNEL;
+}
+
 static void server_lost(struct protocol *protocol, enum loss why)
 {
     static const int faults[] = { [LOSS_CLOSED] = FAULT_CLIENT_GONE,
@@ -194,6 +200,8 @@ static void server_lost(struct protocol *protocol, enum loss why)
     struct h1_codec *h1 = h1_of(protocol);
 
     h1->is_lost = true;
+    if (h1->is_open && !h1->stream.is_tx_done)
+        must_not_seem_whole(h1);
     if (h1->is_open && !(h1->stream.is_tx_done && h1->stream.is_rx_done))
         h1_fail(h1, faults[why]);
 }
@@ -282,8 +290,7 @@ static void server_reset(struct stream *stream, int fault)
         stream->fault = fault;
     if (h1->is_lost)
         return;
-    /* A body that ends with the connection must not seem to end well. */
-    h1->codec.protocol.must_reset = h1->tx == TX_RAW && h1->rx != RX_TUNNEL;
+    must_not_seem_whole(h1);
     h1_drop_output(h1);
     h1_close(h1);
 }

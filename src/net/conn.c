@@ -145,10 +145,10 @@ void conn_close(struct conn *conn, enum loss why)
     list_remove(&conn->link);
     slice_unref(conn->pending);
     conn->pending = SLICE_NONE;
+    conn->protocol->ops->lost(conn->protocol, why);   /* which may ask for a reset */
     if (conn->protocol->must_reset || (why == LOSS_TIMEOUT && conn->is_reset_on_timeout))
         socket_set_reset(conn->transport.fd);
     conn->transport.ops->close(&conn->transport);
-    conn->protocol->ops->lost(conn->protocol, why);
     if (conn->error_to != NULL)
         *conn->error_to = conn->error;
     if (conn->owner != NULL)

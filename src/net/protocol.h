@@ -32,7 +32,8 @@ struct protocol_ops {
     enum conn_wait (*wait)(const struct protocol *protocol);
     /* The deadline of that wait has passed. */
     void           (*expire)(struct protocol *protocol, enum conn_wait wait);
-    /* The connection is gone: break streams and pipes. Called once, last but for free(). */
+    /* The connection goes: break streams and pipes; must_reset may still be set. Called once, last
+     * but for free(). */
     void           (*lost)(struct protocol *protocol, enum loss why);
     /* Somebody above still holds a stream: the memory must stay. */
     bool           (*is_held)(const struct protocol *protocol);

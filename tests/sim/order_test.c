@@ -329,6 +329,21 @@ static void a_lingering_connection_is_not_reset(void **state)
     CHECK(strstr(visitor.heard, "\r\n\r\nhush") != NULL);
 }
 
+/* HTTP/1.0 marks the end of such a body by closing, so when we give up the close must not look like
+ * an end. */
+static void a_body_without_length_is_cut_by_reset(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    (void)ask_for("/one", "GET", 10, 0);
+    orders.answer = (struct answer){ .status = 200, .framing = FRAMING_CHUNKED, .length = 150000 };
+    visitor.lines[0].bytes = "GET /one/1?n=1 HTTP/1.0\r\nHost: sim\r\nX-Sim: 1\r\n\r\n";
+    visitor.deaf_until_us = 6 * START_US;   /* send_timeout is 4 s */
+    visitor_comes_now();
+    scene_end();
+    CHECK(visitor.is_reset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +355,7 @@ int main(void)
         cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
         cmocka_unit_test(a_drain_is_over_once),
         cmocka_unit_test(a_lingering_connection_is_not_reset),
+        cmocka_unit_test(a_body_without_length_is_cut_by_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
