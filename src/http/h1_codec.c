@@ -177,6 +177,7 @@ void h1_drop_output(struct h1_codec *h1)
     h1->out = h1->after = TEXT_NONE;
     h1->frame_at = h1->frame_len = 0;
     h1->tx = TX_NOTHING;
+    h1->conn->is_blocked = false;   /* by what is gone now */
 }
 
 void h1_let_go(struct h1_codec *h1)

@@ -344,6 +344,25 @@ static void a_body_without_length_is_cut_by_reset(void **state)
     CHECK(visitor.is_reset);
 }
 
+/* The client's body stops, and so does its reading of an early answer, a little later: the first
+ * deadline ends both, and the loop has no reason to turn until the second (kernel.c counts). */
+static void a_stalled_upload_with_a_blocked_answer_ends(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    (void)ask_for("/stream", "PUT", 11, 100000);
+    orders.doing = DO_ANSWER_EARLY;
+    orders.think_us = START_US;
+    orders.answer.length = 150000;
+    visitor.lines[0].bytes = "PUT /stream/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Sim: 1\r\n"
+                             "Content-Length: 100000\r\n\r\nhijk";
+    visitor.deaf_until_us = INT64_MAX;
+    visitor_comes_now();
+    scene_end();
+    CHECK(strstr(house_words(), "while reading client request body") != NULL);
+    CHECK((house_words_us() - START_US) / 1000 == 4000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_drain_is_over_once),
         cmocka_unit_test(a_lingering_connection_is_not_reset),
         cmocka_unit_test(a_body_without_length_is_cut_by_reset),
+        cmocka_unit_test(a_stalled_upload_with_a_blocked_answer_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
