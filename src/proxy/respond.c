@@ -75,6 +75,7 @@ static enum turn run_respond(struct exchange *x)
     choose_page(x);
     if (x->is_error_answer && ends_connection(x->status))
         x->client->is_last = true;
+    x->client->rx_most = 0;   /* nobody takes the body, so what comes of it must not cut the answer */
     x->answer = answer_head_local(x);
     pipe_done(&x->response_body);
     pipe_init(&x->response_body, (uint32_t)x->answer_text.len + 1);

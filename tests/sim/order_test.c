@@ -363,6 +363,22 @@ static void a_stalled_upload_with_a_blocked_answer_ends(void **state)
     CHECK((house_words_us() - START_US) / 1000 == 4000);
 }
 
+/* 413 by its length; then more of the body comes than is allowed, while the answer is on its way. */
+static void a_refused_body_does_not_cut_its_refusal(void **state)
+{
+    (void)state;
+    scene_begin(64);
+    visitor.lines[0].bytes = "POST /little/1 HTTP/1.1\r\nHost: sim\r\nContent-Length: 20000\r\n\r\n";
+    visitor.lines[1].bytes = "a";
+    visitor.lines[1].at_us = 50000;
+    visitor.lines[1].zeros = 19999;
+    visitor.deaf_until_us = 100000;
+    visitor_comes_now();
+    scene_end();
+    CHECK(!visitor.is_reset && strstr(visitor.heard, " 413 ") != NULL);
+    CHECK(strstr(visitor.heard, "</html>") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_lingering_connection_is_not_reset),
         cmocka_unit_test(a_body_without_length_is_cut_by_reset),
         cmocka_unit_test(a_stalled_upload_with_a_blocked_answer_ends),
+        cmocka_unit_test(a_refused_body_does_not_cut_its_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
