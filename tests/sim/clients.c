@@ -548,6 +548,8 @@ static bool leaves(struct client *client)
         if (!client->is_stalled)
             say("client %u: stalls", client->number);
         client->is_stalled = true;
+        if (wire_is_ours_closed(client->far.wire))
+            over(client, false);
         return true;
     }
     over(client, client->manner.leave == LEAVE_RESET);
@@ -574,11 +576,8 @@ static void client_run(struct far *far)
         end_seen(client);
         return;
     }
-    if (client->is_stalled || leaves(client)) {
-        if (wire_is_ours_closed(far->wire))
-            over(client, false);
+    if (leaves(client))
         return;
-    }
     if (client->is_tunnel)
         run_tunnel(client);
     else

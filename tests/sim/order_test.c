@@ -235,7 +235,7 @@ static void every_step_that_waits_is_left_here(void **state)
 /* ---- races ---- */
 
 /* Request 1 leaves a kept connection behind; what becomes of request 2 on it? */
-static void reuse(const char *method, int used, unsigned status, unsigned seen)
+static void reuse(const char *method, enum using used, unsigned status, unsigned seen)
 {
     char        line[256], wanted[32];
     struct ask *second;

@@ -67,7 +67,7 @@ static enum taking take(struct place_at *place, struct far **ret_far)
     conn = mem_new(sizeof(*conn));
     conn->number = origins.count;
     conn->far.run = origin_run;
-    conn->far.used = origins.orders != NULL ? origin_used : NULL;
+    conn->far.used = origin_used;
     origins.conns[origins.count++] = conn;
     *ret_far = &conn->far;
     return taking;
@@ -112,14 +112,25 @@ static void over(struct origin_conn *conn, bool by_reset)
         wire_close(conn->far.wire);
 }
 
+static enum using using_by_chance(void)
+{
+    if (!one_in(origins.kindness * 8))
+        return USED_SERVES;
+    return one_in(2) ? USED_CLOSES : USED_RESETS;
+}
+
 static void origin_used(struct far *far)
 {
     struct origin_conn *conn = container_of(far, struct origin_conn, far);
     struct wire        *wire = far->wire;
+    enum using          using;
 
-    if (origins.orders->used == USED_SERVES || conn->phase != PHASE_HEAD || conn->served == 0)
+    if (conn->phase != PHASE_HEAD || conn->served == 0)
         return;
-    over(conn, origins.orders->used == USED_RESETS);
+    using = origins.orders != NULL ? origins.orders->used : using_by_chance();
+    if (using == USED_SERVES)
+        return;
+    over(conn, using == USED_RESETS);
     wire_rush(wire);
 }
 

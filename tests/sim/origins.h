@@ -13,14 +13,16 @@ enum doing {
     DO_STALL /* in the middle of the answer */, DOINGS
 };
 
+/* What a connection that has served does when it is used again, before we can know. */
+enum using { USED_SERVES = 0, USED_CLOSES, USED_RESETS };
+
 /* For tests of an exact order: what connections and requests meet, instead of chance. */
 struct origin_orders {
     enum taking   taking;
     enum doing    doing;
     int64_t       think_us;              /* before it answers */
     struct answer answer;
-    /* A connection that has served closes when it is used again, before we can know. */
-    enum { USED_SERVES = 0, USED_CLOSES, USED_RESETS } used;
+    enum using    used;
 };
 
 /* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.5. */
