@@ -198,13 +198,13 @@ static void doors_close(const struct edition *edition)
         }
 }
 
-void house_open(const char *text)
+void house_open(const char *text, unsigned connections_most)
 {
     memset(&house, 0, sizeof(house));
     house.doors[0] = house.doors[1] = -1;
     log_use(&house_log);
     house.loop = loop_new(0);
-    house.front = front_new(house.loop, 512);
+    house.front = front_new(house.loop, connections_most);
     house_reload(text);
 }
 

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Opens doors on ROOM_PORT and ROOM_SECOND_PORT with the configuration of that text. */
-void house_open(const char *text);
+/* Opens doors on ROOM_PORT and ROOM_SECOND_PORT with the configuration of that text, for so many
+ * clients at a time. */
+void house_open(const char *text, unsigned connections_most);
 /* Another configuration, in place. Between two turns. */
 void house_reload(const char *text);
 /* Runs the loop until house_leave() has come to its end. */

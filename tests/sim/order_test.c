@@ -37,7 +37,7 @@ static void scene_begin(size_t send_bytes)
     orders = (struct origin_orders){ .answer = { .status = 200, .framing = FRAMING_SIZED } };
     kernel_begin(&mood);
     origins_begin(0, &orders);
-    house_open(rooms_text(ROOMS_DIRECTED));
+    house_open(rooms_text(ROOMS_DIRECTED), 512);
     house_listen_to_steps(true);
 }
 
@@ -268,6 +268,29 @@ static void a_kept_connection_that_closes_at_use(void **state)
     reuse("POST", USED_RESETS, 200, 1);   /* not one was */
 }
 
+static void both_speak(void)
+{
+    visitor_say(&visitor);
+    origins_close_resting();
+}
+
+/* The poller tells both in one turn, the request first: what it has told is not overlooked. */
+static void a_kept_connection_that_closes_in_the_same_turn(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    (void)ask_for("/one", "GET", 11, 0);
+    (void)ask_for("/one", "POST", 11, 0);
+    visitor.lines[0].bytes = "GET /one/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Sim: 1\r\n\r\n";
+    visitor.lines[1].bytes = "POST /one/2?n=2 HTTP/1.1\r\nHost: sim\r\nX-Sim: 2\r\n"
+                             "Connection: close\r\n\r\n";
+    visitor.lines[1].at_us = INT64_MAX / 2;
+    visitor_comes_now();
+    kernel_call_at(START_US + START_US / 10, both_speak);
+    scene_end();
+    CHECK(strstr(visitor.heard + 1, "HTTP/1.1 200 ") != NULL);
+}
+
 static void an_early_answer_while_the_body_flows(void **state)
 {
     const struct manner manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = UINT64_MAX };
@@ -386,6 +409,7 @@ int main(void)
         cmocka_unit_test(every_wait_ends_when_the_client_goes),
         cmocka_unit_test(every_step_that_waits_is_left_here),
         cmocka_unit_test(a_kept_connection_that_closes_at_use),
+        cmocka_unit_test(a_kept_connection_that_closes_in_the_same_turn),
         cmocka_unit_test(an_early_answer_while_the_body_flows),
         cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
         cmocka_unit_test(a_drain_is_over_once),

@@ -31,6 +31,7 @@ struct origin_conn {
     size_t         cut_at;               /* of the answer's content */
     int64_t        ready_us;             /* it thinks until then */
     bool           is_last, is_body_read, is_early;
+    bool           has_surplus;          /* has said what nobody asked for */
 };
 
 static struct {
@@ -40,6 +41,8 @@ static struct {
     struct origin_conn         *conns[CONNS_MOST];
     unsigned                    count;
 } origins;
+
+static const char surplus[] = "HTTP/1.1 200 Sim\r\nX-Sim: 0-0\r\nContent-Length: 3\r\n\r\nbad";
 
 static void origin_run(struct far *far);
 static void origin_used(struct far *far);
@@ -112,11 +115,34 @@ static void over(struct origin_conn *conn, bool by_reset)
         wire_close(conn->far.wire);
 }
 
+void origins_close_resting(void)
+{
+    for (unsigned i = 0; i < origins.count; i++) {
+        struct origin_conn *conn = origins.conns[i];
+        struct wire        *wire = conn->far.wire;
+
+        if (conn->phase != PHASE_HEAD || conn->served == 0)
+            continue;
+        over(conn, false);
+        wire_rush(wire);
+    }
+}
+
 static enum using using_by_chance(void)
 {
     if (!one_in(origins.kindness * 8))
         return USED_SERVES;
     return one_in(2) ? USED_CLOSES : USED_RESETS;
+}
+
+/* Bytes that come after a request has gone out are its answer, and nobody can tell. But whoever has
+ * read them before must not use the connection again. */
+static void surplus_used(struct origin_conn *conn)
+{
+    if (wire_unsent(conn->far.wire) < sizeof(surplus) - 1)
+        FAIL("origin conn %u is used again after a surplus answer", conn->number);
+    over(conn, true);
+    wire_drop_unread(conn->far.wire);
 }
 
 static void origin_used(struct far *far)
@@ -127,6 +153,10 @@ static void origin_used(struct far *far)
 
     if (conn->phase != PHASE_HEAD || conn->served == 0)
         return;
+    if (conn->has_surplus) {
+        surplus_used(conn);
+        return;
+    }
     using = origins.orders != NULL ? origins.orders->used : using_by_chance();
     if (using == USED_SERVES)
         return;
@@ -331,6 +361,21 @@ static void tunnel_begin(struct origin_conn *conn)
 
 /* ---- phases ---- */
 
+static void write_text(struct origin_conn *conn, const char *text)
+{
+    wire_write(conn->far.wire, text, strlen(text));
+}
+
+/* What nobody asked for: whoever gets it fails its test by the mark. */
+static void surplus_write(struct origin_conn *conn)
+{
+    if (conn->has_surplus || wire_under_way(conn->far.wire) > 0)
+        return;
+    say("origin conn %u: a surplus answer", conn->number);
+    conn->has_surplus = true;
+    write_text(conn, surplus);
+}
+
 static void run_think(struct origin_conn *conn)
 {
     if (kernel_now_us() < conn->ready_us) {
@@ -349,6 +394,10 @@ static void run_think(struct origin_conn *conn)
         wire_write(conn->far.wire, "NONSENSE\r\n\r\n", 12);
         conn->phase = PHASE_MUTE;
         break;
+    case DO_SWITCH:
+        write_text(conn, "HTTP/1.1 101 Switching\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n");
+        conn->phase = PHASE_MUTE;
+        break;
     case DO_ANSWER:
     case DO_ANSWER_EARLY:
     case DO_FAIL:
@@ -356,6 +405,7 @@ static void run_think(struct origin_conn *conn)
     case DO_CUT_RESET:
     case DO_LARGE_HEAD:
     case DO_STALL:
+    case DO_SURPLUS:
     case DOINGS:
         if (conn->ask->is_upgrade && (conn->doing == DO_ANSWER || conn->doing == DO_STALL))
             tunnel_begin(conn);
@@ -372,9 +422,7 @@ static void run_interim(struct origin_conn *conn)
                                             "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" };
 
     if (origins.orders == NULL && one_in(6) && !conn->ask->room->is_old) {
-        const char *interim = interims[chance(3)];
-
-        wire_write(conn->far.wire, interim, strlen(interim));
+        write_text(conn, interims[chance(3)]);
         return;
     }
     answer_begin(conn);
@@ -386,6 +434,8 @@ static void answer_end(struct origin_conn *conn)
 
     conn->served++;
     say("origin conn %u: has answered", conn->number);
+    if (conn->doing == DO_SURPLUS && !conn->is_last)
+        surplus_write(conn);
     if (conn->is_last || (!is_settled && one_in(origins.kindness * 2))) {
         if (is_settled || one_in(origins.kindness * 3)) {
             over(conn, false);
@@ -453,7 +503,7 @@ static void run_head(struct origin_conn *conn)
     if (head_read(conn->far.wire, head, sizeof(head)) > 0)
         request_begin(conn, head);
     else if (conn->served > 0 && wire_unread(conn->far.wire) == 0 && one_in(origins.kindness * 6))
-        over(conn, one_in(3));
+        one_in(4) ? surplus_write(conn) : over(conn, one_in(3));
 }
 
 /* An early answer reads the body while it speaks, or after it. */

@@ -10,7 +10,8 @@
 enum doing {
     DO_ANSWER = 0, DO_ANSWER_EARLY, DO_FAIL /* an error status */, DO_SILENCE, DO_CLOSE, DO_RESET,
     DO_CUT_CLOSE, DO_CUT_RESET /* in the middle of the answer */, DO_GARBAGE, DO_LARGE_HEAD,
-    DO_STALL /* in the middle of the answer */, DOINGS
+    DO_STALL /* in the middle of the answer */, DO_SURPLUS /* an answer behind the answer */,
+    DO_SWITCH /* protocols, unasked */, DOINGS
 };
 
 /* What a connection that has served does when it is used again, before we can know. */
@@ -30,5 +31,7 @@ void     origins_begin(unsigned kindness, const struct origin_orders *orders);
 void     origins_end(void);
 /* Connections that still stand. */
 unsigned origins_open(void);
+/* Those that rest close, and their end arrives at once. */
+void     origins_close_resting(void);
 
 #endif

@@ -82,7 +82,7 @@ static uint64_t run_once(uint64_t seed)
     mood = mood_by_chance(run.kindness == 0);
     kernel_begin(&mood);
     origins_begin(run.kindness, NULL);
-    house_open(rooms_text(run.edition));
+    house_open(rooms_text(run.edition), run.kindness > 0 && one_in(4) ? 1 + (unsigned)chance(5) : 512);
     kernel_call_at(kernel_now_us(), come);
     kernel_call_at(kernel_now_us() + LOOK_US, look);
     for (unsigned reloads = run.kindness > 0 ? (unsigned)chance(3) : 0; reloads > 0; reloads--)

@@ -59,7 +59,7 @@ const struct room rooms[] = {
 const size_t room_count = sizeof(rooms) / sizeof(rooms[0]);
 
 static const char beginning[] =
-    "events { worker_connections %u; }\n"
+    "events {}\n"
     "http {\n"
     "  access_log off;\n"
     "  client_header_timeout 4s; client_body_timeout 4s; send_timeout 4s;\n"
@@ -89,15 +89,14 @@ static size_t rooms_add(char *text, size_t len, bool is_directed)
     return len + (size_t)snprintf(text + len, TEXT_BYTES - len, "  }\n");
 }
 
-/* In every third edition the second port is gone; in every fourth there is little room. */
+/* In every third edition the second port is gone. */
 const char *rooms_text(unsigned edition)
 {
     static char text[TEXT_BYTES];
     bool        is_directed = edition == ROOMS_DIRECTED;
     size_t      len = 0;
 
-    len += (size_t)snprintf(text, TEXT_BYTES, beginning, edition % 4 == 3 ? 20u : 512u,
-                            3 + edition);
+    len += (size_t)snprintf(text, TEXT_BYTES, beginning, 3 + edition);
     for (unsigned port = ROOM_PORT; port <= ROOM_SECOND_PORT; port++) {
         if (port == ROOM_SECOND_PORT && edition % 3 == 2)
             break;

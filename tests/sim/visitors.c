@@ -5,22 +5,33 @@
 #include "schedule.h"
 #include "visitors.h"
 
-static void speak(struct visitor *visitor)
+static void say_line(struct visitor *visitor)
 {
     static const char zeros[VISITOR_BYTES];
+    const char       *bytes = visitor->lines[visitor->said].bytes;
 
+    wire_write(visitor->far.wire, bytes, strlen(bytes));
+    wire_write(visitor->far.wire, zeros, visitor->lines[visitor->said].zeros);
+    say("visitor: says line %u", visitor->said);
+    visitor->said++;
+}
+
+void visitor_say(struct visitor *visitor)
+{
+    say_line(visitor);
+    wire_rush(visitor->far.wire);
+}
+
+static void speak(struct visitor *visitor)
+{
     while (visitor->said < VISITOR_LINES && visitor->lines[visitor->said].bytes != NULL) {
-        int64_t     at_us = visitor->came_us + visitor->lines[visitor->said].at_us;
-        const char *bytes = visitor->lines[visitor->said].bytes;
+        int64_t at_us = visitor->came_us + visitor->lines[visitor->said].at_us;
 
         if (kernel_now_us() < at_us) {
             far_wake_at(&visitor->far, at_us);
             return;
         }
-        wire_write(visitor->far.wire, bytes, strlen(bytes));
-        wire_write(visitor->far.wire, zeros, visitor->lines[visitor->said].zeros);
-        say("visitor: says line %u", visitor->said);
-        visitor->said++;
+        say_line(visitor);
     }
 }
 

@@ -27,5 +27,7 @@ struct visitor {
 
 /* It comes now. It is over when we have closed the connection. */
 void visitor_come(struct visitor *visitor, unsigned port);
+/* Its next line now, whatever the time; it arrives at once. */
+void visitor_say(struct visitor *visitor);
 
 #endif

@@ -641,6 +641,11 @@ size_t wire_unsent(const struct wire *wire)
     return wire->in.len;
 }
 
+size_t wire_under_way(const struct wire *wire)
+{
+    return wire->out.len;
+}
+
 void wire_write(struct wire *wire, const char *bytes, size_t len)
 {
     must(!wire->in_end && !wire->in_reset);
@@ -682,6 +687,12 @@ void wire_reset(struct wire *wire)
     wire->is_far_closed = true;
     wire->far = NULL;
     in_later(wire);
+}
+
+void wire_drop_unread(struct wire *wire)
+{
+    queue_drop(&wire->in, wire->in.len);
+    wire->in_arrived = 0;
 }
 
 uint64_t wire_sent(const struct wire *wire)
