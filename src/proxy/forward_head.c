@@ -241,17 +241,23 @@ static bool list_has(struct text list, struct text wanted)
     return false;
 }
 
-/* The protocols that may be asked for: h2c would carry requests that nobody here reads. */
-static struct text without_h2c(struct arena *arena, struct text list)
+/* protocol-name ["/" protocol-version], and not h2c: it would carry requests that nobody here reads. */
+static bool may_be_asked_for(struct text protocol)
 {
-    struct writer writer;
+    size_t      slash = text_find(protocol, '/');
+    struct text name = text_part(protocol, 0, slash);
+
+    return field_name_is_valid(name) && !text_is_equal_nocase(name, TEXT("h2c")) &&
+           (slash == protocol.len || field_name_is_valid(text_from_offset(protocol, slash + 1)));
+}
+
+static struct text protocols_filtered(struct arena *arena, struct text list)
+{
+    struct writer writer = writer_arena(arena, 2 * list.len + 2);
     struct text   rest = list, element;
 
-    if (!list_has(list, TEXT("h2c")))
-        return list;
-    writer = writer_arena(arena, list.len + 2);
     while (field_list_next(&rest, &element))
-        if (!text_is_equal_nocase(element, TEXT("h2c"))) {
+        if (may_be_asked_for(element)) {
             if (writer.len > 0)
                 writer_text(&writer, TEXT(", "));
             writer_text(&writer, element);
@@ -259,14 +265,15 @@ static struct text without_h2c(struct arena *arena, struct text list)
     return writer_done(&writer);
 }
 
-/* An upgrade that the client did not ask for could only be answered behind its back. */
+/* An upgrade that the client did not ask for could only be answered behind its back, and HTTP/1.0
+ * has none (RFC 9110 7.8). */
 static struct text configured_upgrade(struct exchange *x, const struct overrides *overrides)
 {
     if (overrides->upgrade.len == 0 || !list_has(overrides->connection, TEXT("upgrade")))
         return TEXT("");
-    if (fields_find(&x->request->fields, FIELD_UPGRADE) == NULL)
+    if (x->request->version < 11 || fields_find(&x->request->fields, FIELD_UPGRADE) == NULL)
         return TEXT("");
-    return without_h2c(x->arena, overrides->upgrade);
+    return protocols_filtered(x->arena, overrides->upgrade);
 }
 
 /* WebSocket works without configuration, where nobody configured anything else. */

@@ -197,6 +197,27 @@ def test_h2c_is_never_passed(proxy, origin):
     assert not back.last.has("HTTP2-Settings")
 
 
+@ours
+@pytest.mark.parametrize("asked, passed", [
+    ("websocket", "websocket"), ("websocket, h2c", "websocket"), ("H2C", None), ("h2c , ,h2c", None), ("h2c/2", None),
+    ("h2c;x=1", None), ('"h2c"', None), ("foo/1, h2c/1", "foo/1"), ("foo/", None), ("a b", None)])
+def test_which_protocols_are_asked_for(proxy, origin, asked, passed):
+    """Names with a version or without, as RFC 9110 7.8 writes them; h2c in no dress."""
+    back = origin()
+    desk = proxy(CONF, O=back)
+    desk.get(fields={"Upgrade": asked, "Connection": "Upgrade"})
+    assert back.last.get("Upgrade") == passed
+    assert (back.last.get("Connection") or "").lower() == ("upgrade" if passed else "")
+
+
+@ours
+def test_http_1_0_has_no_upgrade(proxy, origin):
+    back = origin()
+    desk = proxy(CONF, O=back)
+    assert desk.get(fields=ASK, version="1.0").status == 200
+    assert not back.last.has("Upgrade")
+
+
 def test_the_log_line_comes_at_the_end(proxy, origin):
     desk = proxy(CONF, O=origin(script=mirror))
     client, _ = opened(desk)
