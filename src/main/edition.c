@@ -227,9 +227,11 @@ static bool listen_tie(struct edition *edition, const struct listen *listen, uns
     char buffer[LISTENER_NAME_BYTES];
 
     for (unsigned loop = 0; loop < loop_count; loop++) {
+        int         fd = sockets_find(sockets, listener_own_name(buffer, listen, loop));
         struct text name = listener_name(buffer, listen, loop);
-        int         fd = sockets_find(sockets, name);
 
+        if (fd < 0)
+            fd = sockets_find(sockets, name);
         if (fd < 0) {
             (void)snprintf(reason, MESSAGE_REASON_BYTES, "no socket for %.*s", TEXT_ARGS(name));
             return false;

@@ -47,6 +47,12 @@ struct text listener_name(char buffer[LISTENER_NAME_BYTES], const struct listen 
     return name_write(buffer, &listen->address, listen_is_per_loop(listen), loop);
 }
 
+struct text listener_own_name(char buffer[LISTENER_NAME_BYTES], const struct listen *listen,
+                              unsigned loop)
+{
+    return name_write(buffer, &listen->address, true, loop);
+}
+
 /* ---- opening ---- */
 
 static bool is_on_same_port(const struct listen *a, const struct listen *b)
@@ -156,6 +162,25 @@ static int one_open(const struct opening *opening, const struct listen *listen, 
     return 0;
 }
 
+/* The other loops' sockets, where `reuseport` is no more. */
+static void own_ones_keep(const struct opening *opening, const struct listen *listen)
+{
+    char buffer[LISTENER_NAME_BYTES];
+
+    if (opening->former == NULL || listen_is_per_loop(listen))
+        return;
+    for (unsigned loop = 1; loop < opening->loop_count; loop++) {
+        struct text name = listener_own_name(buffer, listen, loop);
+        int         held = bundle_fd(opening->former, "listen", name), fd;
+
+        if (held < 0)
+            continue;
+        fd = socket_share(opening, listen, held);
+        if (fd >= 0)
+            bundle_add_fd(opening->bundle, "listen", name, fd);
+    }
+}
+
 static void listen_open(struct opening *opening, const struct listen *listen)
 {
     unsigned count = listen_is_per_loop(listen) ? opening->loop_count : 1;
@@ -166,6 +191,7 @@ static void listen_open(struct opening *opening, const struct listen *listen)
         return;
     for (unsigned loop = 0; loop < count && error == 0; loop++)
         error = one_open(opening, listen, loop);
+    own_ones_keep(opening, listen);
     if (error < 0)
         opening->error = error;
 }

@@ -15,6 +15,11 @@ bool listen_is_per_loop(const struct listen *listen);
 struct text listener_name(char buffer[LISTENER_NAME_BYTES], const struct listen *listen,
                           unsigned loop);
 
+/* The same for a loop's own socket, which stays when reuseport goes: closing it would reset whoever
+ * connects in that moment. Loop 0's is then everybody's who has none. */
+struct text listener_own_name(char buffer[LISTENER_NAME_BYTES], const struct listen *listen,
+                              unsigned loop);
+
 enum listeners_purpose { LISTENERS_START = 0, LISTENERS_RELOAD, LISTENERS_TEST };
 
 /* Opens what the site listens on and adds it to `bundle`; sockets that `former` (may be NULL) has

@@ -256,6 +256,20 @@ def test_a_hundred_reloads_under_load(proxy, origin):
 
 
 @ours
+def test_reuseport_comes_and_goes_under_load(proxy):
+    """A connection of its own for each request: the sockets of the loops lose none of them."""
+    conf = "server { listen @P@ %s; location / { return 200 same; } location /v { return 200 v%d; } }"
+    desk = proxy(conf % ("", 0), workers=2)
+    with Load(desk.address(), clients=6, per_connection=1, expect=b"same") as load:
+        load.wait(50)
+        for i in range(1, 41):
+            desk.reload(http=conf % ("reuseport" if i % 2 else "", i), workers=2)
+            desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 5, "the new one")
+        load.wait(50)
+    assert load.failures == []
+
+
+@ours
 def test_a_reload_cuts_nobody_at_all(proxy):
     """In place: kept connections are not even closed in good order."""
     conf = "server { listen @P@; location / { return 200 same; } location /v { return 200 v%d; } }"

@@ -91,7 +91,7 @@ static void a_reload_shares_the_socket(void **state)
 static void reuseport_may_come_and_go(void **state)
 {
     struct listen  plain = listen_on("127.0.0.1", free_port(), false), each = plain;
-    struct bundle *first, *second, *third;
+    struct bundle *first, *second, *third, *fourth;
 
     (void)state;
     each.options.has_reuseport = true;
@@ -101,6 +101,18 @@ static void reuseport_may_come_and_go(void **state)
     assert_false(is_same(fd_of(second, &each, 0), fd_of(second, &each, 2)));
     assert_int_equal(open_all(&plain, second, LISTENERS_RELOAD, &third), 0);
     assert_true(is_same(fd_of(first, &plain, 0), fd_of(third, &plain, 0)));
+    /* The other loops' own ones stay, and come back to their names. */
+    for (unsigned loop = 1; loop < 3; loop++) {
+        char buffer[LISTENER_NAME_BYTES];
+        int  kept = bundle_fd(third, "listen", listener_own_name(buffer, &plain, loop));
+
+        assert_true(kept >= 0);
+        assert_true(is_same(kept, fd_of(second, &each, loop)));
+    }
+    assert_int_equal(open_all(&each, third, LISTENERS_RELOAD, &fourth), 0);
+    for (unsigned loop = 0; loop < 3; loop++)
+        assert_true(is_same(fd_of(second, &each, loop), fd_of(fourth, &each, loop)));
+    bundle_free(&fourth);
     bundle_free(&first);
     bundle_free(&second);
     bundle_free(&third);
