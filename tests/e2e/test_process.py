@@ -458,6 +458,9 @@ class Daemon:
                     os.kill(one, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+        # A daemon's worker has no standard error: its status is what tells of a sanitizer's report.
+        failed = re.search(r"worker process \d+ exited with code [1-9].*", self.desk.errors())
+        assert not failed, failed[0]
 
     def workers(self, pid=None):
         return [c for c in children_of(pid or self.pid) if state_of(c) not in ("", "Z")]
