@@ -142,6 +142,11 @@ int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct a
     return fault == FAULT_NONE ? h1_frame_request(ret_head, &reader.seen, arena) : fault;
 }
 
+void h1_parse_request_line(struct text line, struct arena *arena, struct head *head)
+{
+    (void)request_line_read(line, arena, head);
+}
+
 /* method SP request-target SP HTTP-version, single spaces (RFC 9112 3). */
 static int request_line_read(struct text line, struct arena *arena, struct head *head)
 {

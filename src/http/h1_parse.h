@@ -50,6 +50,10 @@ size_t h1_head_size(const char *bytes, size_t len, const struct h1_limits *limit
 int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct arena *arena,
                      struct head *ret_head) WARN_UNUSED;
 
+/* What can be read of a request's first line, for the log and the error page of a head that was
+ * refused for what came behind it. `line` may be empty or anything. */
+void h1_parse_request_line(struct text line, struct arena *arena, struct head *head);
+
 /* The response to a request of method `asked` (HEAD and CONNECT have framing rules of their own).
  * Conflicting or invalid framing is a fault, obs-fold becomes a space (RFC 9112 5.2). */
 int h1_parse_response(struct text bytes, const struct h1_limits *limits, enum method asked,

@@ -76,7 +76,11 @@ static void head_complete(struct h1_codec *h1, struct text bytes, int fault)
         fault = h1_parse_request(copy, &h1->limits, stream->arena, head);
     } else {
         head_init(head, stream->arena, 0);
-        head->version = 11;
+        head->line = text_part(copy, 0, text_find(copy, '\r'));
+        if (h1->scan.lines > 0)
+            h1_parse_request_line(head->line, stream->arena, head);
+        if (head->version == 0)
+            head->version = 11;
     }
     if (head->line.ptr == NULL)
         head->line = text_part(copy, 0, text_find(copy, '\r'));
@@ -167,6 +171,14 @@ static enum conn_wait server_wait(const struct protocol *protocol)
     return CONN_WAIT_NONE;
 }
 
+/* Of a head that never became whole; empty when not even the line did. */
+static struct text first_line_of(const struct h1_codec *h1)
+{
+    struct text bytes = slice_text(h1->conn->pending);
+
+    return h1->scan.lines == 0 ? TEXT("") : text_part(bytes, 0, text_find(bytes, '\r'));
+}
+
 static void server_expire(struct protocol *protocol, enum conn_wait wait)
 {
     struct h1_codec *h1 = h1_of(protocol);
@@ -176,7 +188,7 @@ static void server_expire(struct protocol *protocol, enum conn_wait wait)
         h1_pause(h1);
     } else if (wait == CONN_WAIT_HEAD && h1->scan.offset > 0) {
         begin(h1);
-        head_complete(h1, TEXT_NONE, FAULT_CLIENT_SLOW_HEAD);
+        head_complete(h1, first_line_of(h1), FAULT_CLIENT_SLOW_HEAD);
         h1_pause(h1);
     } else if (wait == CONN_WAIT_IDLE && h1->codec.host->resting != NULL) {
         task_wake(h1->codec.host->resting, WAKE_DEADLINE);

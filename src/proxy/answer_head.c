@@ -16,7 +16,14 @@
 #include "proxy/expires.h"
 #include "proxy/hop.h"
 
-enum { SPARE_FIELDS = 8, DEFAULT_PORT = 80, EXTENSION_BYTES = 32, MS_PER_S = 1000 };
+enum {
+    SPARE_FIELDS = 8,
+    DEFAULT_PORT = 80,
+    EXTENSION_BYTES = 32,
+    MS_PER_S = 1000,
+    STATUS_HEAD_TOO_LARGE = 431,
+    STATUS_NGINX_HEAD_TOO_LARGE = 494
+};
 
 _Static_assert(FIELD_ID_COUNT <= 64, "struct hidden has 64 bits");
 
@@ -498,11 +505,18 @@ bool answer_is_intercepted(const struct exchange *x, unsigned status)
     return false;
 }
 
+/* Configurations know a head that is too large by nginx's own number for it. */
+static bool is_page_for(const struct error_page *page, unsigned status)
+{
+    return page->status == status ||
+           (page->status == STATUS_NGINX_HEAD_TOO_LARGE && status == STATUS_HEAD_TOO_LARGE);
+}
+
 const struct error_page *answer_error_page(const struct exchange *x)
 {
     const struct error_page *page = x->location->error_pages;
 
-    while (page != NULL && page->status != x->status)
+    while (page != NULL && !is_page_for(page, x->status))
         page = page->next;
     return page;
 }
@@ -534,7 +548,7 @@ static void write_own_host(struct exchange *x, struct writer *writer, const stru
 {
     if (x->location->has_name_in_redirect && x->server->first_name.len > 0)
         writer_text(writer, x->server->first_name);
-    else if (x->host.len > 0)
+    else if (x->has_asked_host)
         writer_text(writer, x->host);
     else
         address_write_ip(writer, local);

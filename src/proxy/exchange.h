@@ -67,6 +67,7 @@ struct exchange {
     struct text             path;        /* normalised: $uri */
     struct text             query;       /* $args */
     bool                    has_query;
+    bool                    has_asked_host;  /* `host` is the client's, not the server's name */
     struct scope            scope;
     struct text             request_id;  /* made on demand */
 

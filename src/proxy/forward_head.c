@@ -47,7 +47,8 @@ struct head *forward_head_build(struct exchange *x)
     set_facts(x, head);
     set_body(x, head);
     add_set_headers(x, head, &overrides);
-    if (x->location->proxy.is_passing_headers)
+    /* Nothing of a request that was refused travels on, not even to a server of error pages. */
+    if (x->location->proxy.is_passing_headers && x->refusal == FAULT_NONE)
         add_client_fields(x, head, &fields, &overrides);
     set_connection(x, head, &overrides);
     return head;
@@ -121,7 +122,7 @@ static bool is_target_unchanged(const struct exchange *x)
 static struct text escaped(const struct exchange *x, struct text path)
 {
     struct text sent = uri_split(x->request->path).path;
-    bool        was_escaped = memchr(sent.ptr, '%', sent.len) != NULL;
+    bool        was_escaped = text_find(sent, '%') < sent.len;
 
     return was_escaped || x->is_internal ? uri_escape_path(x->arena, path) : path;
 }

@@ -6,7 +6,8 @@
 
 enum {
     STATUS_TOO_LARGE = 413,
-    STATUS_CLOSE = 444   /* nginx's: close without a word */
+    STATUS_CLOSE = 444,        /* nginx's: close without a word */
+    STATUS_CLIENT_GONE = 499   /* nobody is there to be told */
 };
 
 /* error_page: another URI answers, by internal redirect or by redirecting the client. */
@@ -18,7 +19,7 @@ static enum turn use_error_page(struct exchange *x, const struct error_page *pag
     x->has_error_page = true;
     x->error_status = x->status;
     if (uri.len > 0 && (uri.ptr[0] == '/' || uri.ptr[0] == '@')) {
-        if (x->status == STATUS_TOO_LARGE)
+        if (x->status == STATUS_TOO_LARGE || x->client->fault != FAULT_NONE)
             x->request->body = BODY_NONE;   /* nobody shall have it */
         forward_anew(x, uri);
         return redirect_internally(x, uri);
@@ -44,9 +45,14 @@ static bool ends_connection(unsigned status)
            status == 500 || status == 501 || status == 505;
 }
 
+static bool is_client_there(const struct exchange *x)
+{
+    return fault_row(x->client->fault)->status != STATUS_CLIENT_GONE;
+}
+
 static bool may_use_error_page(const struct exchange *x)
 {
-    return x->is_error_answer && x->status >= 300 && x->client->fault == FAULT_NONE &&
+    return x->is_error_answer && x->status >= 300 && is_client_there(x) &&
            (!x->has_error_page || x->location->has_recursive_error_pages);
 }
 
@@ -64,17 +70,15 @@ static enum turn run_respond(struct exchange *x)
 {
     const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
 
-    if (x->refusal != FAULT_NONE)
-        exchange_log(x, LOG_INFO, "%s", fault_row(x->refusal)->words);
+    if (x->is_error_answer && ends_connection(x->status))
+        x->client->is_last = true;   /* whatever page says so */
     if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)
         return TURN_NEXT;
-    if (x->status == STATUS_CLOSE)
+    if (x->status == STATUS_CLOSE || x->status == STATUS_CLIENT_GONE)
         return close_silently(x);
     if (x->has_error_page && x->error_answer != 0)
         x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
     choose_page(x);
-    if (x->is_error_answer && ends_connection(x->status))
-        x->client->is_last = true;
     x->client->rx_most = 0;   /* nobody takes the body, so what comes of it must not cut the answer */
     x->answer = answer_head_local(x);
     pipe_done(&x->response_body);

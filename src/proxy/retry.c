@@ -84,7 +84,7 @@ void forward_anew(struct exchange *x, struct text uri)
 {
     bool is_head = x->request->method == METHOD_HEAD;
 
-    if (uri.ptr[0] == '/') {
+    if (uri.ptr[0] == '/' || x->request->method_name.len == 0) {
         x->request->method = is_head ? METHOD_HEAD : METHOD_GET;
         x->request->method_name = is_head ? TEXT("HEAD") : TEXT("GET");
     }

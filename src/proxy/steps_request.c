@@ -98,27 +98,51 @@ static enum turn to_location(struct exchange *x)
     return exchange_go(x, &step_rewrite);
 }
 
-static enum turn first_route(struct exchange *x)
+static void find_server(struct exchange *x)
 {
-    struct uri_parts parts = uri_split(x->request->path);
-
-    if (x->refusal != FAULT_NONE)
-        return exchange_answer(x, (unsigned)fault_row(x->refusal)->status);
     find_host(x);
     x->server = route_server(x->listen, x->host, &x->scope);
     use_location(x, &x->server->level);
-    if (x->host.len == 0)
+    x->has_asked_host = x->host.len > 0;
+    if (!x->has_asked_host)
         x->host = lower_copy(x->arena, x->server->first_name);
+}
+
+static int find_path(struct exchange *x)
+{
+    struct uri_parts parts = uri_split(x->request->path);
+
+    x->query = parts.query;
+    x->has_query = parts.has_query;
+    if (!text_is_equal(parts.path, TEXT("*")))
+        return uri_normalise(x->arena, parts.path, x->server->may_merge_slashes, &x->path);
+    x->path = TEXT("/");
+    return 0;
+}
+
+/* What could be read of it says which server's error pages and logs are meant. Its body, if any, is
+ * not to be trusted. */
+static enum turn refuse(struct exchange *x)
+{
+    const struct fault_row *row = fault_row(x->refusal);
+
+    x->request->body = BODY_NONE;
+    (void)find_path(x);
+    exchange_log(x, LOG_INFO, "%s", row->words);
+    return exchange_answer(x, (unsigned)row->status);
+}
+
+static enum turn first_route(struct exchange *x)
+{
+    find_server(x);
     drop_odd_fields(x);
+    if (x->refusal != FAULT_NONE)
+        return refuse(x);
     /* Behind CONNECT may come what was meant for the tunnel: never requests. */
     x->client->is_last = x->request->method == METHOD_CONNECT;
     if (x->request->method == METHOD_CONNECT || x->request->method == METHOD_TRACE)
         return exchange_answer(x, 405);
-    x->query = parts.query;
-    x->has_query = parts.has_query;
-    if (text_is_equal(parts.path, TEXT("*")))
-        x->path = TEXT("/");
-    else if (uri_normalise(x->arena, parts.path, x->server->may_merge_slashes, &x->path) < 0) {
+    if (find_path(x) < 0) {
         exchange_log(x, LOG_INFO, "client sent invalid request target");
         return exchange_answer(x, 400);
     }
@@ -149,6 +173,7 @@ enum turn redirect_internally(struct exchange *x, struct text uri)
                      TEXT_ARGS(uri));
         x->location = &x->server->level;
         x->status = 500;
+        x->error_answer = 0;
         x->is_internal = false;   /* no error page of this answer */
         return exchange_go(x, &step_respond);
     }
@@ -157,9 +182,12 @@ enum turn redirect_internally(struct exchange *x, struct text uri)
 
         if (named == NULL) {
             exchange_log(x, LOG_ERROR, "could not find named location \"%.*s\"", TEXT_ARGS(uri));
+            x->error_answer = 0;
             return exchange_answer(x, 500);
         }
         use_location(x, named);
+        if (x->path.len == 0)
+            x->path = TEXT("/");   /* the client's could not be read */
         return exchange_go(x, &step_rewrite);
     }
     x->path = parts.path;
@@ -179,11 +207,11 @@ static void do_return(struct exchange *x, const struct rewrite *rewrite)
 {
     struct text value = TEXT_NONE;
 
+    x->status = rewrite->status;   /* the text may ask for it */
     if (rewrite->value != NULL)
         value = template_eval(rewrite->value, &x->scope);
-    x->status = rewrite->status;
-    x->is_error_answer = rewrite->value == NULL;
-    if (rewrite->value == NULL)
+    x->is_error_answer = value.len == 0 && (rewrite->value == NULL || rewrite->status >= 400);
+    if (x->is_error_answer)
         return;
     if (is_redirect(rewrite->status)) {
         x->answer_location = answer_redirect(x, value);

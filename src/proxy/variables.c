@@ -386,7 +386,7 @@ static struct text get_request_completion(struct scope *scope, const struct vari
     const struct exchange *x = exchange_of_scope(scope);
 
     (void)self;
-    return x->client->is_tx_done && x->client->fault == FAULT_NONE ? TEXT("OK") : TEXT("");
+    return x->client->is_tx_done && x->client->fault == x->refusal ? TEXT("OK") : TEXT("");
 }
 
 static const struct slice *body_slice(const struct pipe *pipe, unsigned number)
@@ -440,13 +440,21 @@ static struct text get_limit_rate(struct scope *scope, const struct variable *se
 
 /* ---- the answer ---- */
 
+/* On the way to an error page it is what the client will be told. */
+static unsigned status_now(const struct exchange *x)
+{
+    if (x->answer != NULL || !x->has_error_page || x->error_answer == 0)
+        return x->status;
+    return x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
+}
+
 static struct text get_status(struct scope *scope, const struct variable *self)
 {
     struct exchange *x = exchange_of_scope(scope);
     char            *bytes = arena_bytes(x->arena, 3);
 
     (void)self;
-    for (unsigned i = 3, rest = x->status; i-- > 0; rest /= 10)
+    for (unsigned i = 3, rest = status_now(x); i-- > 0; rest /= 10)
         bytes[i] = (char)('0' + rest % 10);
     return text_of(bytes, 3);
 }

@@ -21,6 +21,14 @@ server {
     location /404t { return 404 "mine"; }
     location /403 { return 403; }
     location /444 { return 444; }
+    location /499 { return 499; }
+    location /500t { return 500 ""; }
+    location /status { return 222 "$status"; }
+    error_page 410 = /status; error_page 411 /status; error_page 412 =299 /status; error_page 416 @none;
+    location /410 { return 410; }
+    location /411 { return 411; }
+    location /412 { return 412; }
+    location /416 { return 416; }
     location /301 { return 301 /there?x; }
     location /302 { return 302 https://$host/there; }
     location /url { return http://else.example/x; }
@@ -83,10 +91,35 @@ def test_return_url(desk, target, status, location):
     assert str(status).encode() in answer.body
 
 
-def test_444_closes_without_a_word(desk):
+@pytest.mark.parametrize("target, status, body", [
+    ("/status", 222, "222"), ("/410", 222, "222"), ("/411", 411, "411"), ("/412", 299, "299"),
+])
+def test_the_text_may_name_its_status(desk, target, status, body):
+    answer = desk.get(target)
+    assert (answer.status, answer.text) == (status, body)
+
+
+def test_an_empty_text_is_no_page(desk):
+    assert "500 Internal Server Error" in desk.get("/500t").text
+
+
+def test_a_missing_named_location(desk):
+    answer = desk.get("/416")
+    assert answer.status == 500 and "500 Internal Server Error" in answer.text
+    desk.wait_error('could not find named location "@none"')
+
+
+@pytest.mark.parametrize("target", ["/444", "/499"])
+def test_these_close_without_a_word(desk, target):
     with desk.connect() as client:
-        client.send("GET /444 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")
         client.expect_closed()
+
+
+def test_a_redirect_for_a_client_without_host(desk):
+    """$host falls back to the server's name; Location names where the client really is."""
+    answer = desk.get("/303", host=None, version="1.0")
+    assert answer.get("Location") == f"http://{desk.address()}/x"
 
 
 @pytest.mark.parametrize("status, words", [(403, "403 Forbidden"), (404, "404 Not Found"), (500, "500 Internal Server Error")])
@@ -213,12 +246,6 @@ def test_levels_replace(pages):
 
 def test_error_pages_do_not_cycle(pages):
     assert pages.get("/cycle").status in (404, 500)
-
-
-def test_errors_of_the_connection_use_the_page_of_the_default_server(proxy):
-    desk = proxy("""server { listen @P@; error_page 400 /bad; location = /bad { return 200 mine; } }""")
-    with desk.send_raw("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n") as client:
-        assert client.response().status == 400
 
 
 # ---- access -----------------------------------------------------------------------------------------

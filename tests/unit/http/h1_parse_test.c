@@ -584,6 +584,23 @@ static void trailers_keep_what_may_come_late(void **state)
                      FAULT_BAD_FIELD);
 }
 
+/* ---- the line of a head that was refused ---- */
+
+static void a_lone_line_gives_what_it_has(void **state)
+{
+    struct arena *arena = *state;
+    struct head   head;
+
+    head_init(&head, arena, 0);
+    h1_parse_request_line(TEXT("HEAD /a?b HTTP/1.0"), arena, &head);
+    assert_int_equal(head.method, METHOD_HEAD);
+    assert_int_equal(head.version, 10);
+    CHECK_CASE(text_is_equal(head.path, TEXT("/a?b")), "path");
+    head_init(&head, arena, 0);
+    h1_parse_request_line(TEXT(""), arena, &head);
+    assert_int_equal(head.method_name.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +609,7 @@ int main(void)
         cmocka_unit_test(scan_keeps_to_its_limits),
         cmocka_unit_test(trailers_may_be_the_empty_line_alone),
         WITH_ARENA(a_request_is_taken_apart),
+        WITH_ARENA(a_lone_line_gives_what_it_has),
         WITH_ARENA(target_forms_give_authority_and_path),
         WITH_ARENA(http_1_0_needs_no_host_and_closes),
         WITH_ARENA(connection_options_are_facts),

@@ -158,7 +158,7 @@ static void own_redirects_are_absolute(void **state)
     desk->location.has_name_in_redirect = true;
     CHECK_TEXT(answer_redirect(&desk->x, TEXT("/x")), "http://Site.Example:81/x");
     desk->location.has_name_in_redirect = desk->location.has_port_in_redirect = false;
-    desk->x.host = TEXT("");
+    desk->x.has_asked_host = false;
     CHECK_TEXT(answer_redirect(&desk->x, TEXT("/x")), "http://127.0.0.1/x");
     desk->location.is_absolute_redirect = false;
     CHECK_TEXT(answer_redirect(&desk->x, TEXT("/x")), "/x");

@@ -113,6 +113,7 @@ static inline void desk_request(const char *bytes)
     x->query = parts.query;
     x->has_query = parts.has_query;
     x->host = TEXT("site.example");
+    x->has_asked_host = true;
 }
 
 static inline void desk_response(const char *bytes)
