@@ -14,8 +14,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/resolver.h"
 
-enum { FILE_MOST = 16 * 1024 * 1024, PATHS_MOST = 10000 };
+enum { FILE_MOST = 16 * 1024 * 1024, PATHS_MOST = 10000, ERRNO_MOST = 4095 };
 
 /* ---- reading the disk ---- */
 
@@ -103,6 +104,27 @@ static int glob_disk(struct arena *arena, struct text pattern, struct text **ret
     return error;
 }
 
+/* ---- asking for names ---- */
+
+static void name_resolve(struct arena *arena, struct bundle_name *record)
+{
+    struct resolve *resolve = mem_new(sizeof(*resolve));
+
+    record->error = record->name.len < sizeof(resolve->name) ? 0 : -ENAMETOOLONG;
+    if (record->error == 0) {
+        memcpy(resolve->name, record->name.ptr, record->name.len);
+        resolve->name[record->name.len] = '\0';
+        resolve->port = 0;
+        resolve_now(resolve);
+        record->error = resolve->error;
+        record->count = record->error == 0 ? resolve->count : 0;
+    }
+    record->addresses = ARENA_ARRAY(arena, struct address, record->count);
+    for (unsigned i = 0; i < record->count; i++)
+        record->addresses[i] = resolve->addresses[i];
+    mem_free(resolve);
+}
+
 /* ---- the record ---- */
 
 static void file_append(struct bundle *bundle, struct bundle_file *file)
@@ -157,6 +179,26 @@ static int source_glob(struct config_source *source, struct text pattern, struct
     return 0;
 }
 
+static int source_resolve(struct config_source *source, struct text name,
+                          const struct address **ret_addresses, unsigned *ret_count)
+{
+    struct bundle       *bundle = container_of(source, struct bundle, source);
+    struct bundle_name **at = &bundle->names;
+
+    while (*at != NULL && !text_is_equal((*at)->name, name))
+        at = &(*at)->next;
+    if (*at == NULL && !bundle->is_recording)
+        return -ENOENT;
+    if (*at == NULL) {
+        *at = ARENA_NEW(bundle->arena, struct bundle_name);
+        (*at)->name = arena_copy(bundle->arena, name);
+        name_resolve(bundle->arena, *at);
+    }
+    *ret_addresses = (*at)->addresses;
+    *ret_count = (*at)->count;
+    return (*at)->error;
+}
+
 static struct config_options options_copy(struct arena *arena, const struct config_options *options)
 {
     return (struct config_options){
@@ -172,7 +214,8 @@ struct bundle *bundle_new(const struct config_options *options, bool is_recordin
 {
     struct bundle *bundle = mem_new(sizeof(*bundle));
 
-    bundle->source = (struct config_source){ .read = source_read, .glob = source_glob };
+    bundle->source = (struct config_source){ .read = source_read, .glob = source_glob,
+                                             .resolve = source_resolve };
     bundle->arena = arena_new();
     bundle->options = options_copy(bundle->arena, options);
     bundle->is_recording = is_recording;
@@ -284,6 +327,24 @@ static void write_globs(struct writer *writer, const struct bundle *bundle)
     }
 }
 
+static void write_names(struct writer *writer, const struct bundle *bundle)
+{
+    char ip[ADDRESS_TEXT_BYTES];
+
+    for (const struct bundle_name *at = bundle->names; at != NULL; at = at->next) {
+        writer_string(writer, "name\n");
+        write_text(writer, at->name);
+        write_number(writer, (uint64_t)-at->error);
+        write_number(writer, at->count);
+        for (unsigned i = 0; i < at->count; i++) {
+            struct writer text = writer_fixed(ip, sizeof(ip));
+
+            address_write_ip(&text, &at->addresses[i]);
+            write_text(writer, writer_done(&text));
+        }
+    }
+}
+
 static void write_fds(struct writer *writer, const struct bundle *bundle)
 {
     for (const struct bundle_fd *at = bundle->fds; at != NULL; at = at->next) {
@@ -305,6 +366,7 @@ struct text bundle_encode(const struct bundle *bundle, struct arena *arena)
     write_number(&writer, bundle->options.is_unprivileged);
     write_files(&writer, bundle);
     write_globs(&writer, bundle);
+    write_names(&writer, bundle);
     write_fds(&writer, bundle);
     writer_string(&writer, "end\n");
     return writer_done(&writer);
@@ -351,7 +413,7 @@ static bool read_file(struct bundle *bundle, struct text *rest)
     struct text path, text;
     uint64_t    error;
 
-    if (!read_text(rest, &path) || !read_number(rest, '\n', 4095, &error) ||
+    if (!read_text(rest, &path) || !read_number(rest, '\n', ERRNO_MOST, &error) ||
         !read_text(rest, &text))
         return false;
     bundle_add_file(bundle, path, text);
@@ -380,6 +442,27 @@ static bool read_glob(struct bundle *bundle, struct text *rest)
     return true;
 }
 
+static bool read_name(struct bundle *bundle, struct text *rest)
+{
+    struct bundle_name *record = ARENA_NEW(bundle->arena, struct bundle_name), **end;
+    struct text         name, ip;
+    uint64_t            error, count;
+
+    if (!read_text(rest, &name) || !read_number(rest, '\n', ERRNO_MOST, &error) ||
+        !read_number(rest, '\n', RESOLVE_MOST_ADDRESSES, &count))
+        return false;
+    record->name = arena_copy(bundle->arena, name);
+    record->error = -(int)error;
+    record->addresses = ARENA_ARRAY(bundle->arena, struct address, count);
+    for (; record->count < count; record->count++)
+        if (!read_text(rest, &ip) || address_parse_ip(ip, 0, &record->addresses[record->count]) < 0)
+            return false;
+    for (end = &bundle->names; *end != NULL; end = &(*end)->next)
+        ;
+    *end = record;
+    return true;
+}
+
 static bool read_fd(struct bundle *bundle, struct text *rest)
 {
     struct text kind, name;
@@ -401,6 +484,8 @@ static bool read_records(struct bundle *bundle, struct text *rest)
             is_good = read_file(bundle, rest);
         else if (text_is_equal(kind, TEXT("glob")))
             is_good = read_glob(bundle, rest);
+        else if (text_is_equal(kind, TEXT("name")))
+            is_good = read_name(bundle, rest);
         else
             is_good = text_is_equal(kind, TEXT("fd")) && read_fd(bundle, rest);
         if (!is_good)

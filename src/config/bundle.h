@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Everything that a configuration needs from outside of the worker: texts of all files, lists that
- * globs gave, and descriptors of listening sockets and log files.
+ * globs gave, addresses of names, and descriptors of listening sockets and log files.
  *
  * Made by the supervisor, sent to the worker over a socket pair (main/channel), kept by the
  * supervisor as "the last good one". Owner: whoever made or received it; one thread. */
@@ -11,6 +11,7 @@
 
 struct bundle_file { struct bundle_file *next; struct text path, text; int error; };
 struct bundle_glob { struct bundle_glob *next; struct text pattern; struct text *paths; unsigned count; };
+struct bundle_name { struct bundle_name *next; struct text name; struct address *addresses; unsigned count; int error; };
 /* A descriptor by what it is for. `kind`: "listen", "log". For listen the name is address_write()'s
  * text plus "#n" with reuseport (one socket per loop: n = 0, 1, ...). */
 struct bundle_fd { struct bundle_fd *next; struct text kind, name; int fd; };
@@ -21,6 +22,7 @@ struct bundle {
     struct config_options options;
     struct bundle_file   *files;
     struct bundle_glob   *globs;
+    struct bundle_name   *names;
     struct bundle_fd     *fds;
     bool                  is_recording;  /* reads the disk for what it has no answer to yet */
     struct map           *by_path;       /* of the files */

@@ -376,13 +376,13 @@ static void map_undo(void *object)
     map_free(&map);
 }
 
-void compile(struct arena *arena, struct diagnoses *diagnoses, const struct config_options *options,
-             const struct tree *tree, struct config *config)
+void compile(struct arena *arena, struct diagnoses *diagnoses, struct config_source *source,
+             const struct config_options *options, const struct tree *tree, struct config *config)
 {
     struct compiler *compiler = ARENA_NEW(arena, struct compiler);
 
-    *compiler = (struct compiler){ .arena = arena, .diagnoses = diagnoses, .options = options,
-                                   .config = config };
+    *compiler = (struct compiler){ .arena = arena, .diagnoses = diagnoses, .source = source,
+                                   .options = options, .config = config };
     rows_index(compiler);
     compiler->formats = map_new(false);
     compiler->log_files = map_new(false);

@@ -6,7 +6,7 @@
 #include "config/directive.h"
 
 /* Fills config->core and config->site; everything wrong is in `diagnoses` afterwards. */
-void compile(struct arena *arena, struct diagnoses *diagnoses, const struct config_options *options,
-             const struct tree *tree, struct config *config);
+void compile(struct arena *arena, struct diagnoses *diagnoses, struct config_source *source,
+             const struct config_options *options, const struct tree *tree, struct config *config);
 
 #endif

@@ -17,7 +17,7 @@ struct config *config_load(struct config_source *source, const struct config_opt
     tree_read(config->arena, diagnoses, source, options, &tree);
     config->files = tree.files;
     config->file_count = tree.file_count;
-    compile(config->arena, diagnoses, options, &tree, config);
+    compile(config->arena, diagnoses, source, options, &tree, config);
     if (diagnoses->errors > 0)
         config_free(&config);
     return config;

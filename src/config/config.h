@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A configuration is a pure function of its source.
  *
- * The source is asked for files and file lists. In the supervisor it reads the disk and records what
- * it read (config/bundle.h); in the worker, after a crash and in tests it answers from that record.
- * So the process that talks to the network opens no file, and a file that was broken on disk later
+ * The source is asked for files, file lists and addresses of names. In the supervisor it reads the
+ * disk, asks the system's resolver and records what it learnt (config/bundle.h); in the worker, after
+ * a crash and in tests it answers from that record. So the process that talks to the network opens no file, and a file that was broken on disk later
  * cannot stop a recovery. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -25,6 +25,9 @@ struct config_source {
     /* Paths that match the pattern, sorted; an empty list is fine. */
     int (*glob)(struct config_source *source, struct text pattern, struct text **ret_paths,
                 unsigned *ret_count);
+    /* Addresses of a name, without ports, in the system's order; -ENOENT and so on. */
+    int (*resolve)(struct config_source *source, struct text name,
+                   const struct address **ret_addresses, unsigned *ret_count);
 };
 
 /* What was given on the command line. */

@@ -86,6 +86,7 @@ struct level {
 struct compiler {
     struct arena                *arena;
     struct diagnoses            *diagnoses;
+    struct config_source        *source; /* for addresses of names */
     const struct config_options *options;
     struct config               *config;
     struct variables_table       variables;

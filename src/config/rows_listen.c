@@ -11,10 +11,12 @@
 
 enum { DEFAULT_PORT = 80, PORT_MOST = 65535 };
 
-/* One `listen` line. */
+/* One `listen` line, at one of the addresses that it means. */
 struct listen_line {
     const struct word    *word;
     struct address        address;
+    const struct address *named;         /* what a name stands for, without port; NULL: no name */
+    unsigned              named_count, port;
     struct listen_options options;
     bool                  has_options;   /* of the socket */
     bool                  is_default;
@@ -40,15 +42,19 @@ static bool is_number(struct text text)
     return text_to_u64(text, &number) != -EINVAL;
 }
 
-static bool address_of_host(struct text host, unsigned port, struct address *ret_address)
+/* A name stands for all its addresses, as they are when the configuration is gathered. */
+static bool parse_host(struct compiler *compiler, struct listen_line *line, struct text host)
 {
+    struct config_source *source = compiler->source;
+
     if (host.len == 0 || text_is_equal(host, TEXT("*"))) {
-        *ret_address = address_any_v4(port);
+        line->address = address_any_v4(line->port);
         return true;
     }
-    if (text_is_equal_nocase(host, TEXT("localhost")))
-        host = TEXT("127.0.0.1");
-    return address_parse_ip(host, port, ret_address) == 0;
+    if (address_parse_ip(host, line->port, &line->address) == 0)
+        return true;
+    return host.ptr[0] != '[' &&
+           source->resolve(source, host, &line->named, &line->named_count) == 0;
 }
 
 static void complain_listen(struct compiler *compiler, struct listen_line *line, const char *what)
@@ -71,8 +77,8 @@ static size_t host_len(struct text text)
 static void parse_address(struct compiler *compiler, struct listen_line *line)
 {
     struct text text = line->word->text, host, rest;
-    unsigned    port = DEFAULT_PORT;
 
+    line->port = DEFAULT_PORT;
     if (text_has_prefix(text, TEXT("unix:"))) {
         text = text_from_offset(text, 5);
         if (text.len == 0 || address_parse_unix(text, &line->address) < 0)
@@ -81,18 +87,18 @@ static void parse_address(struct compiler *compiler, struct listen_line *line)
         return;
     }
     if (is_number(text)) {
-        if (!parse_port(text, &port))
+        if (!parse_port(text, &line->port))
             complain_listen(compiler, line, "invalid port");
-        line->address = address_any_v4(port);
+        line->address = address_any_v4(line->port);
         return;
     }
     host = text_part(text, 0, host_len(text));
     rest = text_from_offset(text, host.len);
-    if (rest.len > 0 && !parse_port(text_from_offset(rest, 1), &port))
+    if (rest.len > 0 && !parse_port(text_from_offset(rest, 1), &line->port))
         complain_listen(compiler, line, "invalid port");
     else if (rest.len > 0 && host.len == 0)
         complain_listen(compiler, line, "no host");
-    else if (!address_of_host(host, port, &line->address))
+    else if (!parse_host(compiler, line, host))
         complain_listen(compiler, line, host.ptr[0] == '[' ? "invalid host" : "host not found");
 }
 
@@ -333,8 +339,13 @@ static void apply_listen(struct compiler *compiler, const struct node *node, voi
     parse_address(compiler, &line);
     for (unsigned i = 1; i < node->arg_count && !line.is_bad; i++)
         take_parameter(compiler, &line, &node->args[i]);
-    if (!line.is_bad)
+    if (!line.is_bad && line.named == NULL)
         listen_join(compiler, &line, node);
+    for (unsigned i = 0; i < line.named_count && !line.is_bad; i++) {
+        line.address = line.named[i];
+        address_set_port(&line.address, line.port);
+        listen_join(compiler, &line, node);
+    }
 }
 
 static bool has_listen(const struct node *node)
@@ -358,7 +369,7 @@ void server_listen_default(struct compiler *compiler, struct server *server,
 
 static const struct directive rows[] = {
     { "listen", IN_SERVER, 1, ARGS_MANY, IS_LIST, apply_listen, FIELD_NONE,
-      "address[:port] | port | unix:path [default_server] [bind] [backlog=number] [rcvbuf=size] "
+      "address[:port] | name[:port] | port | unix:path [default_server] [bind] [backlog=number] [rcvbuf=size] "
       "[sndbuf=size] [fastopen=number] [deferred] [reuseport] [ipv6only=on|off] "
       "[so_keepalive=on|off|idle:interval:count]",
       "*:80", "Where the server accepts connections." },

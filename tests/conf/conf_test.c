@@ -83,6 +83,21 @@ static int source_glob(struct config_source *source, struct text pattern, struct
     return 0;
 }
 
+/* The world that these tests live in: localhost, and "two.test" with an address of each family. */
+static int source_resolve(struct config_source *source, struct text name,
+                          const struct address **ret_addresses, unsigned *ret_count)
+{
+    static struct address addresses[2];
+    bool                  is_two = text_is_equal(name, TEXT("two.test"));
+
+    (void)source;
+    assert_int_equal(address_parse_ip(TEXT("127.0.0.1"), 0, &addresses[0]), 0);
+    assert_int_equal(address_parse_ip(TEXT("::1"), 0, &addresses[1]), 0);
+    *ret_addresses = addresses;
+    *ret_count = is_two ? 2 : 1;
+    return is_two || text_is_equal(name, TEXT("localhost")) ? 0 : -ENOENT;
+}
+
 static void section_add(struct golden *golden, struct text path, struct text text)
 {
     assert_true(golden->count < FILES_MOST);
@@ -124,7 +139,8 @@ static void golden_options(struct golden *golden)
 {
     struct text first = golden->texts[0], line;
 
-    golden->source = (struct config_source){ .read = source_read, .glob = source_glob };
+    golden->source = (struct config_source){ .read = source_read, .glob = source_glob,
+                                             .resolve = source_resolve };
     golden->options = (struct config_options){ .prefix = TEXT("/prefix/"), .path = TEXT(MAIN_PATH),
                                                .error_log = TEXT("/prefix/logs/error.log"),
                                                .globals = TEXT("") };

@@ -91,3 +91,58 @@ def test_t_with_a_name_that_does_not_resolve(proxy):
     """No error: the machine that tests may not know the name."""
     done = proxy("server { listen @P@; location / { proxy_pass http://never.invalid; } }", start=False).run("-t")
     assert done.returncode == 0
+
+
+# ---- listen -----------------------------------------------------------------------------------------
+
+def test_listen_on_a_name(proxy):
+    """All its addresses, as they are at the start."""
+    desk = proxy("""server { listen desk.test:@PORT@; return 200 $server_addr; }
+        server { listen 127.0.0.3:@PORT@; return 200 other; }""", start=False, PORT="8085")
+    with_hosts(desk, "127.0.0.1 localhost desk.test\n127.0.0.2 desk.test\n::1 desk.test\n")
+    desk.start()
+    desk.names.update(A="127.0.0.1:8085", B="127.0.0.2:8085", C="127.0.0.3:8085", D="[::1]:8085")
+    assert [desk.get(to=name).text for name in "ABC"] == ["127.0.0.1", "127.0.0.2", "other"]
+    with pytest.raises(OSError):
+        desk.names["E"] = "127.0.0.4:8085"
+        desk.get(to="E")
+
+
+def test_a_name_for_listen_must_exist(proxy):
+    desk = proxy("server { listen never.invalid:8085; return 200; }", start=False)
+    done = desk.run("-t")
+    assert done.returncode == 1
+    assert f'host not found in "never.invalid:8085" of the "listen" directive in {desk.conf}:' in done.stderr
+
+
+def test_a_reload_asks_for_the_name_again(proxy):
+    desk = proxy("server { listen desk.test:8086; return 200 $server_addr; }", start=False)
+    path = with_hosts(desk, "127.0.0.1 localhost desk.test\n")
+    desk.start()
+    desk.names.update(A="127.0.0.1:8086", B="127.0.0.2:8086")
+    assert desk.get(to="A").text == "127.0.0.1"
+    with open(path, "w", encoding="ascii") as file:
+        file.write("127.0.0.1 localhost\n127.0.0.2 desk.test\n")
+    desk.reload()
+
+    def moved():
+        try:
+            return desk.get(to="B").text == "127.0.0.2"
+        except OSError:
+            return False
+    desk.wait_for(moved, 5, "the new address")
+
+
+@ours
+def test_a_worker_comes_back_without_the_name(proxy):
+    """What the name stood for is part of what the supervisor keeps."""
+    desk = proxy("server { listen desk.test:8087; return 200 $server_addr; }", start=False)
+    path = with_hosts(desk, "127.0.0.1 localhost desk.test\n")
+    desk.start()
+    desk.names.update(A="127.0.0.1:8087")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("127.0.0.1 localhost\n")
+    first = desk.worker()
+    os.kill(first, 9)
+    desk.wait_for(lambda: desk.workers() not in ([], [first]), 5, "another worker")
+    assert desk.get(to="A").text == "127.0.0.1"

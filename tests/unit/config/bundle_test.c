@@ -106,6 +106,30 @@ static void test_replays(void **state)
     assert_null(recorded);
 }
 
+/* A name keeps the addresses that it had, through encoding and decoding too; so does its absence. */
+static void test_replays_names(void **state)
+{
+    struct corner        *corner = *state;
+    struct bundle        *recorded = bundle_new(&corner->options, true), *replayed;
+    const struct address *addresses = NULL, *again = NULL;
+    unsigned              count = 0, count_again = 0;
+    struct config_source *source = &recorded->source;
+
+    assert_int_equal(source->resolve(source, TEXT("localhost"), &addresses, &count), 0);
+    assert_true(count > 0);
+    assert_true(source->resolve(source, TEXT("never.invalid"), &again, &count_again) < 0);
+    assert_int_equal(bundle_decode(bundle_encode(recorded, corner->arena), &replayed), 0);
+    source = &replayed->source;
+    assert_int_equal(source->resolve(source, TEXT("localhost"), &again, &count_again), 0);
+    assert_int_equal(count_again, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_true(address_is_equal(&addresses[i], &again[i]));
+    assert_true(source->resolve(source, TEXT("never.invalid"), &again, &count_again) < 0);
+    assert_int_equal(source->resolve(source, TEXT("asked.never"), &again, &count_again), -ENOENT);
+    bundle_free(&replayed);
+    bundle_free(&recorded);
+}
+
 static int read_path(struct bundle *bundle, struct text path)
 {
     struct text text;
@@ -198,7 +222,8 @@ static void test_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_CORNER(test_replays),   WITH_CORNER(test_reads_plain_files_only),
+        WITH_CORNER(test_replays),
+        WITH_CORNER(test_replays_names),   WITH_CORNER(test_reads_plain_files_only),
         WITH_CORNER(test_too_large), WITH_CORNER(test_replay_reads_no_disk),
         WITH_CORNER(test_descriptors), WITH_CORNER(test_malformed),
     };
