@@ -133,3 +133,17 @@ struct text clock_error_date(int64_t wall_ms)
                                  tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
                                  tm.tm_min, tm.tm_sec));
 }
+
+struct text clock_syslog_date(int64_t wall_ms)
+{
+    static thread_local struct texts texts;
+    struct tm                        tm;
+    time_t                           second = (time_t)(wall_ms / 1000);
+
+    if (is_current(&texts, wall_ms))
+        return text_of(texts.bytes, texts.len);
+    localtime_r(&second, &tm);
+    return made(&texts, snprintf(texts.bytes, sizeof(texts.bytes), "%.3s %2d %02d:%02d:%02d",
+                                 months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                                 tm.tm_sec));
+}

@@ -19,5 +19,6 @@ struct text clock_http_date(int64_t wall_ms);    /* Tue, 24 Nov 2026 01:53:40 GM
 struct text clock_log_date(int64_t wall_ms);     /* 24/Nov/2026:01:53:40 +0000, local time */
 struct text clock_iso_date(int64_t wall_ms);     /* 2026-11-24T01:53:40+00:00, local time */
 struct text clock_error_date(int64_t wall_ms);   /* 2026/11/24 01:53:40, local time */
+struct text clock_syslog_date(int64_t wall_ms);  /* Nov  4 01:53:40, local time (RFC 3164) */
 
 #endif

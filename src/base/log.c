@@ -31,8 +31,9 @@ const struct log *log_used(void)
     return used != NULL ? used : &standard_error;
 }
 
-void log_write_fd(void *target, struct text line)
+void log_write_fd(void *target, enum log_level level, struct text line)
 {
+    (void)level;
     (void)!write((int)(intptr_t)target, line.ptr, line.len);
 }
 
@@ -111,7 +112,7 @@ static PRINTF_LIKE(4, 0) void send_line(const struct log *log, enum log_level le
     line[writer.len++] = '\n';
     for (; log != NULL; log = log->next)
         if (level >= log->level)
-            log->write(log->target, writer_done(&writer));
+            log->write(log->target, level, writer_done(&writer));
     errno = saved_errno;
 }
 

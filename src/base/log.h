@@ -28,7 +28,8 @@ enum log_level {
 struct log {
     const struct log *next;                              /* another place for the same lines, or NULL */
     enum log_level    level;
-    void            (*write)(void *target, struct text line);   /* the line ends in \n; never blocks */
+    void            (*write)(void *target, enum log_level level, struct text line);
+                                                         /* the line ends in \n; never blocks */
     void             *target;
 };
 
@@ -46,7 +47,7 @@ const struct log *log_used(void);
 
 /* A target for log.write: an open descriptor (cast to void * through intptr_t). Partial and failing
  * writes are dropped, never retried. */
-void log_write_fd(void *target, struct text line);
+void log_write_fd(void *target, enum log_level level, struct text line);
 
 bool log_is_shown(enum log_level level);
 void log_at(enum log_level level, const struct log_scope *scope, const char *format, ...)

@@ -103,9 +103,7 @@ void defaults_set(struct compiler *compiler)
 
 void defaults_set_error_log(struct compiler *compiler)
 {
-    const struct log_level_place place = { .path = compiler->options->error_log,
-                                           .level = LOG_ERROR };
-
     if (compiler->config->core.error_log == NULL)
-        compiler->config->core.error_log = error_log_new(compiler, &place);
+        compiler->config->core.error_log = error_log_new(
+            compiler, log_file_of(compiler, compiler->options->error_log), LOG_ERROR);
 }

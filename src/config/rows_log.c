@@ -30,24 +30,43 @@ struct log_file *log_file_of(struct compiler *compiler, struct text path)
     return file;
 }
 
-struct error_log *error_log_new(struct compiler *compiler, const struct log_level_place *place)
+struct error_log *error_log_new(struct compiler *compiler, struct log_file *file,
+                                enum log_level level)
 {
     struct error_log *log = ARENA_NEW(compiler->arena, struct error_log);
 
-    log->file = log_file_of(compiler, place->path);
-    log->level = place->level;
+    log->file = file;
+    log->level = level;
     return log;
 }
 
 /* ---- error_log ---- */
 
-static bool log_path(struct compiler *compiler, const struct word *word, struct text *ret_path)
+static struct log_file *syslog_of(struct compiler *compiler, const struct word *word)
 {
-    if (text_has_prefix(word->text, TEXT("syslog:")) || text_has_prefix(word->text, TEXT("memory:"))) {
+    struct log_file *file;
+    struct syslog    syslog;
+
+    if (!syslog_word(compiler, word, &syslog))
+        return NULL;
+    file = log_file_of(compiler, word->text);
+    file->kind = LOG_TO_SYSLOG;
+    file->syslog = syslog;
+    return file;
+}
+
+/* The file or server that a word names; NULL: complained. */
+static struct log_file *log_word(struct compiler *compiler, const struct word *word)
+{
+    struct text path;
+
+    if (text_has_prefix(word->text, TEXT(SYSLOG_PREFIX)))
+        return syslog_of(compiler, word);
+    if (text_has_prefix(word->text, TEXT("memory:"))) {
         complain_unsupported(compiler, word, "log", word->text);
-        return false;
+        return NULL;
     }
-    return word_path(compiler, word, ret_path);
+    return word_path(compiler, word, &path) ? log_file_of(compiler, path) : NULL;
 }
 
 static bool log_level_word(struct compiler *compiler, const struct word *word,
@@ -67,20 +86,22 @@ static bool log_level_word(struct compiler *compiler, const struct word *word,
 
 static void apply_error_log(struct compiler *compiler, const struct node *node, void *field)
 {
-    struct log_level_place place = { .path = TEXT("stderr"), .level = LOG_ERROR };
-    struct error_log     **end = field;
+    bool               is_stderr = text_is_equal(node->args[0].text, TEXT("stderr"));
+    struct log_file   *file = is_stderr ? log_file_of(compiler, TEXT("stderr"))
+                                        : log_word(compiler, &node->args[0]);
+    enum log_level     level = LOG_ERROR;
+    struct error_log **end = field;
 
-    if (!text_is_equal(node->args[0].text, TEXT("stderr")) &&
-        !log_path(compiler, &node->args[0], &place.path))
+    if (file == NULL)
         return;
     for (unsigned i = 1; i < node->arg_count; i++)
-        if (!log_level_word(compiler, &node->args[i], &place.level))
+        if (!log_level_word(compiler, &node->args[i], &level))
             return;
     if (compiler->is_first)
         *end = NULL;
     while (*end != NULL)
         end = &(*end)->next;
-    *end = error_log_new(compiler, &place);
+    *end = error_log_new(compiler, file, level);
 }
 
 /* ---- log_format ---- */
@@ -233,27 +254,84 @@ static bool access_log_options(struct compiler *compiler, const struct node *nod
     return is_good;
 }
 
+/* A path that each request makes: the worker's log writer opens it. */
+static struct log_file *named_of(struct compiler *compiler, const struct word *word,
+                                 const struct template **ret_path)
+{
+    struct log_file *file;
+    struct text      path;
+
+    if (!word_path(compiler, word, &path))
+        return NULL;
+    *ret_path = text_template(compiler, word, path);
+    file = log_file_of(compiler, path);
+    file->kind = LOG_TO_NAMED;
+    return file;
+}
+
+static bool has_path_variables(const struct word *word)
+{
+    return text_has_variables(word->text) && !text_has_prefix(word->text, TEXT(SYSLOG_PREFIX));
+}
+
+static bool may_be_paced(struct compiler *compiler, const struct word *word,
+                         const struct access_log *log)
+{
+    const char *wrong = log->file->kind == LOG_TO_SYSLOG ? "logs to syslog cannot be buffered"
+                        : log->file->kind == LOG_TO_NAMED
+                            ? "buffered logs cannot have variables in name"
+                            : NULL;
+
+    if (log->buffer_bytes > 0 && wrong != NULL)
+        complain(compiler, word, "%s", wrong);
+    return log->buffer_bytes == 0 || wrong == NULL;
+}
+
+/* What two lines say about one file must be the same. */
+static bool is_consistent(struct compiler *compiler, const struct word *word,
+                          const struct access_log *log)
+{
+    struct log_file *file = log->file;
+
+    if (log->buffer_bytes == 0)
+        return true;
+    if (file->buffer_bytes > 0 &&
+        (file->buffer_bytes != log->buffer_bytes || file->flush_ms != log->flush_ms)) {
+        complain(compiler, word, "access_log \"%.*s\" already defined with conflicting parameters",
+                 TEXT_ARGS(file->path));
+        return false;
+    }
+    file->buffer_bytes = log->buffer_bytes;
+    file->flush_ms = log->flush_ms;
+    return true;
+}
+
+static void access_log_off(struct compiler *compiler, const struct node *node,
+                           struct access_log **logs)
+{
+    compiler->level->is_log_off = true;
+    *logs = NULL;
+    if (node->arg_count > 1)
+        complain_parameter(compiler, &node->args[1]);
+}
+
 static void apply_access_log(struct compiler *compiler, const struct node *node, void *field)
 {
+    const struct word *word = &node->args[0];
     struct access_log *log = ARENA_NEW(compiler->arena, struct access_log), **end = field;
-    struct text        path;
 
     if (compiler->is_first)
         *end = NULL;
-    if (text_is_equal(node->args[0].text, TEXT("off")) && node->arg_count == 1) {
-        compiler->level->is_log_off = true;
-        *end = NULL;
+    if (text_is_equal(word->text, TEXT("off"))) {
+        access_log_off(compiler, node, end);
         return;
     }
-    if (text_has_variables(node->args[0].text)) {
-        complain_unsupported(compiler, &node->args[0], "log path with variables",
-                             node->args[0].text);
-        return;
-    }
-    if (!log_path(compiler, &node->args[0], &path) || !access_log_options(compiler, node, log) ||
+    log->file = has_path_variables(word) ? named_of(compiler, word, &log->path)
+                                         : log_word(compiler, word);
+    if (log->file == NULL || !access_log_options(compiler, node, log) ||
+        !may_be_paced(compiler, word, log) || !is_consistent(compiler, word, log) ||
         compiler->level->is_log_off)
         return;
-    log->file = log_file_of(compiler, path);
     while (*end != NULL)
         end = &(*end)->next;
     *end = log;
@@ -261,18 +339,21 @@ static void apply_access_log(struct compiler *compiler, const struct node *node,
 
 static const struct directive rows[] = {
     { "error_log", IN_MAIN, 1, 2, IS_LIST, apply_error_log, FIELD_CORE(error_log),
-      "file [level]", "logs/error.log error",
+      "file | syslog:parameters [level]", "logs/error.log error",
       "Where errors are written, and from which level on. Several may be given." },
     { "error_log", EVERYWHERE, 1, 2, IS_LIST, apply_error_log, FIELD_LOCATION(error_log),
-      "file [level]", "logs/error.log error",
+      "file | syslog:parameters [level]", "logs/error.log error",
       "The same for what concerns requests of this block." },
     { "log_format", IN_HTTP, 2, ARGS_MANY, IS_EARLY | IS_LIST, apply_log_format, FIELD_NONE,
       "name [escape=default|json|none] string ...", "combined \"...\"",
       "Names a form of access log lines." },
     { "access_log", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_access_log,
       FIELD_LOCATION(access_logs),
-      "off | file [format [buffer=size] [flush=time] [if=condition]]", "logs/access.log combined",
-      "Where a line is written for each request. Several may be given." },
+      "off | file | syslog:parameters [format [buffer=size] [flush=time] [if=condition]]",
+      "logs/access.log combined",
+      "Where a line is written for each request. Several may be given. A path may have variables: the "
+      "worker opens it, with its own rights. Parameters of syslog: `server=address[:port]` or "
+      "`server=unix:path`, `facility=`, `severity=`, `tag=`, `nohostname`." },
 };
 
 const struct directive_rows rows_log = DIRECTIVE_ROWS("Logs", rows);

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "main/listeners.h"
+#include "net/log_senders.h"
 #include "net/sink.h"
 
 /* ---- compiling ---- */
@@ -63,67 +64,57 @@ const struct log *last_words_log(void)
 
 /* ---- logs ---- */
 
-/* What access_log lines say about one file: the shortest flush, the largest buffer. */
-struct pace {
-    const struct log_file *file;
-    uint32_t               flush_ms, buffer_bytes;
-};
-
-static void pace_look(struct pace *pace, const struct location *location)
+static bool is_same_log(const struct log_file *a, const struct log_file *b)
 {
-    for (const struct access_log *log = location->access_logs; log != NULL; log = log->next) {
-        if (log->file != pace->file)
-            continue;
-        if (log->flush_ms != 0 && (pace->flush_ms == 0 || log->flush_ms < pace->flush_ms))
-            pace->flush_ms = log->flush_ms;
-        if (log->buffer_bytes > pace->buffer_bytes)
-            pace->buffer_bytes = log->buffer_bytes;
-    }
-    for (const struct location *child = location->children; child != NULL; child = child->next)
-        pace_look(pace, child);
+    return a->kind == b->kind && text_is_equal(a->path, b->path) &&
+           (a->kind != LOG_TO_SYSLOG || address_is_equal(&a->syslog.server, &b->syslog.server));
 }
 
-static struct pace pace_of(const struct site *site, const struct log_file *file)
-{
-    struct pace pace = { .file = file };
-
-    pace_look(&pace, &site->defaults);
-    for (const struct server *server = site->servers; server != NULL; server = server->next)
-        pace_look(&pace, &server->level);
-    return pace;
-}
-
-static struct sink *former_sink(const struct edition *former, struct text path)
+static struct sink *former_sink(const struct edition *former, const struct log_file *wanted)
 {
     const struct log_file *file = former == NULL ? NULL : former->config->site.log_files;
 
-    while (file != NULL && !text_is_equal(file->path, path))
+    while (file != NULL && !is_same_log(file, wanted))
         file = file->next;
     return file == NULL ? NULL : file->sink;
 }
 
-/* The file that the process's last words go to. */
+/* The file that the process's last words go to: they are written, not sent. */
 static bool is_main_log(const struct edition *edition, const struct log_file *file)
 {
-    return file == edition->config->core.error_log->file;
+    return file == edition->config->core.error_log->file && file->kind == LOG_TO_FILE;
+}
+
+static struct sink *sink_make(const struct log_file *file, int fd)
+{
+    switch (file->kind) {
+    case LOG_TO_SYSLOG:
+        return sink_new_sender(file->path, sender_to_syslog(&file->syslog, fd));
+    case LOG_TO_NAMED:
+        return sink_new_sender(file->path, sender_to_named());
+    case LOG_TO_FILE:
+        break;
+    }
+    return sink_new(file->path, fd, file->flush_ms, file->buffer_bytes);
 }
 
 static void sink_attach(struct edition *edition, const struct edition *former,
                         struct log_file *file)
 {
-    struct sink *sink = former_sink(former, file->path);
+    struct sink *sink = former_sink(former, file);
     int          fd = bundle_take_fd(edition->bundle, "log", file->path);
-    struct pace  pace = pace_of(&edition->config->site, file);
 
     if (fd >= 0 && is_main_log(edition, file))
         last_words_turn_to(fd);
     if (sink == NULL) {
-        file->sink = sink_new(file->path, fd, pace.flush_ms, pace.buffer_bytes);
+        file->sink = sink_make(file, fd);
         return;
     }
     file->sink = sink_ref(sink);
-    if (fd >= 0)
+    if (fd >= 0 && file->kind == LOG_TO_FILE)
         sink_reopen(sink, fd);
+    else if (fd >= 0)
+        (void)close(fd);
 }
 
 /* A chain is shared by every level that inherits it; filling it in again is harmless. */
@@ -157,6 +148,11 @@ static void logs_attach(struct edition *edition, const struct edition *former)
 const struct log *edition_log(const struct edition *edition)
 {
     return &edition->config->core.error_log->log;
+}
+
+void edition_report_lost_lines(const struct edition *edition)
+{
+    sinks_report_to(edition->config->core.error_log->file->sink);
 }
 
 void edition_reopen_logs(struct edition *edition, struct message *message)

@@ -33,6 +33,8 @@ bool edition_prepare(struct edition *edition, const struct sockets *sockets, uns
 
 /* The main level's chain of logs. */
 const struct log *edition_log(const struct edition *edition);
+/* Lines that sinks could not write are counted in its main error log from now on. */
+void              edition_report_lost_lines(const struct edition *edition);
 /* New descriptors for log files, by their place in the list. Takes them. */
 void edition_reopen_logs(struct edition *edition, struct message *message);
 

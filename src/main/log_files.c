@@ -43,13 +43,21 @@ static int file_open(struct text path, struct text prefix)
     return fd < 0 ? -errno : fd;
 }
 
-static int file_open_reported(struct text path, const struct bundle *bundle,
+static int file_open_reported(const struct log_file *file, const struct bundle *bundle,
                               const struct report *report)
 {
-    int fd = file_open(path, bundle->options.prefix);
+    int fd = -1, error;
 
+    if (file->kind == LOG_TO_SYSLOG) {
+        error = syslog_open(&file->syslog, &fd);
+        if (error < 0)
+            report_line(report, LOG_EMERG, "socket() for \"%.*s\" failed %s",
+                        TEXT_ARGS(file->path), log_errno(-error).text);
+        return error < 0 ? error : fd;
+    }
+    fd = file_open(file->path, bundle->options.prefix);
     if (fd < 0)
-        report_line(report, LOG_EMERG, "open() \"%.*s\" failed %s", TEXT_ARGS(path),
+        report_line(report, LOG_EMERG, "open() \"%.*s\" failed %s", TEXT_ARGS(file->path),
                     log_errno(-fd).text);
     return fd;
 }
@@ -59,8 +67,11 @@ int log_files_open(const struct site *site, const struct report *report, struct 
     int error = 0;
 
     for (const struct log_file *file = site->log_files; file != NULL; file = file->next) {
-        int fd = file_open_reported(file->path, bundle, report);
+        int fd;
 
+        if (file->kind == LOG_TO_NAMED)
+            continue;
+        fd = file_open_reported(file, bundle, report);
         if (fd < 0)
             error = fd;
         else
@@ -98,8 +109,8 @@ void log_files_reopen(const struct site *site, const struct report *report, stru
         struct bundle_fd *held = log_find(bundle, file->path);
         int               fd = -ENOENT;
 
-        if (held != NULL)
-            fd = file_open_reported(file->path, bundle, report);
+        if (held != NULL && file->kind == LOG_TO_FILE)
+            fd = file_open_reported(file, bundle, report);
         if (fd < 0)
             continue;
         /* The number stays, so that the supervisor's own log follows too. */
@@ -114,6 +125,47 @@ void log_files_reopen(const struct site *site, const struct report *report, stru
 
 /* ---- the supervisor's own ---- */
 
+/* A syslog server as target. */
+struct syslog_target {
+    int           fd;
+    struct syslog syslog;
+};
+
+static void write_syslog(void *target, enum log_level level, struct text line)
+{
+    const struct syslog_target *to = target;
+    char                        message[SYSLOG_HEAD_BYTES + LOG_LINE_BYTES];
+    struct writer               writer = writer_fixed(message, sizeof(message));
+
+    writer_skip(&writer, syslog_head(&to->syslog, (int)level, message));
+    writer_text(&writer, text_part(line, 0, text_find(line, '\n')));
+    (void)!syslog_send(&to->syslog, to->fd, writer_done(&writer));
+}
+
+static struct log *log_to_syslog(struct arena *arena, const struct log_file *file, int fd)
+{
+    struct syslog_target *target = ARENA_NEW(arena, struct syslog_target);
+    struct log           *log = ARENA_NEW(arena, struct log);
+
+    *target = (struct syslog_target){ .fd = fd, .syslog = file->syslog };
+    *log = (struct log){ .write = write_syslog, .target = target };
+    return log;
+}
+
+static struct log *log_to_file(struct arena *arena, int fd)
+{
+    struct log *log = ARENA_NEW(arena, struct log);
+
+    *log = (struct log){ .write = log_write_fd, .target = (void *)(intptr_t)fd };
+    return log;
+}
+
+int main_log_fd(const struct log *log)
+{
+    return log->write == write_syslog ? ((const struct syslog_target *)log->target)->fd
+                                      : (int)(intptr_t)log->target;
+}
+
 void main_log_open(struct main_log *main_log, const struct core *core, const struct bundle *bundle)
 {
     struct log **end = &main_log->first;
@@ -121,13 +173,13 @@ void main_log_open(struct main_log *main_log, const struct core *core, const str
     *main_log = (struct main_log){ .arena = arena_new(), .is_stderr = true };
     for (const struct error_log *at = core->error_log; at != NULL; at = at->next) {
         int         fd = bundle_fd(bundle, "log", at->file->path);
-        struct log *log = ARENA_NEW(main_log->arena, struct log);
+        struct log *log;
 
         if (fd < 0)
             continue;
-        *log = (struct log){ .level = at->level,
-                             .write = log_write_fd,
-                             .target = (void *)(intptr_t)fd };
+        log = at->file->kind == LOG_TO_SYSLOG ? log_to_syslog(main_log->arena, at->file, fd)
+                                              : log_to_file(main_log->arena, fd);
+        log->level = at->level;
         main_log->is_stderr &= is_stderr(at->file->path);
         *end = log;
         end = (struct log **)&log->next;

@@ -27,5 +27,7 @@ struct main_log {
 };
 void main_log_open(struct main_log *main_log, const struct core *core, const struct bundle *bundle);
 void main_log_close(struct main_log *main_log);
+/* The descriptor that one of its logs writes to. */
+int main_log_fd(const struct log *log);
 
 #endif

@@ -81,6 +81,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     worker.current = worker.adopting;
     worker.adopting = NULL;
     log_use(edition_log(worker.current));
+    edition_report_lost_lines(worker.current);
     sockets_close_unwanted(&worker.sockets);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);

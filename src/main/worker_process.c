@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/pool.h"
 #include "main/daemon.h"
+#include "main/log_files.h"
 #include "main/signals.h"
 #include "main/title.h"
 #include "main/worker.h"
@@ -27,7 +28,7 @@ static unsigned log_fds(int *fds, unsigned most)
     unsigned count = 0;
 
     for (const struct log *log = log_used(); log != NULL && count < most; log = log->next)
-        fds[count++] = (int)(intptr_t)log->target;
+        fds[count++] = main_log_fd(log);
     return count;
 }
 

@@ -2,7 +2,8 @@
 /* One writer thread for all sinks. Callers append to a sink's buffer under its lock; the thread
  * takes whole buffers away and writes them without holding any lock. What is not a regular file is
  * asked before each write whether it would block: flags are left alone, since they belong to
- * everybody who shares the descriptor. */
+ * everybody who shares the descriptor. Messages of a sender stand in the buffer with their length
+ * before them. */
 #include "net/sink.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@ enum {
     REPORT_EVERY_MS = 60000,
     PIPE_BYTES = 4096,           /* a pipe that is writable takes so many without blocking */
     BLOCKED_MOST_MS = 320,       /* between two looks at one that is not */
-    LEAVING_MOST_MS = 5000       /* then what a blocked one has not taken is given up */
+    LEAVING_MOST_MS = 5000,      /* then what a blocked one has not taken is given up */
+    PATIENCE_MS = 8 * SINK_PACE_MS   /* a server that is still gone then holds up no end */
 };
 
 struct buffer {
@@ -47,12 +49,15 @@ struct sink {
     int             new_fd;              /* -1, or to be used once `parting` is written */
     uint64_t        dropped;
     int64_t         leaving_ms;          /* since when nobody holds it; 0: somebody does */
+    struct sink_sender *sender;          /* or NULL: a stream */
     /* the writer thread's */
     struct buffer   writing;
     size_t          written;
     int             fd;
     bool            is_file;
     uint32_t        blocked_ms;          /* until the next look; 0: it takes what it gets */
+    int64_t         retry_ms;            /* a sender's next try */
+    int64_t         trouble_said_ms;     /* when its last trouble was reported; 0: never */
     uint64_t        reported;
     int64_t         reported_ms;
 };
@@ -64,6 +69,10 @@ static struct {
     struct sink    *sinks;
     bool            is_running, has_news;
     int64_t         stop_ms;             /* 0, or when the thread ends at the latest */
+    struct sink    *report_to;           /* the main error log's, or NULL */
+    /* the writer thread's */
+    struct sink    *reporting;           /* report_to in this round */
+    struct sink    *subject;             /* whom a report is about */
 } writer = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -120,24 +129,48 @@ static void ring(void)
     pthread_mutex_unlock(&writer.lock);
 }
 
-struct sink *sink_new(struct text path, int fd, uint32_t pace_ms, size_t buffer_bytes)
+static struct sink *sink_make(struct text path)
 {
     struct sink *sink = mem_new(sizeof(*sink));
 
     pthread_once(&once, conditions_init);
     sink->path = text_of(mem_string(path.ptr, path.len), path.len);
     sink->refs = 1;
-    sink->pace_ms = pace_ms > 0 ? pace_ms : SINK_PACE_MS;
-    sink->wake_bytes = buffer_bytes > 0 && buffer_bytes < WAKE_BYTES ? buffer_bytes : WAKE_BYTES;
+    sink->pace_ms = SINK_PACE_MS;
+    sink->wake_bytes = WAKE_BYTES;
     sink->fd = sink->new_fd = -1;
-    use_fd(sink, fd);
     pthread_mutex_init(&sink->lock, NULL);
+    return sink;
+}
+
+static struct sink *sink_join(struct sink *sink)
+{
     pthread_mutex_lock(&writer.lock);
     sink->next = writer.sinks;
     writer.sinks = sink;
     writer.stop_ms = 0;
     pthread_mutex_unlock(&writer.lock);
     return sink;
+}
+
+struct sink *sink_new(struct text path, int fd, uint32_t pace_ms, size_t buffer_bytes)
+{
+    struct sink *sink = sink_make(path);
+
+    if (pace_ms > 0)
+        sink->pace_ms = pace_ms;
+    if (buffer_bytes > 0 && buffer_bytes < WAKE_BYTES)
+        sink->wake_bytes = buffer_bytes;
+    use_fd(sink, fd);
+    return sink_join(sink);
+}
+
+struct sink *sink_new_sender(struct text path, struct sink_sender *sender)
+{
+    struct sink *sink = sink_make(path);
+
+    sink->sender = sender;
+    return sink_join(sink);
 }
 
 struct sink *sink_ref(struct sink *sink)
@@ -166,7 +199,10 @@ struct text sink_path(const struct sink *sink)
 
 static void sink_free(struct sink *sink)
 {
-    (void)close(sink->fd);
+    if (sink->sender != NULL)
+        sink->sender->free(sink->sender);
+    if (sink->fd >= 0)
+        (void)close(sink->fd);
     if (sink->new_fd >= 0)
         (void)close(sink->new_fd);
     pthread_mutex_destroy(&sink->lock);
@@ -193,29 +229,67 @@ static void append(struct buffer *buffer, struct text lines)
     buffer->len += lines.len;
 }
 
-void sink_write(struct sink *sink, struct text lines)
+/* `parts` are the pieces of one line, or the only piece of several. */
+static void put(struct sink *sink, const struct text *parts, unsigned count)
 {
-    bool must_wake;
+    size_t len = 0, before;
+    bool   must_wake;
 
+    for (unsigned i = 0; i < count; i++)
+        len += parts[i].len;
     pthread_mutex_lock(&sink->lock);
-    if (sink->waiting.len + lines.len > SINK_MOST_BYTES) {
-        sink->dropped += lines.len;
+    before = sink->waiting.len;
+    if (before + len > SINK_MOST_BYTES) {
+        sink->dropped += parts[count - 1].len;
         pthread_mutex_unlock(&sink->lock);
         return;
     }
-    must_wake = sink->due_ms == 0 || (sink->waiting.len < sink->wake_bytes &&
-                                      sink->waiting.len + lines.len >= sink->wake_bytes);
+    must_wake = sink->due_ms == 0 || (before < sink->wake_bytes && before + len >= sink->wake_bytes);
     if (sink->due_ms == 0)
         sink->due_ms = clock_mono_ms() + sink->pace_ms;
-    append(&sink->waiting, lines);
+    for (unsigned i = 0; i < count; i++)
+        append(&sink->waiting, parts[i]);
     pthread_mutex_unlock(&sink->lock);
     if (must_wake)
         ring();
 }
 
-void sink_write_log(void *sink, struct text line)
+void sink_write_to(struct sink *sink, struct text head, struct text line)
 {
-    sink_write(sink, line);
+    const uint32_t len = (uint32_t)(head.len + line.len);
+    struct text    parts[3] = { text_of((const char *)&len, sizeof(len)), head, line };
+
+    put(sink, parts, 3);
+}
+
+static void send_line(struct sink *sink, int level, struct text line)
+{
+    char   head[SINK_HEAD_BYTES];
+    size_t head_len = 0;
+
+    if (sink->sender->head != NULL)
+        head_len = sink->sender->head(sink->sender, level, head);
+    if (line.len > 0 && line.ptr[line.len - 1] == '\n')
+        line.len--;
+    sink_write_to(sink, text_of(head, head_len), line);
+}
+
+void sink_write(struct sink *sink, struct text lines)
+{
+    if (sink->sender != NULL)
+        send_line(sink, -1, lines);
+    else
+        put(sink, &lines, 1);
+}
+
+void sink_write_log(void *target, enum log_level level, struct text line)
+{
+    struct sink *sink = target;
+
+    if (sink->sender != NULL)
+        send_line(sink, (int)level, line);
+    else
+        put(sink, &line, 1);
 }
 
 /* Lines that wait already belong to the old file: whoever rotates logs may be packing it. */
@@ -303,11 +377,16 @@ static bool take(struct sink *sink, int64_t now_ms, bool is_last_time)
     return next != NULL;
 }
 
-static void drop_writing(struct sink *sink)
+static void count_dropped(struct sink *sink, size_t bytes)
 {
     pthread_mutex_lock(&sink->lock);
-    sink->dropped += sink->writing.len - sink->written;
+    sink->dropped += bytes;
     pthread_mutex_unlock(&sink->lock);
+}
+
+static void drop_writing(struct sink *sink)
+{
+    count_dropped(sink, sink->writing.len - sink->written);
     sink->writing.len = sink->written = 0;
 }
 
@@ -362,13 +441,61 @@ static void write_out(struct sink *sink, int64_t now_ms)
     sink->writing.len = sink->written = 0;
 }
 
+/* ---- the writer thread: messages ---- */
+
+static void note_trouble(struct sink *sink, int error, int64_t now_ms);
+
+/* Sends the next message; false: not now. */
+static bool send_next(struct sink *sink, int64_t now_ms)
+{
+    struct sink_sender *sender = sink->sender;
+    const char         *at = sink->writing.bytes + sink->written;
+    enum sink_sent      sent;
+    uint32_t            len;
+    int                 error = 0;
+
+    memcpy(&len, at, sizeof(len));
+    sent = sender->send(sender, text_of(at + sizeof(len), len), &error);
+    if (error < 0)
+        note_trouble(sink, error, now_ms);
+    if (sent == SINK_LOST)
+        sender->lost_bytes += len;
+    if (sender->lost_bytes > 0)
+        count_dropped(sink, sender->lost_bytes);
+    sender->lost_bytes = 0;
+    if (sent != SINK_LATER)
+        sink->written += sizeof(len) + len;
+    return sent != SINK_LATER;
+}
+
+static void send_out(struct sink *sink, int64_t now_ms)
+{
+    if (now_ms < sink->retry_ms)
+        return;
+    while (sink->written < sink->writing.len && send_next(sink, now_ms))
+        sink->blocked_ms = 0;
+    if (sink->written < sink->writing.len) {
+        note_blocked(sink);
+        sink->retry_ms = now_ms + sink->blocked_ms;
+    } else {
+        sink->writing.len = sink->written = 0;
+    }
+    if (sink->sender->rest != NULL)
+        sink->sender->rest(sink->sender);
+}
+
+/* ---- the writer thread: one sink's turn ---- */
+
 static void serve(struct sink *sink, int64_t now_ms, bool is_last_time)
 {
     switch_fd(sink);
     while (take(sink, now_ms, is_last_time)) {
         int fd = sink->fd;
 
-        write_out(sink, now_ms);
+        if (sink->sender != NULL)
+            send_out(sink, now_ms);
+        else
+            write_out(sink, now_ms);
         switch_fd(sink);
         if (sink->writing.len > 0 && sink->fd == fd)
             return;
@@ -378,13 +505,22 @@ static void serve(struct sink *sink, int64_t now_ms, bool is_last_time)
 /* ---- the writer thread: what it says ---- */
 
 /* Standard error may be the very pipe that is blocked; a report is worth less than the thread. */
-static void report_write(void *target, struct text line)
+static void write_stderr(struct text line)
 {
     struct pollfd pollfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-    (void)target;
     if (poll(&pollfd, 1, 0) > 0)
         (void)!write(STDERR_FILENO, line.ptr, line.len);
+}
+
+/* To the error log; about that one, to standard error as well. */
+static void report_write(void *target, enum log_level level, struct text line)
+{
+    (void)target;
+    if (writer.reporting != NULL)
+        sink_write_log(writer.reporting, level, line);
+    if (writer.reporting == NULL || writer.reporting == writer.subject)
+        write_stderr(line);
 }
 
 static const struct log reports = { .level = LOG_NOTICE, .write = report_write };
@@ -398,11 +534,22 @@ static int64_t report_drops(struct sink *sink, int64_t now_ms)
         return 0;
     if (sink->reported > 0 && now_ms < sink->reported_ms + REPORT_EVERY_MS)
         return sink->reported_ms + REPORT_EVERY_MS;
+    writer.subject = sink;
     log_at(LOG_ERROR, NULL, "%llu bytes of log lines could not be written to \"%.*s\"",
            (unsigned long long)(dropped - sink->reported), TEXT_ARGS(sink->path));
     sink->reported = dropped;
     sink->reported_ms = now_ms;
     return 0;
+}
+
+static void note_trouble(struct sink *sink, int error, int64_t now_ms)
+{
+    if (sink->trouble_said_ms > 0 && now_ms < sink->trouble_said_ms + REPORT_EVERY_MS)
+        return;
+    writer.subject = sink;
+    log_at(LOG_ERROR, NULL, "logging to \"%.*s\" failed %s", TEXT_ARGS(sink->path),
+           log_errno(-error).text);
+    sink->trouble_said_ms = now_ms;
 }
 
 /* ---- the writer thread: rounds ---- */
@@ -442,7 +589,7 @@ static bool is_written(struct sink *sink)
     pthread_mutex_lock(&sink->lock);
     result = sink->waiting.len == 0 && sink->parting.len == 0 && sink->writing.len == 0;
     pthread_mutex_unlock(&sink->lock);
-    return result;
+    return result || (sink->sender != NULL && sink->blocked_ms >= PATIENCE_MS);
 }
 
 static bool is_gone(struct sink *sink, int64_t now_ms)
@@ -468,6 +615,8 @@ static void bury_gone(void)
             continue;
         }
         *at = sink->next;
+        if (writer.report_to == sink)
+            writer.report_to = NULL;
         sink_free(sink);
     }
 }
@@ -502,6 +651,7 @@ static void turn(void)
     bool         is_last_time = writer.stop_ms > 0;
 
     writer.has_news = false;
+    writer.reporting = writer.report_to;
     pthread_mutex_unlock(&writer.lock);   /* new sinks come in front: `sinks` stays valid */
     next_ms = round_once(sinks, is_last_time);
     pthread_mutex_lock(&writer.lock);
@@ -533,6 +683,13 @@ static void writer_thread_start(void)
 {
     if (!writer.is_running && writer.stop_ms == 0)
         writer.is_running = pthread_create(&writer.thread, NULL, writer_run, NULL) == 0;
+}
+
+void sinks_report_to(struct sink *sink)
+{
+    pthread_mutex_lock(&writer.lock);
+    writer.report_to = sink;
+    pthread_mutex_unlock(&writer.lock);
 }
 
 void sinks_stop(uint32_t most_ms)

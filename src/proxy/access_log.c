@@ -12,7 +12,7 @@
 #include "net/sink.h"
 #include "proxy/exchange.h"
 
-enum { LINE_BYTES = 8192, LONG_LINE_BYTES = 4 * LINE_BYTES };
+enum { LINE_BYTES = 8192, LONG_LINE_BYTES = 4 * LINE_BYTES, PATH_BYTES = 4095 };
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 #define HIGH_BITS EACH_BYTE(0x80)
@@ -133,6 +133,17 @@ static void line_write(struct writer *writer, const struct log_format *format, s
     writer_char(writer, '\n');
 }
 
+/* The path is the request's; a NUL ends it for the sink, and nothing that holds one is a path. */
+static void log_write_named(struct exchange *x, const struct access_log *log, struct text line)
+{
+    struct text path = template_eval(log->path, &x->scope);
+
+    if (path.len > PATH_BYTES || text_find(path, '\0') < path.len)
+        return;
+    path = text_of(arena_string(x->arena, path), path.len + 1);
+    sink_write_to(log->file->sink, path, line);
+}
+
 static void log_write(struct exchange *x, const struct access_log *log)
 {
     static _Thread_local char buffer[LINE_BYTES];
@@ -143,7 +154,10 @@ static void log_write(struct exchange *x, const struct access_log *log)
         writer = writer_arena(x->arena, LONG_LINE_BYTES);
         line_write(&writer, log->format, &x->scope);
     }
-    sink_write(log->file->sink, writer_done(&writer));
+    if (log->path == NULL)
+        sink_write(log->file->sink, writer_done(&writer));
+    else
+        log_write_named(x, log, writer_done(&writer));
 }
 
 void access_log_write(struct exchange *x)

@@ -19,16 +19,21 @@
 #include "expr/template.h"
 #include "http/fields.h"
 #include "net/socket.h"
+#include "net/syslog.h"
 
 struct sink;
 
 /* Where a directive stood: for logs and explanations. */
 struct place { const char *file; unsigned line; };
 
-/* A file that log lines go to, one per path in the whole site. */
+/* Where log lines go to, one per path in the whole site. */
+enum log_kind { LOG_TO_FILE = 0, LOG_TO_SYSLOG, LOG_TO_NAMED /* a path with variables */ };
 struct log_file {
     struct log_file *next;
-    struct text      path;               /* absolute; "stderr" for standard error */
+    enum log_kind    kind;
+    struct text      path;               /* absolute; "stderr"; "syslog:..."; "/logs/$host.log" */
+    struct syslog    syslog;
+    uint32_t         flush_ms, buffer_bytes;   /* of access logs; 0: default */
     struct sink     *sink;               /* filled in by the worker */
 };
 
@@ -50,6 +55,7 @@ struct log_format {
 struct access_log {
     struct access_log       *next;
     struct log_file         *file;
+    const struct template   *path;           /* of a path with variables, or NULL */
     const struct log_format *format;
     uint32_t                 flush_ms;       /* 0: default */
     uint32_t                 buffer_bytes;   /* 0: default */

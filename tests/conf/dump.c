@@ -388,6 +388,26 @@ static void listen_dump(struct dumper *dumper, const struct listen *listen)
     writer_char(&dumper->writer, '\n');
 }
 
+static void log_file_dump(struct dumper *dumper, const struct log_file *file)
+{
+    const struct syslog *syslog = &file->syslog;
+    char                 server[ADDRESS_TEXT_BYTES];
+
+    switch (file->kind) {
+    case LOG_TO_FILE:
+        LINE(dumper, "log_file %.*s", TEXT_ARGS(file->path));
+        break;
+    case LOG_TO_NAMED:
+        LINE(dumper, "log_file %.*s (by name)", TEXT_ARGS(file->path));
+        break;
+    case LOG_TO_SYSLOG:
+        LINE(dumper, "log_file syslog %s facility=%u severity=%u tag=%s%s",
+             address_string(&syslog->server, server), syslog->facility, syslog->severity,
+             syslog->tag, syslog->has_hostname ? "" : " nohostname");
+        break;
+    }
+}
+
 struct text dump_config(struct arena *arena, const struct config *config, const struct config *plain)
 {
     struct dumper dumper = { .writer = writer_arena(arena, 4096), .arena = arena, .plain = plain };
@@ -404,6 +424,6 @@ struct text dump_config(struct arena *arena, const struct config *config, const 
     for (const struct server *at = config->site.servers; at != NULL; at = at->next)
         server_dump(&dumper, at);
     for (const struct log_file *at = config->site.log_files; at != NULL; at = at->next)
-        LINE(&dumper, "log_file %.*s", TEXT_ARGS(at->path));
+        log_file_dump(&dumper, at);
     return writer_done(&dumper.writer);
 }

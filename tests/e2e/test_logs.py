@@ -89,23 +89,6 @@ def test_json_escapes_controls(formats):
     assert '"uri":"/\\u0001\\u001F\x7f\\""' in formats.log_lines(1, "logs/json.log")[0]
 
 
-def test_a_path_with_variables(proxy):
-    """nginx has these; we say clearly that we don't yet."""
-    desk = proxy("""log_format plain '$uri'; server { listen @P@;
-        location /var/ { access_log logs/var-$arg_n.log plain; return 200; } }""", start=False)
-    if not is_nginx():
-        done = desk.run("-t")
-        assert done.returncode == 1 and "logs/var-$arg_n.log" in done.stderr
-        return
-    os.chmod(desk.path("logs"), 0o777)
-    os.mkdir(desk.path("html"))         # nginx wants the document root there
-    desk.start()
-    desk.get("/var/?n=one")
-    desk.get("/var/?n=two")
-    assert desk.log_lines(1, "logs/var-one.log") == ["/var/"]
-    assert desk.log_lines(1, "logs/var-two.log")
-
-
 def test_buffer_and_flush(proxy):
     desk = proxy("""log_format f '$uri'; server { listen @P@;
         access_log logs/buffered.log f buffer=32k flush=1s; return 200; }""")
@@ -252,31 +235,6 @@ def test_reopen(proxy):
     desk.wait_for(lambda: os.path.exists(desk.path("logs/error.log")), 5, "a new error log")
     total = (desk.read("logs/old.log") + desk.read("logs/access.log")).count("/before")
     assert total == 1
-
-
-@ours
-def test_a_blocked_log_pipe_does_not_block_requests(proxy):
-    """F17: nobody reads the pipe; requests go on, drops are counted in the error log."""
-    desk = proxy("server { listen @P@; access_log @DIR@/pipe; return 200 x; }", start=False)
-    os.mkfifo(desk.path("pipe"), 0o666)
-    reader = os.open(desk.path("pipe"), os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        desk.start()
-        with desk.connect() as client:
-            for _ in range(40):
-                client.send(b"".join(request("GET", "/" + "x" * 100) for _ in range(20)))
-                for _ in range(20):
-                    assert client.response().status == 200
-    finally:
-        os.close(reader)
-
-
-def test_a_full_disk_does_not_block_requests(proxy):
-    """F17: /dev/full refuses every write."""
-    desk = proxy("server { listen @P@; access_log /dev/full; return 200 x; }")
-    desk.may_alert = True            # nginx says [alert] here
-    for _ in range(20):
-        assert desk.get().status == 200
 
 
 def test_bodies_are_counted_as_sent(proxy, origin):

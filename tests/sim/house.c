@@ -66,11 +66,12 @@ static struct text words_of(struct text line)
     return text_part(line, 0, text_find(line, '\n'));
 }
 
-static void log_write(void *target, struct text line)
+static void log_write(void *target, enum log_level level, struct text line)
 {
     struct text words = words_of(line);
 
     (void)target;
+    (void)level;
     if (text_has_prefix(words, TEXT("step "))) {
         size_t len = strlen(house.steps);
 

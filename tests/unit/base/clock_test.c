@@ -45,6 +45,8 @@ static void texts_have_their_forms(void **state)
     CHECK_TEXT(clock_log_date(WALL_MS), "25/Nov/2026:01:53:40 +0000");
     CHECK_TEXT(clock_iso_date(WALL_MS), "2026-11-25T01:53:40+00:00");
     CHECK_TEXT(clock_error_date(WALL_MS), "2026/11/25 01:53:40");
+    CHECK_TEXT(clock_syslog_date(WALL_MS), "Nov 25 01:53:40");
+    CHECK_TEXT(clock_syslog_date(WALL_MS - INT64_C(20) * 86400000), "Nov  5 01:53:40");
 }
 
 /* The texts of a second are kept, so each zone asks about another second. */

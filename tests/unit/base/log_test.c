@@ -15,10 +15,11 @@ struct lines {
     int    count;
 };
 
-static void lines_write(void *target, struct text line)
+static void lines_write(void *target, enum log_level level, struct text line)
 {
     struct lines *lines = target;
 
+    assert_non_null(strstr(line.ptr, log_level_name(level)));
     assert_true(lines->len + line.len < sizeof(lines->bytes));
     memcpy(lines->bytes + lines->len, line.ptr, line.len);
     lines->len += line.len;

@@ -5,8 +5,9 @@
 #include "base/log.h"
 #include "main/restarts.h"
 
-static void silent(void *target, struct text line)
+static void silent(void *target, enum log_level level, struct text line)
 {
+    (void)level;
     (void)target;
     (void)line;
 }

@@ -56,7 +56,7 @@ static void lines_are_written_soon(void **state)
     (void)state;
     CHECK_TEXT(sink_path(sink), "a.log");
     sink_write(sink, TEXT("one\n"));
-    sink_write_log(sink, TEXT("two\n"));
+    sink_write_log(sink, LOG_INFO, TEXT("two\n"));
     WAIT_UNTIL(size_of(fd) == 8);
     check_file(fd, "one\ntwo\n");
     assert_int_equal(sink_dropped(sink), 0);
@@ -334,6 +334,124 @@ static void a_blocked_old_one_does_not_hold_up_the_new(void **state)
     (void)close(fd);
 }
 
+/* ---- senders ---- */
+
+/* Keeps what it is sent; does with the next message what `then` says. */
+static struct teller {
+    struct sink_sender    sender;
+    char                  got[256];
+    size_t                len;
+    _Atomic enum sink_sent then;
+    _Atomic int           tries, rests;
+    _Atomic bool          is_freed;
+} teller;
+
+static size_t teller_head(const struct sink_sender *sender, int level, char buffer[SINK_HEAD_BYTES])
+{
+    (void)sender;
+    buffer[0] = level < 0 ? '-' : (char)('0' + level);
+    return 1;
+}
+
+static enum sink_sent teller_send(struct sink_sender *sender, struct text message, int *reterr)
+{
+    (void)sender;
+    teller.tries++;
+    if (teller.then != SINK_SENT) {
+        *reterr = -ECONNREFUSED;
+        return teller.then;
+    }
+    memcpy(teller.got + teller.len, message.ptr, message.len);
+    teller.len += message.len;
+    teller.got[teller.len++] = '|';
+    return SINK_SENT;
+}
+
+static void teller_rest(struct sink_sender *sender)
+{
+    (void)sender;
+    teller.rests++;
+}
+
+static void teller_free(struct sink_sender *sender)
+{
+    (void)sender;
+    teller.is_freed = true;
+}
+
+static struct sink *sink_on_teller(enum sink_sent then)
+{
+    memset(&teller, 0, sizeof(teller));
+    teller.sender = (struct sink_sender){ .head = teller_head, .send = teller_send,
+                                          .rest = teller_rest, .free = teller_free };
+    teller.then = then;
+    return sink_new_sender(TEXT("teller"), &teller.sender);
+}
+
+static void a_sender_gets_line_by_line(void **state)
+{
+    struct sink *sink = sink_on_teller(SINK_SENT);
+
+    (void)state;
+    sink_write(sink, TEXT("one\n"));
+    sink_write_log(sink, LOG_ERROR, TEXT("two\nlines\n"));
+    sink_write_to(sink, TEXT("head:"), TEXT("as it is\n"));
+    WAIT_UNTIL(teller.tries == 3 && teller.rests > 0);
+    sink_unref(&sink);
+    WAIT_UNTIL(teller.is_freed);
+    CHECK_TEXT(text_of(teller.got, teller.len), "-one|4two\nlines|head:as it is\n|");
+}
+
+static void a_sender_is_tried_again(void **state)
+{
+    struct sink *sink = sink_on_teller(SINK_LATER);
+
+    (void)state;
+    sink_write(sink, TEXT("kept\n"));
+    WAIT_UNTIL(teller.tries > 2);
+    assert_int_equal(sink_dropped(sink), 0);
+    teller.then = SINK_SENT;
+    WAIT_UNTIL(teller.len > 0);
+    CHECK_TEXT(text_of(teller.got, teller.len), "-kept|");
+    sink_unref(&sink);
+    WAIT_UNTIL(teller.is_freed);
+}
+
+static void what_a_sender_loses_is_counted_and_said(void **state)
+{
+    int          fd = file_open("a");
+    struct sink *sink = sink_on_teller(SINK_LOST), *errors = sink_on(fd);
+
+    (void)state;
+    sinks_report_to(errors);
+    sink_write(sink, TEXT("lost\n"));
+    WAIT_UNTIL(sink_dropped(sink) == 5);   /* its head counts */
+    WAIT_UNTIL(size_of(fd) > 100);
+    sink_unref(&sink);
+    sink_unref(&errors);
+    WAIT_UNTIL(teller.is_freed);
+
+    char    said[512];
+    ssize_t n = pread(fd, said, sizeof(said) - 1, 0);
+    assert_true(n > 0);
+    said[n] = '\0';
+    assert_non_null(strstr(said, "logging to \"teller\" failed (111: Connection refused)"));
+    assert_non_null(strstr(said, "5 bytes of log lines could not be written to \"teller\""));
+    (void)close(fd);
+}
+
+static void a_server_that_is_gone_holds_up_no_end(void **state)
+{
+    struct sink *sink = sink_on_teller(SINK_LATER);
+    int64_t      start_ms = clock_mono_ms();
+
+    (void)state;
+    sink_write(sink, TEXT("never\n"));
+    sinks_stop(5000);
+    assert_in_range(clock_mono_ms() - start_ms, 0, 2000);
+    sink_unref(&sink);
+}
+
 /* ---- the end; each test above works on a thread that was stopped before, too ---- */
 
 static void stopping_writes_what_waits(void **state)
@@ -394,6 +512,10 @@ int main(void)
         cmocka_unit_test(flush_and_buffer_set_the_pace),
         cmocka_unit_test(who_holds_it_keeps_it),
         cmocka_unit_test(lines_of_many_threads_stay_whole_and_in_order),
+        cmocka_unit_test(a_sender_gets_line_by_line),
+        cmocka_unit_test(a_sender_is_tried_again),
+        cmocka_unit_test(what_a_sender_loses_is_counted_and_said),
+        cmocka_unit_test(a_server_that_is_gone_holds_up_no_end),
         cmocka_unit_test(stopping_writes_what_waits),
         cmocka_unit_test(a_blocked_pipe_stalls_nobody),
         cmocka_unit_test(a_nonblocking_pipe_loses_nothing),

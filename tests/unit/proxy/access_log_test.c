@@ -21,6 +21,16 @@ void sink_write(struct sink *to, struct text lines)
     kept_len += lines.len;
 }
 
+/* "path|line" */
+void sink_write_to(struct sink *to, struct text head, struct text line)
+{
+    assert_int_equal(head.ptr[head.len - 1], '\0');
+    head.len--;
+    sink_write(to, head);
+    sink_write(to, TEXT("|"));
+    sink_write(to, line);
+}
+
 static struct log_file   file = { .sink = sink };
 static struct log_format format;
 static struct access_log log_line;
@@ -48,6 +58,17 @@ static void combined_is_written(void **state)
     desk_request("GET /x HTTP/1.1\r\nHost: a\r\nUser-Agent: \"cu\\rl\"\r\n\r\n");
     desk->x.status = 404;
     check_line("192.0.2.1 - - [-] \"GET /x HTTP/1.1\" 404 0 \"-\" \"\\x22cu\\x5Crl\\x22\"\n");
+}
+
+static void a_path_is_the_requests(void **state)
+{
+    (void)state;
+    begin(LOG_ESCAPE_DEFAULT, "$uri");
+    log_line.path = desk_template("/logs/$arg_n.log");
+    desk_request("GET /x?n=one HTTP/1.1\r\nHost: a\r\n\r\n");
+    check_line("/logs/one.log|/x\n");
+    desk->x.query = text_of("n=a\0b", 5);
+    check_line("");
 }
 
 static void one_byte_is_escaped_at_any_place(void **state)
@@ -128,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DESK(combined_is_written),
+        WITH_DESK(a_path_is_the_requests),
         WITH_DESK(one_byte_is_escaped_at_any_place),
         WITH_DESK(what_is_missing_shows_in_the_default_form_only),
         WITH_DESK(conditions_and_closed_files_are_heeded),
