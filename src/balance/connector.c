@@ -34,10 +34,15 @@ static int fault_of_connect(int error)
     }
 }
 
-static void set_state(struct connector *connector, enum connector_state state, int fault)
+static void connect_failed(struct connector *connector, int error)
 {
-    connector->state = state;
-    connector->fault = fault;
+    connector->state = CONNECTOR_FAILED;
+    connector->fault = fault_of_connect(error);
+    connector->error = error;
+}
+
+static void waiter_wake(struct connector *connector)
+{
     if (connector->waiter != NULL)
         task_wake(connector->waiter, WAKE_LETTER);
 }
@@ -50,9 +55,11 @@ static void peer_conn_run(struct task *task, unsigned wakes)
 
     if (user != NULL && user->state == CONNECTOR_WAITING) {
         if (wakes & WAKE_END)
-            set_state(user, CONNECTOR_FAILED, fault_of_connect(peer_conn->error));
+            connect_failed(user, peer_conn->error);
         else if (wakes & WAKE_WRITABLE)
-            set_state(user, CONNECTOR_READY, FAULT_NONE);
+            user->state = CONNECTOR_READY;
+        if (user->state != CONNECTOR_WAITING)
+            waiter_wake(user);
     }
     if (!(wakes & WAKE_END))
         return;
@@ -120,8 +127,7 @@ void connector_start(struct connector *connector, const struct connector_ask *as
         connector->state = CONNECTOR_WAITING;
         r = connect_new(connector, ask, loop);
         if (r < 0) {
-            connector->state = CONNECTOR_FAILED;
-            connector->fault = fault_of_connect(r);
+            connect_failed(connector, r);
             return;
         }
     }

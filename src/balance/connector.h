@@ -30,6 +30,7 @@ struct connector {
     struct task           *waiter;       /* woken when the state changes */
     enum connector_state   state;
     int                    fault;
+    int                    error;        /* -errno behind the fault, or 0 */
 };
 
 void connector_start(struct connector *connector, const struct connector_ask *ask,

@@ -455,6 +455,7 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
     return peer;
 }
 
+/* True: it is left alone from now on, which a group of one never does. */
 static bool note_failure(struct peer *peer)
 {
     int64_t now_ms = clock_mono_ms();
@@ -467,7 +468,8 @@ static bool note_failure(struct peer *peer)
         if (peer->effective_weight < 0)
             peer->effective_weight = 0;
     }
-    return !was_failed && peer->max_fails > 0 && fails_of(peer) >= peer->max_fails;
+    return !was_failed && peer->max_fails > 0 && fails_of(peer) >= peer->max_fails &&
+           peer->group->peer_count > 1;
 }
 
 void group_done(struct peer **peer, bool is_failure, bool *ret_is_now_down)

@@ -82,13 +82,11 @@ static struct hidden hidden_of(const struct proxy_policy *policy)
     };
 }
 
-/* Server and Date are ours unless the peer's are passed and there. */
+/* Server and Date are ours unless the peer's are passed; an answer has a Date in any case. */
 static uint64_t own_fields(const struct hidden *hidden, const struct fields *fields)
 {
     uint64_t own = hidden->ids & (BIT(SERVER) | BIT(DATE));
 
-    if (fields_find(fields, FIELD_SERVER) == NULL)
-        own |= BIT(SERVER);
     if (fields_find(fields, FIELD_DATE) == NULL)
         own |= BIT(DATE);
     return own;
@@ -393,6 +391,49 @@ static void add_header(struct head *answer, struct text name, struct text value)
             (struct field){ .name = name, .value = value, .id = (uint8_t)id };
 }
 
+static bool is_kept(const struct field *field)
+{
+    enum field_id id = (enum field_id)field->id;
+
+    return id == FIELD_SET_COOKIE || id == FIELD_CACHE_CONTROL || id == FIELD_EXPIRES ||
+           id == FIELD_ACCEPT_RANGES ||
+           text_is_equal_nocase(field->name, TEXT("Content-Disposition"));
+}
+
+struct fields *answer_keep_fields(struct exchange *x)
+{
+    struct fields *kept = ARENA_NEW(x->arena, struct fields);
+
+    fields_init(kept, x->arena, SPARE_FIELDS);
+    FIELDS_EACH(&x->response->fields, field) {
+        struct field *copy;
+
+        if (!is_kept(field))
+            continue;
+        copy = fields_push(kept);
+        *copy = *field;
+        if (is_rewritten(copy))
+            rewrite_field(x, copy);
+    }
+    return kept;
+}
+
+/* What the peer that gave X-Accel-Redirect said beside it, where the answer itself says nothing. */
+static void add_kept(const struct exchange *x, struct head *answer)
+{
+    if (x->kept_fields == NULL)
+        return;
+    FIELDS_EACH(x->kept_fields, field) {
+        enum field_id       id = (enum field_id)field->id;
+        const struct field *said = id == FIELD_OTHER
+                                       ? fields_find_name(&answer->fields, field->name)
+                                       : fields_find(&answer->fields, id);
+
+        if (id == FIELD_SET_COOKIE || said == NULL)
+            *fields_push(&answer->fields) = *field;
+    }
+}
+
 /* A variable may ask for what is being sent, so x->answer is set by now. */
 static void add_configured(struct exchange *x, struct head *answer)
 {
@@ -400,6 +441,7 @@ static void add_configured(struct exchange *x, struct head *answer)
     bool                   is_usual_status = is_usual(answer->status);
 
     x->answer = answer;
+    add_kept(x, answer);
     if (is_usual_status)
         expires_apply(&location->expires, &x->scope, loop_wall_ms(x->loop) / MS_PER_S, answer);
     for (const struct add_header *header = location->headers; header != NULL; header = header->next)

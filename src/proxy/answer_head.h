@@ -12,6 +12,9 @@ struct exchange;
 struct head *answer_head_from_peer(struct exchange *x);
 /* A local answer with x->status, x->answer_type, x->answer_location, x->answer_text as sized body. */
 struct head *answer_head_local(struct exchange *x);
+/* Of x->response, what nginx lets an answer keep that X-Accel-Redirect sends elsewhere: cookies
+ * (rewritten), caching, Content-Disposition. */
+struct fields *answer_keep_fields(struct exchange *x);
 /* add_trailer fields as trailers, or NULL. */
 struct fields *answer_trailers(struct exchange *x);
 /* proxy_intercept_errors: shall error_page see this status of a peer? */

@@ -159,8 +159,9 @@ static void describe(const struct log_scope *scope, struct writer *writer)
     writer_format(writer, ", server: %.*s", TEXT_ARGS(x->server->first_name));
     write_quoted(writer, "request", request->line);
     if (x->last_attempt != NULL && x->location->proxy.pass != NULL)
-        writer_format(writer, ", upstream: \"http://%.*s%.*s\"",
+        writer_format(writer, ", upstream: \"http://%.*s%s%.*s\"",
                       TEXT_ARGS(x->last_attempt->address),
+                      text_has_prefix(x->last_attempt->address, TEXT("unix:")) ? ":" : "",
                       TEXT_ARGS(forward_target((struct exchange *)x)));
     write_quoted(writer, "host", request->authority);
     write_quoted(writer, "referrer", fields_value(&request->fields, FIELD_REFERER));

@@ -85,6 +85,7 @@ struct exchange {
     bool                    has_upstream_uri;
     struct head            *response;    /* the peer's, or NULL */
     struct fields          *response_trailers;
+    struct fields          *kept_fields; /* beside an X-Accel-Redirect, or NULL */
     struct timer            pace_timer;  /* limit_rate */
 
     /* answer */

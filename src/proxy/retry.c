@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* After a failure: the same request again on a fresh connection, another peer, or an error answer. */
+#include <errno.h>
+
 #include "proxy/steps.h"
 
 /* nginx: a request of such a method is not given to another server once it has been sent. */
@@ -90,6 +92,8 @@ void forward_anew(struct exchange *x, struct text uri)
     }
     forward_rewind(x);
     x->answer_text = x->answer_type = x->answer_location = TEXT_NONE;
+    x->upstream_host = x->upstream_port = TEXT_NONE;
+    x->has_upstream_uri = false;
     x->is_new_round = true;
     x->ask.tried_count = 0;
     x->must_be_new = false;
@@ -112,6 +116,26 @@ static enum turn again(struct exchange *x, bool is_fresh)
     return exchange_go(x, &step_connect);
 }
 
+/* Nobody reachable is an error; anything else in the way of a connect() is worse, as nginx has it. */
+static enum log_level connect_level(int error)
+{
+    return error == -ENETUNREACH || error == -EHOSTUNREACH || error == -ENETDOWN ||
+                   error == -EHOSTDOWN || error == -ECONNRESET
+               ? LOG_ERROR
+               : LOG_CRIT;
+}
+
+static void say_why(struct exchange *x, const struct fault_row *row)
+{
+    int error = x->connector.error;
+
+    if (x->fault == FAULT_CONNECT_FAILED && error < 0)
+        exchange_log(x, connect_level(error), "connect() to %.*s failed %s while connecting to upstream",
+                     TEXT_ARGS(x->last_attempt->address), log_errno(-error).text);
+    else
+        exchange_log(x, row->blame == BLAME_CLIENT ? LOG_INFO : LOG_ERROR, "%s", row->words);
+}
+
 static enum turn run_retry(struct exchange *x)
 {
     const struct fault_row *row = fault_row(x->fault);
@@ -122,7 +146,7 @@ static enum turn run_retry(struct exchange *x)
         x->last_attempt->status = (unsigned)row->status;
     if (row->retry == RETRY_REUSED && may_repeat_fresh(x))
         return again(x, true);
-    exchange_log(x, row->blame == BLAME_CLIENT ? LOG_INFO : LOG_ERROR, "%s", row->words);
+    say_why(x, row);
     if (condition != 0 && forward_may_retry(x, condition))
         return again(x, false);
     forward_done(x, false, is_failure);

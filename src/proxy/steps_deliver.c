@@ -5,6 +5,7 @@
 #include "http/status.h"
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
+#include "proxy/rate.h"
 #include "proxy/steps.h"
 
 /* ---- facts about the client ---- */
@@ -86,10 +87,21 @@ static void announce_keepalive(struct exchange *x)
                       arena_format(x->arena, "timeout=%u", seconds));
 }
 
+/* Trailers need chunks: a body of known length is sent in chunks for their sake. */
 static void trailers_set(struct exchange *x)
 {
-    if (x->answer->body == BODY_CHUNKED)
-        x->client->tx_trailers = answer_trailers(x);
+    struct head *answer = x->answer;
+    bool         may_chunk = answer->body == BODY_SIZED && x->location->is_chunking &&
+                     x->request->version >= 11 && x->request->method != METHOD_HEAD &&
+                     status_has_content(answer->status);
+
+    if (x->location->trailers == NULL || (answer->body != BODY_CHUNKED && !may_chunk))
+        return;
+    x->client->tx_trailers = answer_trailers(x);
+    if (x->client->tx_trailers == NULL)
+        return;
+    answer->body = BODY_CHUNKED;
+    answer->has_length = false;
 }
 
 void deliver_begin(struct exchange *x)
@@ -114,44 +126,12 @@ void deliver_begin(struct exchange *x)
 
 /* ---- pacing ---- */
 
-static uint64_t size_of(struct text text)
-{
-    uint64_t number = 0;
-    char     unit = text.len > 0 ? text_lower_char(text.ptr[text.len - 1]) : '0';
-
-    if (unit == 'k' || unit == 'm' || unit == 'g')
-        text.len--;
-    if (text_to_u64(text, &number) < 0 || number > UINT32_MAX)
-        return 0;
-    return unit == 'k'   ? number << 10
-           : unit == 'm' ? number << 20
-           : unit == 'g' ? number << 30
-                         : number;
-}
-
-static uint64_t size_by(struct exchange *x, const struct template *template)
-{
-    return template == NULL ? 0 : size_of(template_eval(template, &x->scope));
-}
-
-/* The peer's X-Accel-Limit-Rate before `set $limit_rate` before the directive. */
-static uint64_t rate_of(struct exchange *x)
-{
-    struct text rate = TEXT_NONE;
-
-    if (x->response != NULL && !(x->location->proxy.ignore_headers & IGNORE_ACCEL_LIMIT_RATE))
-        rate = fields_value(&x->response->fields, FIELD_X_ACCEL_LIMIT_RATE);
-    if (rate.len > 0)
-        return size_of(rate);
-    return x->set_rate.ptr != NULL ? size_of(x->set_rate) : size_by(x, x->location->limit_rate);
-}
-
 /* nginx's rule: rate * (seconds + 1) bytes beyond limit_rate_after are due by now. */
 void pace(struct exchange *x)
 {
     enum { PACE_MS = 100 };
     struct stream *client = x->client;
-    uint64_t       rate = rate_of(x), due;
+    uint64_t       rate = rate_to_client(x), due;
     int64_t        elapsed_ms;
 
     if (rate == 0)
@@ -160,7 +140,7 @@ void pace(struct exchange *x)
         x->pace_started_ms = loop_now_ms(x->loop);
     elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
     due =
-        size_by(x, x->location->limit_rate_after) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
+        rate_free_bytes(x) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
     x->response_body.may_splice = false;
     client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;
     if (client->tx_budget > 0)

@@ -244,8 +244,12 @@ static enum turn judge_head(struct exchange *x)
         struct text uri = fields_value(&head->fields, FIELD_X_ACCEL_REDIRECT);
 
         if (uri.len > 0) {
+            struct text type = fields_value(&head->fields, FIELD_CONTENT_TYPE);
+
+            x->kept_fields = answer_keep_fields(x);
             forward_done(x, false, false);
             forward_anew(x, uri);
+            x->answer_type = type;
             return redirect_internally(x, uri);
         }
     }
@@ -279,7 +283,7 @@ static void note_figures(struct exchange *x)
         return;
     attempt->bytes_sent = peer->tx_bytes;
     attempt->bytes_received = peer->rx_bytes;
-    attempt->body_bytes = x->response_body.total_in;
+    attempt->body_bytes = x->is_head_sent ? x->response_body.total_in : 0;   /* else nobody's */
 }
 
 void forward_done(struct exchange *x, bool may_keep, bool is_failure)

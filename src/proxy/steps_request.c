@@ -211,6 +211,8 @@ static void do_return(struct exchange *x, const struct rewrite *rewrite)
     if (rewrite->value != NULL)
         value = template_eval(rewrite->value, &x->scope);
     x->is_error_answer = value.len == 0 && (rewrite->value == NULL || rewrite->status >= 400);
+    if (x->is_error_answer && rewrite->status < 300)
+        x->answer_text = TEXT("");   /* and no page, whatever it stands in for */
     if (x->is_error_answer)
         return;
     if (is_redirect(rewrite->status)) {

@@ -26,7 +26,8 @@ static enum turn ask(struct exchange *x, struct text url, struct text authority)
 
     if (uri_host_parse(authority, &host, &port) < 0)
         return unusable(x, url, "invalid host");
-    x->upstream_port = port < 0 ? TEXT("80") : arena_format(x->arena, "%d", port);
+    if (port >= 0)
+        x->upstream_port = arena_format(x->arena, "%d", port);
     x->dynamic = dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->snapshot->control,
                               x->loop, &x->task);
     return x->dynamic == NULL ? unusable(x, url, "too long host") : TURN_WAIT;
@@ -58,6 +59,7 @@ static enum turn run_resolve(struct exchange *x)
     x->has_upstream_uri = parts.rest.len > 0;
     x->upstream_uri = parts.rest;
     x->upstream_host = parts.authority;
+    x->upstream_port = TEXT("80");
     upstream = map_get(x->snapshot->site->upstream_names, parts.authority);
     return upstream != NULL ? use(x, upstream) : ask(x, url, parts.authority);
 }

@@ -15,9 +15,11 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/writer.h"
+#include "http/status.h"
 #include "http/uri.h"
 #include "net/loop.h"
 #include "proxy/exchange.h"
+#include "proxy/rate.h"
 
 enum { NAME_BYTES = 256, NUMBER_BYTES = 20, TIME_BYTES = 24, REQUEST_ID_BYTES = 32 };
 
@@ -139,10 +141,16 @@ static struct text get_remote_port(struct scope *scope, const struct variable *s
 
 static struct text get_server_addr(struct scope *scope, const struct variable *self)
 {
-    struct exchange *x = exchange_of_scope(scope);
+    struct exchange      *x = exchange_of_scope(scope);
+    const struct address *local = exchange_local(x);
+    struct writer         writer;
 
     (void)self;
-    return from_ip(x, exchange_local(x));
+    if (address_family(local) != AF_UNIX)
+        return from_ip(x, local);
+    writer = writer_arena(x->arena, ADDRESS_TEXT_BYTES);
+    address_write(&writer, local);
+    return writer_done(&writer);
 }
 
 static struct text get_server_port(struct scope *scope, const struct variable *self)
@@ -429,13 +437,10 @@ static struct text get_request_field(struct scope *scope, const struct variable 
 
 static struct text get_limit_rate(struct scope *scope, const struct variable *self)
 {
-    const struct exchange *x = exchange_of_scope(scope);
+    struct exchange *x = exchange_of_scope(scope);
 
     (void)self;
-    if (x->set_rate.ptr != NULL)
-        return x->set_rate;
-    return x->location->limit_rate == NULL ? TEXT("0")
-                                           : template_eval(x->location->limit_rate, scope);
+    return from_u64(x, rate_to_client(x));
 }
 
 /* ---- the answer ---- */
@@ -762,6 +767,8 @@ static struct text answer_length(struct exchange *x)
 {
     const struct head *answer = x->answer;
 
+    if (!status_has_content(answer->status))
+        return TEXT_NONE;
     if (answer->body == BODY_SIZED || (answer->body == BODY_NONE && answer->length > 0))
         return from_u64(x, answer->length);
     return TEXT_NONE;

@@ -86,7 +86,7 @@ static void hiding_is_configured(void **state)
     const struct head *head = answer("X-Powered-By: a\r\nETag: b\r\nServer: app\r\nX: y\r\n");
     CHECK_TEXT(names_of(head), "Date Server X ");
     check_field(head, "Server", "app");
-    check_field(answer(""), "Server", "frontdesk");
+    CHECK_TEXT(names_of(answer("")), "Date ");
     check_field(answer("Date: then\r\n"), "Date", "then");
     policy->pass_headers = names_add(policy->pass_headers, "X-Powered-By");
     check_field(answer("X-Powered-By: a\r\n"), "X-Powered-By", "a");

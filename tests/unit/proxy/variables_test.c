@@ -290,7 +290,7 @@ static void the_upstream_is_told(void **state)
 
 static void the_answer_is_told(void **state)
 {
-    struct head answer = { .body = BODY_SIZED, .length = 17 };
+    struct head answer = { .status = 200, .body = BODY_SIZED, .length = 17 };
 
     (void)state;
     check_not_found("sent_http_content_type");
@@ -335,7 +335,7 @@ static void args_may_be_set(void **state)
     CHECK_VALUE("$is_args$args", "");
     CHECK_VALUE("$limit_rate", "0");
     desk->location.limit_rate = desk_template("10k");
-    CHECK_VALUE("$limit_rate", "10k");
+    CHECK_VALUE("$limit_rate", "10240");
 }
 
 int main(void)
