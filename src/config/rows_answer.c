@@ -81,6 +81,10 @@ static void apply_expires(struct compiler *compiler, const struct node *node, vo
     if (text_has_variables(word->text)) {
         expires.kind = EXPIRES_VARIABLE;
         expires.value = word_template(compiler, word);
+    } else if (is_modified && text_has_prefix(word->text, TEXT("@"))) {
+        complain(compiler, word,
+                 "\"expires\" directive daily time cannot be used with \"modified\" parameter");
+        return;
     } else if (!parse_expires(word->text, is_modified, &expires)) {
         complain_value(compiler, word);
         return;

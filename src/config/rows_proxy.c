@@ -187,7 +187,7 @@ static void apply_bind(struct compiler *compiler, const struct node *node, void 
         *template = NULL;
         return;
     }
-    if (!text_has_variables(word->text) && address_parse_ip(word->text, 0, &address) < 0) {
+    if (!text_has_variables(word->text) && address_parse_ip_port(word->text, &address) < 0) {
         complain(compiler, word, "invalid address \"%.*s\"", TEXT_ARGS(word->text));
         return;
     }
@@ -274,7 +274,7 @@ static const struct directive rows[] = {
       "on | off", "on", "Forward the client's body." },
     { "proxy_request_buffering", EVERYWHERE, 1, 1, 0, apply_flag, PROXY(is_request_buffering),
       "on | off", "on", "Gather the body (or its first part) before an upstream is asked." },
-    { "proxy_bind", EVERYWHERE, 1, 2, 0, apply_bind, PROXY(bind), "address | off", "",
+    { "proxy_bind", EVERYWHERE, 1, 2, 0, apply_bind, PROXY(bind), "address[:port] | off", "",
       "Local address of connections to upstreams." },
     { "proxy_socket_keepalive", EVERYWHERE, 1, 1, 0, apply_flag, PROXY(has_socket_keepalive),
       "on | off", "off", "SO_KEEPALIVE on connections to upstreams." },

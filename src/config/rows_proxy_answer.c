@@ -162,6 +162,11 @@ static void apply_cookie_flags(struct compiler *compiler, const struct node *nod
         *end = NULL;
     if (is_off(node))
         return;
+    if (node->arg_count == 1) {
+        complain(compiler, cookie, "invalid parameter \"%.*s\"", TEXT_ARGS(cookie->text))->hint =
+            TEXT("a cookie and its flags, or off");
+        return;
+    }
     if (text_has_prefix(cookie->text, TEXT("~"))) {
         rule->regex = word_regex(compiler, cookie, text_from_offset(cookie->text, 1), true);
         if (rule->regex == NULL)

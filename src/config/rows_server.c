@@ -41,6 +41,8 @@ static void apply_server(struct compiler *compiler, const struct node *node, voi
     level.location = &server->level;
     level.children_end = &server->level.children;
     block_compile(compiler, node->children);
+    if (server->names == NULL)   /* it takes requests without a host */
+        server->names = ARENA_NEW(compiler->arena, struct server_name);
     server_listen_default(compiler, server, node);
     level_leave(compiler);
     server_append(&compiler->config->site, server);

@@ -34,6 +34,19 @@ int address_parse_ip(struct text ip, unsigned port, struct address *ret_address)
     return 0;
 }
 
+int address_parse_ip_port(struct text text, struct address *ret_address)
+{
+    size_t   colon = text_find_last(text, ':');
+    uint64_t port;
+
+    if (address_parse_ip(text, 0, ret_address) == 0)
+        return 0;
+    if (colon == text.len || text_to_u64(text_from_offset(text, colon + 1), &port) < 0 ||
+        port > 65535)
+        return -EINVAL;
+    return address_parse_ip(text_part(text, 0, colon), (unsigned)port, ret_address);
+}
+
 int address_parse_unix(struct text path, struct address *ret_address)
 {
     struct address address = { .len = 0 };

@@ -23,6 +23,8 @@ struct address {
 
 /* "127.0.0.1" or "[::1]" or "::1", no port in the text. -EINVAL: not an address (maybe a name). */
 int address_parse_ip(struct text ip, unsigned port, struct address *ret_address) WARN_UNUSED;
+/* The same with a port behind it or not: "127.0.0.1:80", "[::1]:80". */
+int address_parse_ip_port(struct text text, struct address *ret_address) WARN_UNUSED;
 /* Path without the "unix:" prefix. -ENAMETOOLONG. */
 int address_parse_unix(struct text path, struct address *ret_address) WARN_UNUSED;
 struct address address_any_v4(unsigned port);

@@ -88,7 +88,7 @@ static struct connector_ask ask_of(const struct exchange *x, struct address *bin
     return (struct connector_ask){
         .upstream = x->upstream,
         .peer = x->chosen,
-        .bind_to = bind.len > 0 && address_parse_ip(bind, 0, bind_to) == 0 ? bind_to : NULL,
+        .bind_to = bind.len > 0 && address_parse_ip_port(bind, bind_to) == 0 ? bind_to : NULL,
         .timeouts = { .waits_ms = { [CONN_WAIT_HEAD] = policy->read_timeout_ms,
                                     [CONN_WAIT_BODY] = policy->read_timeout_ms },
                       .send_ms = policy->send_timeout_ms },

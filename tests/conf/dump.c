@@ -336,7 +336,8 @@ static void server_dump(struct dumper *dumper, const struct server *server)
     LINE(dumper, "server \"%.*s\"", TEXT_ARGS(server->first_name));
     dumper->depth++;
     for (const struct server_name *at = server->names; at != NULL; at = at->next)
-        LINE(dumper, "name %s%.*s", at->regex != NULL ? "~ " : "", TEXT_ARGS(at->name));
+        if (at != server->names || at->name.len > 0)   /* what none means */
+            LINE(dumper, "name %s%.*s", at->regex != NULL ? "~ " : "", TEXT_ARGS(at->name));
     ROWS_DUMP(dumper, server_rows, server, dumper->plain->site.servers);
     level_dump(dumper, &server->level, &dumper->plain->site.defaults);
     while (map_next(server->named, &cursor, &name, &location))

@@ -151,3 +151,32 @@ def test_of_two_one_is_disabled(proxy, origin):
             client.send(request())
             assert client.response().status == 200
     desk.wait_error(r"\[warn\] .* upstream server temporarily disabled")
+
+
+# ---- proxy_bind -------------------------------------------------------------------------------------
+
+def test_bind_with_a_port(proxy, origin):
+    seen = []
+    back = origin(handle=echo)
+
+    def note(conn):
+        seen.append(conn.sock.getpeername())
+        conn.send(reply(close=True) if conn.request() else b"")
+    back.script = note
+    desk = proxy("""server { listen @P@; location / { proxy_bind 127.0.0.9:@PORT@; proxy_pass http://@O@; }
+        location /var { proxy_bind $arg_a; proxy_pass http://@O@; } }""", O=back, PORT="24567")
+    assert desk.get().status == 200
+    assert desk.get("/var?a=127.0.0.8").status == 200
+    assert desk.get("/var?a=junk").status == 200
+    assert seen[0] == ("127.0.0.9", 24567)
+    assert [host for host, _ in seen[1:]] == ["127.0.0.8", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("line, words", [
+    ("expires modified @3h;", "daily time cannot be used with \"modified\" parameter"),
+    ("proxy_cookie_flags a;", 'invalid parameter "a"'),
+    ("proxy_bind name:80;", 'invalid address "name:80"'),
+])
+def test_refused_at_load(proxy, line, words):
+    done = proxy(f"server {{ location / {{ {line} }} }}", start=False).run("-t")
+    assert done.returncode == 1 and words in done.stderr

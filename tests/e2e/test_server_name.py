@@ -171,6 +171,16 @@ def test_conflicting_names_are_a_warning(proxy):
     assert 'conflicting server name "a" on ' in desk.errors() + desk.stderr()
 
 
+def test_no_name_is_the_empty_name(proxy):
+    """A server without server_name takes requests without a host, wherever it stands."""
+    desk = proxy("""server { listen @P@; server_name a; return 200 default; }
+                    server { listen @P@; return 200 nameless; }
+                    server { listen @P@; server_name ""; return 200 second; }""")
+    assert desk.get(host=None, version="1.0").text == "nameless"
+    assert desk.get(host="other").text == "default"
+    assert 'conflicting server name "" on ' in desk.errors() + desk.stderr()
+
+
 def test_keep_alive_idle_pipeline_across_servers(desk):
     with desk.connect() as client:
         client.send(request(host="first.example") + request(host="x.dot.test"))

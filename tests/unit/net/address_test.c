@@ -175,10 +175,31 @@ static void bytes_and_wildcards(void **state)
     assert_false(address_is_wildcard(&path));
 }
 
+static void a_port_may_follow(void **state)
+{
+    static const struct { const char *given, *printed; } good[] = {
+        { "127.0.0.1", "127.0.0.1:0" }, { "127.0.0.1:80", "127.0.0.1:80" },
+        { "::1", "[::1]:0" }, { "[::1]", "[::1]:0" }, { "[::1]:443", "[::1]:443" },
+    };
+    static const char *const bad[] = { "", ":", ":80", "127.0.0.1:", "127.0.0.1:x", "[::1]:70000",
+                                       "name:80", "127.0.0.1:80:80", "1.2.3:4" };
+    struct address address;
+    char           text[ADDRESS_TEXT_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_int_equal(address_parse_ip_port(text_from(good[i].given), &address), 0);
+        assert_string_equal(address_string(&address, text), good[i].printed);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(address_parse_ip_port(text_from(bad[i]), &address), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_printed),      cmocka_unit_test(what_is_no_address),
+        cmocka_unit_test(what_is_printed),
+        cmocka_unit_test(a_port_may_follow),      cmocka_unit_test(what_is_no_address),
         cmocka_unit_test(ports),                cmocka_unit_test(unix_paths),
         cmocka_unit_test(unix_from_the_kernel), cmocka_unit_test(equality),
         cmocka_unit_test(bytes_and_wildcards),
