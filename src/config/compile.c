@@ -39,6 +39,7 @@ struct diagnosis *complain(struct compiler *compiler, const struct word *word, c
     va_start(arguments, format);
     diagnosis = find_fault(compiler, LOG_EMERG, word, format, arguments);
     va_end(arguments);
+    compiler->finding = diagnosis;
     return diagnosis;
 }
 
@@ -234,7 +235,7 @@ static bool touch(struct compiler *compiler, const void *key)
     return true;
 }
 
-static void node_apply(struct compiler *compiler, const struct directive *row,
+static void row_run(struct compiler *compiler, const struct directive *row,
                        const struct node *node)
 {
     void *field;
@@ -249,6 +250,39 @@ static void node_apply(struct compiler *compiler, const struct directive *row,
     }
     compiler->row = row;
     row->apply(compiler, node, field);
+}
+
+/* ---- a forgotten ";" makes the next line part of this one ---- */
+
+struct text hint_of_lines(struct compiler *compiler, const struct node *node, bool is_sure)
+{
+    const struct word *before = &node->name;
+
+    for (unsigned i = 0; i < node->arg_count; before = &node->args[i++]) {
+        struct text text = node->args[i].text;
+
+        if (node->args[i].line > before->line &&
+            (is_sure || map_get(compiler->rows, text) != NULL || unsupported_is_known(text)))
+            return arena_format(compiler->diagnoses->arena,
+                                "is a \";\" missing at the end of line %u?", before->line);
+    }
+    return TEXT("");
+}
+
+static void node_apply(struct compiler *compiler, const struct directive *row,
+                       const struct node *node)
+{
+    unsigned    errors = compiler->diagnoses->errors;
+    struct text hint;
+
+    row_run(compiler, row, node);
+    if (compiler->diagnoses->errors == errors || node->has_block)
+        return;
+    hint = hint_of_lines(compiler, node,
+                         compiler->finding->hint.len == 0 &&
+                             compiler->finding->line > node->name.line);
+    if (hint.len > 0)
+        compiler->finding->hint = hint;
 }
 
 /* ---- blocks ---- */

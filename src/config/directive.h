@@ -100,6 +100,7 @@ struct compiler {
     struct map                  *implicit;   /* upstreams of proxy_pass by host:port */
     struct map                  *listens;    /* by address */
     unsigned                     upstream_capacity;
+    struct diagnosis            *finding;    /* the last error */
     bool                         has_buffers_fault;   /* complained of inherited ones */
     struct access_log           *default_log;    /* logs/access.log combined */
 };
@@ -122,6 +123,10 @@ struct diagnosis *warn(struct compiler *compiler, const struct word *word, const
 /* `"gzip" is not supported by frontdesk yet`, where `what` says which part of the word's directive. */
 void complain_unsupported(struct compiler *compiler, const struct word *word, const char *what,
                           struct text value);
+
+/* `is a ";" missing at the end of line 3?` when a later line's word may begin a directive of its own
+ * (or certainly does); else empty. */
+struct text hint_of_lines(struct compiler *compiler, const struct node *node, bool is_sure);
 
 struct place node_place(const struct node *node);
 

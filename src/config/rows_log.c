@@ -142,7 +142,7 @@ static void apply_log_format(struct compiler *compiler, const struct node *node,
 {
     struct writer   line = writer_arena(compiler->arena, 256);
     enum log_escape escape = LOG_ESCAPE_DEFAULT;
-    unsigned        i = 1;
+    unsigned        i = 1, errors = compiler->diagnoses->errors;
 
     (void)field;
     if (map_get(compiler->formats, node->args[0].text) != NULL) {
@@ -153,8 +153,12 @@ static void apply_log_format(struct compiler *compiler, const struct node *node,
     if (text_has_prefix(node->args[1].text, TEXT("escape=")) &&
         !take_escape(compiler, &node->args[i++], &escape))
         return;
-    for (; i < node->arg_count; i++)
+    for (; i < node->arg_count; i++) {
+        (void)word_template(compiler, &node->args[i]);   /* what is wrong with it stands here */
         writer_text(&line, node->args[i].text);
+    }
+    if (compiler->diagnoses->errors > errors)
+        line.len = 0;
     format_add(compiler, &node->args[1], node->args[0].text, escape, writer_done(&line));
 }
 

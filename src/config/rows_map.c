@@ -78,7 +78,8 @@ static void add_node(struct map_reader *reader, const struct node *node)
     else if (is_flag(node, "hostnames") || is_flag(node, "volatile"))
         return;
     else if (node->arg_count != 1)
-        complain(reader->compiler, &node->name, "invalid number of the map parameters");
+        complain(reader->compiler, &node->name, "invalid number of the map parameters")->hint =
+            hint_of_lines(reader->compiler, node, true);
     else
         add_key(reader, node);
 }

@@ -222,9 +222,9 @@ static void begin_block(struct tree_reader *reader, struct lexer *lexer, const s
     reader->block_depth--;
 }
 
-static void complain_of(struct tree_reader *reader, const struct word *place, char c)
+static struct diagnosis *complain_of(struct tree_reader *reader, const struct word *place, char c)
 {
-    word_complain(reader->diagnoses, LOG_EMERG, place, "unexpected \"%c\"", c);
+    return word_complain(reader->diagnoses, LOG_EMERG, place, "unexpected \"%c\"", c);
 }
 
 static void end_of_text(struct tree_reader *reader, const struct lexer *lexer,
@@ -284,7 +284,8 @@ static void read_block(struct tree_reader *reader, struct lexer *lexer, struct n
             break;
         case TOKEN_CLOSE:
             if (words.count > 0 || opening == NULL)
-                complain_of(reader, &word, '}');
+                complain_of(reader, &word, '}')->hint =
+                    words.count > 0 ? TEXT("is a \";\" missing before it?") : TEXT("");
             if (opening != NULL)
                 return;
             break;

@@ -8,6 +8,8 @@
 #include "base/text.h"
 
 bool        unsupported_is_known(struct text name);
+/* Without the "$". */
+bool        unsupported_variable_is_known(struct text name);
 /* By number from 0; NULL behind the last. Some may have a row all the same. */
 const char *unsupported_name(unsigned number);
 

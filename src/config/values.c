@@ -340,12 +340,25 @@ void apply_true(struct compiler *compiler, const struct node *node, void *field)
     *(bool *)field = true;
 }
 
+/* What people write instead: "10MB", "5 min", "30sec". */
+static void complain_size(struct compiler *compiler, const struct word *word)
+{
+    complain_value(compiler, word);
+    compiler->finding->hint = TEXT("a size is a number, or one with k, m or g behind it: 512k, 10m");
+}
+
+static void complain_time(struct compiler *compiler, const struct word *word)
+{
+    complain_value(compiler, word);
+    compiler->finding->hint = TEXT("a time is a number of seconds, or like 500ms, 30s, 5m, 1h, 1d");
+}
+
 void apply_msec(struct compiler *compiler, const struct node *node, void *field)
 {
     uint32_t *ms = field;
 
     if (value_msec(node->args[0].text, ms) < 0)
-        complain_value(compiler, &node->args[0]);
+        complain_time(compiler, &node->args[0]);
 }
 
 void apply_size(struct compiler *compiler, const struct node *node, void *field)
@@ -353,7 +366,7 @@ void apply_size(struct compiler *compiler, const struct node *node, void *field)
     uint64_t *bytes = field;
 
     if (value_size(node->args[0].text, bytes) < 0)
-        complain_value(compiler, &node->args[0]);
+        complain_size(compiler, &node->args[0]);
 }
 
 void apply_buffer(struct compiler *compiler, const struct node *node, void *field)
@@ -361,7 +374,7 @@ void apply_buffer(struct compiler *compiler, const struct node *node, void *fiel
     uint64_t bytes;
 
     if (value_size(node->args[0].text, &bytes) < 0 || bytes == 0 || bytes > BUFFER_MOST) {
-        complain_value(compiler, &node->args[0]);
+        complain_size(compiler, &node->args[0]);
         return;
     }
     *(uint64_t *)field = bytes;
@@ -372,7 +385,7 @@ void apply_buffer32(struct compiler *compiler, const struct node *node, void *fi
     uint64_t bytes;
 
     if (value_size(node->args[0].text, &bytes) < 0 || bytes == 0 || bytes > BUFFER_MOST) {
-        complain_value(compiler, &node->args[0]);
+        complain_size(compiler, &node->args[0]);
         return;
     }
     *(uint32_t *)field = (uint32_t)bytes;
@@ -383,7 +396,7 @@ void apply_size32(struct compiler *compiler, const struct node *node, void *fiel
     uint64_t bytes;
 
     if (value_size(node->args[0].text, &bytes) < 0 || bytes > BUFFER_MOST) {
-        complain_value(compiler, &node->args[0]);
+        complain_size(compiler, &node->args[0]);
         return;
     }
     *(uint32_t *)field = (uint32_t)bytes;

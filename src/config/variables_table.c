@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "config/directive.h"
+#include "config/unsupported.h"
 #include "proxy/variables.h"
 
 struct variables_entry {
@@ -117,12 +118,31 @@ void variables_table_init(struct variables_table *table, struct compiler *compil
                                        .end = &table->first };
 }
 
+static struct text hint_of(const struct variables_table *table, struct text name)
+{
+    struct text nearest = variables_nearest(name);
+
+    for (const struct variables_entry *at = table->first; at != NULL; at = at->next)
+        if (at->is_made && text_distance(name, at->name, 1) <= 1)
+            nearest = at->name;
+    return nearest.ptr == NULL ? TEXT("")
+                               : arena_format(table->compiler->diagnoses->arena,
+                                              "did you mean \"$%.*s\"?", TEXT_ARGS(nearest));
+}
+
 void variables_table_check(struct variables_table *table)
 {
-    for (const struct variables_entry *at = table->first; at != NULL; at = at->next)
-        if (!at->is_made)
-            complain(table->compiler, at->first_use.file == NULL ? NULL : &at->first_use,
-                     "unknown \"%.*s\" variable", TEXT_ARGS(at->name));
+    for (const struct variables_entry *at = table->first; at != NULL; at = at->next) {
+        const struct word *word = at->first_use.file == NULL ? NULL : &at->first_use;
+
+        if (at->is_made)
+            continue;
+        if (unsupported_variable_is_known(at->name))
+            complain_unsupported(table->compiler, word, "variable", at->name);
+        else
+            complain(table->compiler, word, "unknown \"%.*s\" variable", TEXT_ARGS(at->name))
+                ->hint = hint_of(table, at->name);
+    }
 }
 
 void variables_table_done(struct variables_table *table)

@@ -21,7 +21,13 @@
 #include "proxy/exchange.h"
 #include "proxy/rate.h"
 
-enum { NAME_BYTES = 256, NUMBER_BYTES = 20, TIME_BYTES = 24, REQUEST_ID_BYTES = 32 };
+enum {
+    NAME_BYTES = 256,
+    NUMBER_BYTES = 20,
+    TIME_BYTES = 24,
+    REQUEST_ID_BYTES = 32,
+    TYPO_DISTANCE = 2
+};
 
 typedef struct text getter(struct scope *scope, const struct variable *self);
 
@@ -973,6 +979,22 @@ bool variables_find(struct text name, struct variable *ret_variable)
         return family_find(name, ret_variable);
     *ret_variable = (struct variable){ .get = row->get, .slot = row->slot };
     return true;
+}
+
+struct text variables_nearest(struct text name)
+{
+    unsigned    best_distance = TYPO_DISTANCE + 1;
+    struct text best = TEXT_NONE;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned distance = text_distance(name, rows[i].name, TYPO_DISTANCE);
+
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = rows[i].name;
+        }
+    }
+    return best;
 }
 
 bool variables_is_changeable(struct text name)
