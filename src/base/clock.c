@@ -143,7 +143,7 @@ struct text clock_syslog_date(int64_t wall_ms)
     if (is_current(&texts, wall_ms))
         return text_of(texts.bytes, texts.len);
     localtime_r(&second, &tm);
-    return made(&texts, snprintf(texts.bytes, sizeof(texts.bytes), "%.3s %2d %02d:%02d:%02d",
-                                 months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                                 tm.tm_sec));
+    return made(&texts,
+                snprintf(texts.bytes, sizeof(texts.bytes), "%.3s %2d %02d:%02d:%02d",
+                         months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec));
 }

@@ -214,7 +214,8 @@ struct bundle *bundle_new(const struct config_options *options, bool is_recordin
 {
     struct bundle *bundle = mem_new(sizeof(*bundle));
 
-    bundle->source = (struct config_source){ .read = source_read, .glob = source_glob,
+    bundle->source = (struct config_source){ .read = source_read,
+                                             .glob = source_glob,
                                              .resolve = source_resolve };
     bundle->arena = arena_new();
     bundle->options = options_copy(bundle->arena, options);

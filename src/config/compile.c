@@ -235,8 +235,7 @@ static bool touch(struct compiler *compiler, const void *key)
     return true;
 }
 
-static void row_run(struct compiler *compiler, const struct directive *row,
-                       const struct node *node)
+static void row_run(struct compiler *compiler, const struct directive *row, const struct node *node)
 {
     void *field;
 

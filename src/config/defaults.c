@@ -104,6 +104,6 @@ void defaults_set(struct compiler *compiler)
 void defaults_set_error_log(struct compiler *compiler)
 {
     if (compiler->config->core.error_log == NULL)
-        compiler->config->core.error_log = error_log_new(
-            compiler, log_file_of(compiler, compiler->options->error_log), LOG_ERROR);
+        compiler->config->core.error_log =
+            error_log_new(compiler, log_file_of(compiler, compiler->options->error_log), LOG_ERROR);
 }

@@ -330,8 +330,8 @@ static void apply_access_log(struct compiler *compiler, const struct node *node,
         access_log_off(compiler, node, end);
         return;
     }
-    log->file = has_path_variables(word) ? named_of(compiler, word, &log->path)
-                                         : log_word(compiler, word);
+    log->file =
+        has_path_variables(word) ? named_of(compiler, word, &log->path) : log_word(compiler, word);
     if (log->file == NULL || !access_log_options(compiler, node, log) ||
         !may_be_paced(compiler, word, log) || !is_consistent(compiler, word, log) ||
         compiler->level->is_log_off)
@@ -355,7 +355,8 @@ static const struct directive rows[] = {
       FIELD_LOCATION(access_logs),
       "off | file | syslog:parameters [format [buffer=size] [flush=time] [if=condition]]",
       "logs/access.log combined",
-      "Where a line is written for each request. Several may be given. A path may have variables: the "
+      "Where a line is written for each request. Several may be given. A path may have variables: "
+      "the "
       "worker opens it, with its own rights. Parameters of syslog: `server=address[:port]` or "
       "`server=unix:path`, `facility=`, `severity=`, `tag=`, `nohostname`." },
 };

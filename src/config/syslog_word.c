@@ -52,8 +52,8 @@ static const char *parse_server(struct compiler *compiler, struct text text,
     }
     if (text_find(text, '/') < text.len)
         return "invalid host";
-    if (end < text.len && (value_number(text_from_offset(text, end + 1), PORT_MOST, &port) < 0 ||
-                           port == 0))
+    if (end < text.len &&
+        (value_number(text_from_offset(text, end + 1), PORT_MOST, &port) < 0 || port == 0))
         return "invalid port";
     return resolve(compiler, text_part(text, 0, end < text.len ? end : text.len), (unsigned)port,
                    ret_address);
@@ -103,8 +103,7 @@ static void take_tag(struct reading *reading, struct text value)
     if (!is_first(reading, &reading->has_tag, "tag"))
         return;
     if (value.len > SYSLOG_TAG_MOST) {
-        complain(reading->compiler, reading->word, "syslog tag length exceeds %d",
-                 SYSLOG_TAG_MOST);
+        complain(reading->compiler, reading->word, "syslog tag length exceeds %d", SYSLOG_TAG_MOST);
         return;
     }
     for (size_t i = 0; i < value.len; i++)
@@ -143,7 +142,8 @@ static void take(struct reading *reading, struct text parameter)
             take_name(reading, parameter, "severity", syslog_severity_of, &syslog->severity);
     } else {
         complain(reading->compiler, reading->word, "unknown syslog parameter \"%.*s\"",
-                 TEXT_ARGS(parameter))->hint = TEXT("they are server=, facility=, severity=, tag= "
+                 TEXT_ARGS(parameter))
+            ->hint = TEXT("they are server=, facility=, severity=, tag= "
                                                     "and nohostname");
     }
 }

@@ -344,7 +344,8 @@ void apply_true(struct compiler *compiler, const struct node *node, void *field)
 static void complain_size(struct compiler *compiler, const struct word *word)
 {
     complain_value(compiler, word);
-    compiler->finding->hint = TEXT("a size is a number, or one with k, m or g behind it: 512k, 10m");
+    compiler->finding->hint =
+        TEXT("a size is a number, or one with k, m or g behind it: 512k, 10m");
 }
 
 static void complain_time(struct compiler *compiler, const struct word *word)

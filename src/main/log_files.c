@@ -51,8 +51,8 @@ static int file_open_reported(const struct log_file *file, const struct bundle *
     if (file->kind == LOG_TO_SYSLOG) {
         error = syslog_open(&file->syslog, &fd);
         if (error < 0)
-            report_line(report, LOG_EMERG, "socket() for \"%.*s\" failed %s",
-                        TEXT_ARGS(file->path), log_errno(-error).text);
+            report_line(report, LOG_EMERG, "socket() for \"%.*s\" failed %s", TEXT_ARGS(file->path),
+                        log_errno(-error).text);
         return error < 0 ? error : fd;
     }
     fd = file_open(file->path, bundle->options.prefix);

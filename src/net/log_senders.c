@@ -67,7 +67,8 @@ struct sink_sender *sender_to_syslog(const struct syslog *syslog, int fd)
 {
     struct syslog_sender *to = mem_new(sizeof(*to));
 
-    to->sender = (struct sink_sender){ .head = syslog_sender_head, .send = syslog_sender_send,
+    to->sender = (struct sink_sender){ .head = syslog_sender_head,
+                                       .send = syslog_sender_send,
                                        .free = syslog_sender_free };
     to->syslog = *syslog;
     to->fd = fd;
@@ -165,7 +166,8 @@ struct sink_sender *sender_to_named(void)
 {
     struct named_sender *to = mem_new(sizeof(*to));
 
-    to->sender = (struct sink_sender){ .send = named_sender_send, .rest = named_sender_rest,
+    to->sender = (struct sink_sender){ .send = named_sender_send,
+                                       .rest = named_sender_rest,
                                        .free = named_sender_free };
     to->count = 0;
     return &to->sender;

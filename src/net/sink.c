@@ -244,7 +244,8 @@ static void put(struct sink *sink, const struct text *parts, unsigned count)
         pthread_mutex_unlock(&sink->lock);
         return;
     }
-    must_wake = sink->due_ms == 0 || (before < sink->wake_bytes && before + len >= sink->wake_bytes);
+    must_wake =
+        sink->due_ms == 0 || (before < sink->wake_bytes && before + len >= sink->wake_bytes);
     if (sink->due_ms == 0)
         sink->due_ms = clock_mono_ms() + sink->pace_ms;
     for (unsigned i = 0; i < count; i++)

@@ -130,7 +130,8 @@ static void say_why(struct exchange *x, const struct fault_row *row)
     int error = x->connector.error;
 
     if (x->fault == FAULT_CONNECT_FAILED && error < 0)
-        exchange_log(x, connect_level(error), "connect() to %.*s failed %s while connecting to upstream",
+        exchange_log(x, connect_level(error),
+                     "connect() to %.*s failed %s while connecting to upstream",
                      TEXT_ARGS(x->last_attempt->address), log_errno(-error).text);
     else
         exchange_log(x, row->blame == BLAME_CLIENT ? LOG_INFO : LOG_ERROR, "%s", row->words);

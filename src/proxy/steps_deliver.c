@@ -139,8 +139,7 @@ void pace(struct exchange *x)
     if (x->pace_started_ms == 0)
         x->pace_started_ms = loop_now_ms(x->loop);
     elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
-    due =
-        rate_free_bytes(x) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
+    due = rate_free_bytes(x) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
     x->response_body.may_splice = false;
     client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;
     if (client->tx_budget > 0)
