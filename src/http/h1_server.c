@@ -121,6 +121,16 @@ static ssize_t server_feed(struct protocol *protocol, struct slice bytes)
     return used;
 }
 
+/* Nobody is left to be answered, but whoever reads the log wants to know. */
+static void give_up_head(struct h1_codec *h1)
+{
+    struct text bytes = slice_text(h1->conn->pending);
+
+    begin(h1);
+    head_complete(h1, text_part(bytes, 0, text_find(bytes, '\r')), FAULT_CLIENT_LEFT);
+    h1_pause(h1);
+}
+
 static void server_finish(struct protocol *protocol)
 {
     struct h1_codec *h1 = h1_of(protocol);
@@ -131,6 +141,11 @@ static void server_finish(struct protocol *protocol)
         h1->rx = RX_TUNNEL;
         break;
     case RX_HEAD:
+        if (h1->scan.offset > 0)
+            give_up_head(h1);
+        else
+            h1_close(h1);
+        break;
     case RX_DRAIN_SIZED:
     case RX_DRAIN_CHUNKED:
         h1_close(h1);

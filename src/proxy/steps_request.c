@@ -129,7 +129,12 @@ static enum turn refuse(struct exchange *x)
     x->request->body = BODY_NONE;
     (void)find_path(x);
     exchange_log(x, LOG_INFO, "%s", row->words);
-    return exchange_answer(x, (unsigned)row->status);
+    if (x->refusal != FAULT_CLIENT_LEFT)
+        return exchange_answer(x, (unsigned)row->status);
+    x->status = (unsigned)row->status;   /* for the log */
+    x->is_client_gone = true;
+    x->client->ops->reset(x->client, x->refusal);
+    return exchange_go(x, &step_finish);
 }
 
 static enum turn first_route(struct exchange *x)

@@ -112,6 +112,29 @@ def test_the_log_says_it_once(proxy):
     assert '"GET / HTTP/1.1" 400 4 ' in desk.log_lines()[0]
 
 
+@pytest.mark.parametrize("sent, line", [
+    ("G", "G"), ("GET /half HT", "GET /half HT"), ("GET /half HTTP/1.1\r\nHo", "GET /half HTTP/1.1"),
+])
+def test_half_a_head_is_logged(proxy, sent, line):
+    """Port scanners and broken clients: nothing is said to them, but 400 is logged."""
+    desk = proxy("""error_page 400 /page; server { listen @P@; location = /page { return 200 page; } }""")
+    with desk.send_raw(sent) as client:
+        client.sock.shutdown(1)
+        assert client.rest() == b""
+    assert f'"{line}" 400 0 ' in desk.log_lines()[0]
+    desk.wait_error(r"\[info\] .* client prematurely closed connection while reading client request")
+
+
+def test_no_head_at_all_is_not_logged(proxy):
+    desk = proxy("server { listen @P@; return 200 ok; }")
+    with desk.connect() as client:
+        client.sock.shutdown(1)
+        assert client.rest() == b""
+    with desk.connect() as client:
+        assert client.ask("GET", "/after").text == "ok"
+    assert [line.split('"')[1] for line in desk.log_lines(1)] == ["GET /after HTTP/1.1"]
+
+
 def test_a_page_may_keep_no_connection(proxy):
     """After these nobody knows where the next request begins, whatever page says so."""
     desk = proxy("""server { listen @P@; error_page 400 403 /page; location = /page { return 200 page; }
