@@ -753,20 +753,30 @@ static struct text pair_value(struct text pair, struct text name)
     return text_trim(text_from_offset(pair, equals + 1));
 }
 
+/* A pair begins behind a semicolon or a comma, as nginx has it; its value ends at a semicolon. */
+static struct text cookie_in(struct text rest, struct text name)
+{
+    struct text value = TEXT_NONE;
+
+    while (rest.ptr != NULL && value.ptr == NULL) {
+        size_t semicolon = text_find(rest, ';'), comma = text_find(rest, ',');
+        size_t end = comma < semicolon ? comma : semicolon;
+
+        value = pair_value(text_part(rest, 0, semicolon), name);
+        rest = end < rest.len ? text_from_offset(rest, end + 1) : TEXT_NONE;
+    }
+    return value;
+}
+
 static struct text get_cookie(struct scope *scope, const struct variable *self)
 {
     const struct fields *fields = &exchange_of_scope(scope)->request->fields;
+    struct text          value = TEXT_NONE;
 
-    for (const struct field *field = fields_find(fields, FIELD_COOKIE); field != NULL;
-         field = fields_find_next(fields, field)) {
-        struct text rest = field->value, pair;
-        while (text_split(&rest, ';', &pair)) {
-            struct text value = pair_value(pair, self->argument);
-            if (value.ptr != NULL)
-                return value;
-        }
-    }
-    return TEXT_NONE;
+    for (const struct field *field = fields_find(fields, FIELD_COOKIE);
+         field != NULL && value.ptr == NULL; field = fields_find_next(fields, field))
+        value = cookie_in(field->value, self->argument);
+    return value;
 }
 
 static struct text answer_length(struct exchange *x)

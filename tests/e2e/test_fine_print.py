@@ -180,3 +180,12 @@ def test_bind_with_a_port(proxy, origin):
 def test_refused_at_load(proxy, line, words):
     done = proxy(f"server {{ location / {{ {line} }} }}", start=False).run("-t")
     assert done.returncode == 1 and words in done.stderr
+
+
+@pytest.mark.parametrize("cookie, values", [
+    ("a=1; b=2", "1|2"), ("A=1;B=2", "1|2"), ("a=1,b=2", "1,b=2|2"), ("b=x; a = 1 ", "1|x"), ("aa=2; a=1", "1|"),
+    ("a=", "|"), ("a", "|"), ('a="q"; b==', '"q"|='), (";a=1", "1|"), ("a=1; a=2", "1|"),
+])
+def test_cookies(proxy, cookie, values):
+    desk = proxy("""server { listen @P@; return 200 "$cookie_a|$cookie_b"; }""")
+    assert desk.get(fields={"Cookie": cookie}).text == values
