@@ -15,6 +15,7 @@ static struct {
     size_t size;
     char   words[1024];                  /* the command line, joined */
     char **arguments, **environment;     /* copies, for life */
+    char **list;                         /* of the environment, from which unsetenv() may take some */
 } title;
 
 static void words_join(int argc, char **argv)
@@ -65,7 +66,9 @@ char **title_init(int argc, char **argv)
         room_extend(argv[i]);
     for (size_t i = 0; i < count; i++)
         room_extend(environ[i]);
-    title.environment = environ = strings_copy(environ, count);
+    title.environment = strings_copy(environ, count);
+    title.list = environ = mem_new((count + 1) * sizeof(*environ));
+    memcpy(environ, title.environment, count * sizeof(*environ));
     title.arguments = strings_copy(argv, (size_t)argc);
     return title.arguments;
 }
