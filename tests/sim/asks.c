@@ -33,11 +33,6 @@ struct ask *ask_find(unsigned id)
     return &asks[id - 1];
 }
 
-unsigned asks_made(void)
-{
-    return count;
-}
-
 void ask_note_seen(struct ask *ask)
 {
     unsigned most = ask->is_repeatable || ask->room->repeats_unsafe ? ask->room->tries_most : 1;

@@ -45,7 +45,6 @@ struct ask {
 void        asks_begin(void);
 struct ask *ask_new(void);
 struct ask *ask_find(unsigned id);       /* fails the test when there is none */
-unsigned    asks_made(void);
 /* A head of it reached an origin: may it? */
 void        ask_note_seen(struct ask *ask);
 /* Its serial is its place in the list, from 1 on. */

@@ -19,9 +19,6 @@
 
 enum { LOWEST_PORT = 20000 };
 
-void     wire_join(struct wire *wire, struct handle *handle);
-unsigned wire_port(const struct wire *wire);
-
 #define REAL(result, name, ...) \
     result __real_##name(__VA_ARGS__); \
     result __wrap_##name(__VA_ARGS__)

@@ -94,7 +94,8 @@ static void ask_fill(struct ask *ask)
         ask->framing = one_in(3) && ask->version == 11 ? FRAMING_CHUNKED : FRAMING_SIZED;
         ask->length = one_in(6) ? 0 : chance(one_in(4) ? BODY_MOST : one_in(2) ? 20000 : 500);
     }
-    ask->expects = ask->framing != FRAMING_NONE && ask->length > 0 && ask->version == 11 && one_in(6);
+    ask->expects =
+        ask->framing != FRAMING_NONE && ask->length > 0 && ask->version == 11 && one_in(6);
     if (ask->room->is_tunnel && one_in(2)) {
         ask->method = "GET";
         ask->version = 11;
@@ -463,8 +464,7 @@ static enum reading ours_read(struct client *client, size_t most)
     if (client->in.framing == FRAMING_CHUNKED)
         FAIL("an answer of ours in chunks");
     client->in.at += wire_read(client->far.wire, bytes, n < left ? n : left);
-    return client->in.framing == FRAMING_SIZED && client->in.at == client->in.length
-               ? READING_DONE
+    return client->in.framing == FRAMING_SIZED && client->in.at == client->in.length ? READING_DONE
                : READING_MORE;
 }
 
@@ -585,8 +585,7 @@ static void client_run(struct far *far)
     if (!client->is_over && !client->is_tunnel)
         run_saying(client);
     if (!client->is_over && !client->is_tunnel &&
-        (wire_has_end(far->wire) ||
-         (wire_end_came(far->wire) && client->hearing == HEARING_HEAD)))
+        (wire_has_end(far->wire) || (wire_end_came(far->wire) && client->hearing == HEARING_HEAD)))
         end_seen(client);
     if (client->is_over)
         return;
@@ -595,8 +594,8 @@ static void client_run(struct far *far)
     if (leaves(client))
         return;
     if (has_more_to_do(client))
-        far_wake_in(far, client->manner.read_pause_us +
-                             (int64_t)chance(one_in(30) ? 1500000 : 300));
+        far_wake_in(far,
+                    client->manner.read_pause_us + (int64_t)chance(one_in(30) ? 1500000 : 300));
 }
 
 void clients_check_patience(void)

@@ -247,8 +247,7 @@ static void peers_check(const struct upstream *upstream)
 static void stop(void)
 {
     if (house.editions > 0 || origins_open() > 0)
-        FAIL("%u editions and %u connections to origins are left", house.editions,
-             origins_open());
+        FAIL("%u editions and %u connections to origins are left", house.editions, origins_open());
     front_free(&house.front);
     loop_stop(house.loop);
 }
@@ -301,11 +300,6 @@ void house_leave(int64_t cut_at_us)
 bool house_is_leaving(void)
 {
     return house.is_leaving;
-}
-
-unsigned house_connections(void)
-{
-    return house.front == NULL ? 0 : front_connections(house.front);
 }
 
 void house_run(void)

@@ -20,7 +20,6 @@ void house_leave(int64_t cut_at_us);
 void house_close(void);
 
 bool     house_is_leaving(void);
-unsigned house_connections(void);
 /* From the debug log: the steps that exchanges entered, " route rewrite access" and so on; the
  * lines above debug, and when the last was said. */
 const char *house_steps(void);

@@ -23,14 +23,13 @@ static struct {
     bool          is_on;
     struct mood   mood;
     int64_t       now_us;
-    uint64_t      turns, spins, events_made;
+    uint64_t      turns, happenings, spins, events_made;
     struct handle handles[KERNEL_FDS_MOST];
     int           ready[KERNEL_FDS_MOST];
     unsigned      ready_count;
     struct event *heap;
     size_t        event_count, event_room;
     bool          was_called;
-    void        (*idle)(void);
 } kernel;
 
 /* ---- life ---- */
@@ -75,6 +74,11 @@ uint64_t kernel_turns(void)
     return kernel.turns;
 }
 
+uint64_t kernel_happenings(void)
+{
+    return kernel.happenings;
+}
+
 struct mood *kernel_mood(void)
 {
     return &kernel.mood;
@@ -84,20 +88,6 @@ void kernel_calm(void)
 {
     kernel.mood.interrupts = kernel.mood.no_descriptors = 0;
     kernel.mood.short_writes = kernel.mood.slow_wires = 0;
-}
-
-unsigned kernel_open(void)
-{
-    unsigned open = 0;
-
-    for (int i = 0; i < KERNEL_FDS_MOST; i++)
-        open += kernel.handles[i].kind != HANDLE_NONE;
-    return open;
-}
-
-void kernel_when_idle(void (*call)(void))
-{
-    kernel.idle = call;
 }
 
 /* ---- what happens when: a binary heap ---- */
@@ -217,6 +207,7 @@ static void world_run(bool is_between_turns)
 void world_note(void)
 {
     kernel.spins = 0;
+    kernel.happenings++;
 }
 
 void call_begin(void)
@@ -240,8 +231,7 @@ struct handle *handle_of(int fd)
 {
     int at = fd - KERNEL_FD;
 
-    if (!kernel.is_on || at < 0 || at >= KERNEL_FDS_MOST ||
-        kernel.handles[at].kind == HANDLE_NONE)
+    if (!kernel.is_on || at < 0 || at >= KERNEL_FDS_MOST || kernel.handles[at].kind == HANDLE_NONE)
         return NULL;
     return &kernel.handles[at];
 }
@@ -387,15 +377,6 @@ static bool time_jump(void)
     return true;
 }
 
-static int idle_or_fail(void)
-{
-    if (kernel.idle == NULL)
-        FAIL("nothing will ever happen again");
-    kernel.idle();
-    errno = EINTR;
-    return -1;
-}
-
 int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
 {
     kernel.turns++;
@@ -417,6 +398,6 @@ int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
         if (count > 0 || timeout_ms == 0)
             return count;
         if (!time_jump())
-            return idle_or_fail();
+            FAIL("nothing will ever happen again");
     }
 }

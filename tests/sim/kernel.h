@@ -51,15 +51,14 @@ void     kernel_begin(const struct mood *mood);
 void     kernel_end(void);
 bool     kernel_is_on(void);
 int64_t  kernel_now_us(void);
-unsigned kernel_open(void);              /* descriptors of sockets, pipes, pollers */
+/* Turns of the loop, and what has happened: bytes moved, connections, ends, deadlines. */
 uint64_t kernel_turns(void);
+uint64_t kernel_happenings(void);
 void     kernel_calm(void);              /* no more injected errors from here on */
 struct mood *kernel_mood(void);
 
 /* What is called between two turns, on the loop's thread, as a signal would interrupt epoll_wait(). */
 void kernel_call_at(int64_t at_us, void (*call)(void));
-/* What is called when nothing will ever happen again. */
-void kernel_when_idle(void (*call)(void));
 
 void kernel_serve(struct place_at *place);
 int  kernel_listen(unsigned port);       /* a listening socket of ours */
@@ -72,7 +71,6 @@ struct wire *wire_connect(unsigned port, struct far *far);
 void   far_wake_at(struct far *far, int64_t at_us);
 void   far_wake_in(struct far *far, int64_t delay_us);
 
-bool   wire_stands(const struct wire *wire);
 size_t wire_unread(const struct wire *wire);             /* bytes of ours that arrived there */
 size_t wire_read(struct wire *wire, char *bytes, size_t room);
 size_t wire_look(const struct wire *wire, char *bytes, size_t room);
@@ -86,9 +84,7 @@ void   wire_end(struct wire *wire);                      /* says no more */
 void   wire_close(struct wire *wire);                    /* nor listens */
 void   wire_reset(struct wire *wire);
 void   wire_drop_unread(struct wire *wire);              /* what we have not read gets lost */
-/* All that we ever put on it: a total, and whether we closed our end. */
-uint64_t wire_sent(const struct wire *wire);
-bool     wire_is_ours_closed(const struct wire *wire);
+bool   wire_is_ours_closed(const struct wire *wire);
 /* Its bytes arrive now, to the last one: for tests of an exact order. */
 void   wire_rush(struct wire *wire);
 

@@ -83,14 +83,16 @@ uint32_t listener_events(const struct handle *handle);
 void     wire_forget(struct handle *handle);      /* its descriptor is closed */
 void     listener_forget(struct handle *handle);
 /* As the system calls, but -errno. */
-ssize_t wire_take(struct wire *wire, char *bytes, size_t room, bool is_look);
-ssize_t wire_give(struct wire *wire, const struct iovec *iov, int count);
-int     wire_begin_connect(struct handle *handle, uint32_t ip);
-int     wire_accept(struct handle *listener, struct wire **ret_wire);
-int     wire_error(struct wire *wire);            /* takes it */
-void    wire_shutdown(struct wire *wire);
-void    wire_set_linger_zero(struct wire *wire);
-size_t  wire_ready(const struct wire *wire);      /* bytes that may be taken */
+ssize_t  wire_take(struct wire *wire, char *bytes, size_t room, bool is_look);
+ssize_t  wire_give(struct wire *wire, const struct iovec *iov, int count);
+int      wire_begin_connect(struct handle *handle, uint32_t ip);
+int      wire_accept(struct handle *listener, struct wire **ret_wire);
+void     wire_join(struct wire *wire, struct handle *handle);   /* the descriptor of an accepted one */
+unsigned wire_port(const struct wire *wire);
+int      wire_error(struct wire *wire);            /* takes it */
+void     wire_shutdown(struct wire *wire);
+void     wire_set_linger_zero(struct wire *wire);
+size_t   wire_ready(const struct wire *wire);      /* bytes that may be taken */
 
 /* lanes.c */
 int     lane_pipe(int ret_fds[2]);

@@ -391,7 +391,8 @@ static void a_refused_body_does_not_cut_its_refusal(void **state)
 {
     (void)state;
     scene_begin(64);
-    visitor.lines[0].bytes = "POST /little/1 HTTP/1.1\r\nHost: sim\r\nContent-Length: 20000\r\n\r\n";
+    visitor.lines[0].bytes =
+        "POST /little/1 HTTP/1.1\r\nHost: sim\r\nContent-Length: 20000\r\n\r\n";
     visitor.lines[1].bytes = "a";
     visitor.lines[1].at_us = 50000;
     visitor.lines[1].zeros = 19999;

@@ -17,8 +17,16 @@
 enum { CONNS_MOST = 2048, ORIGINS = 5, ANSWER_MOST = 200000, TUNNEL_MOST = 60000 };
 enum { HEAD_BYTES = 32768, WINDOW = 65536, LARGE_HEAD = 20000 };
 
-enum phase { PHASE_HEAD = 0, PHASE_BODY, PHASE_THINK, PHASE_INTERIM, PHASE_SAY, PHASE_TUNNEL,
-             PHASE_MUTE, PHASE_OVER };
+enum phase {
+    PHASE_HEAD = 0,
+    PHASE_BODY,
+    PHASE_THINK,
+    PHASE_INTERIM,
+    PHASE_SAY,
+    PHASE_TUNNEL,
+    PHASE_MUTE,
+    PHASE_OVER
+};
 
 struct origin_conn {
     struct far     far;

@@ -19,6 +19,7 @@
 #include "schedule.h"
 
 enum { RUNS = 1500, CLIENTS_MOST = 14, LOOK_US = 500000, RUN_MOST_US = 300000000 };
+enum { TURNS_MOST = 1 };
 
 static struct {
     unsigned clients_left, edition, kindness;
@@ -82,13 +83,17 @@ static uint64_t run_once(uint64_t seed)
     mood = mood_by_chance(run.kindness == 0);
     kernel_begin(&mood);
     origins_begin(run.kindness, NULL);
-    house_open(rooms_text(run.edition), run.kindness > 0 && one_in(4) ? 1 + (unsigned)chance(5) : 512);
+    house_open(rooms_text(run.edition),
+               run.kindness > 0 && one_in(4) ? 1 + (unsigned)chance(5) : 512);
     kernel_call_at(kernel_now_us(), come);
     kernel_call_at(kernel_now_us() + LOOK_US, look);
     for (unsigned reloads = run.kindness > 0 ? (unsigned)chance(3) : 0; reloads > 0; reloads--)
         kernel_call_at(kernel_now_us() + (int64_t)chance(3000000), reload);
     house_run();
     house_close();
+    if (kernel_turns() > TURNS_MOST * kernel_happenings())
+        FAIL("%llu turns for %llu things that happened", (unsigned long long)kernel_turns(),
+             (unsigned long long)kernel_happenings());
     clients_count(run.counts);
     CHECK(clients_are_gone());
     kernel_end();

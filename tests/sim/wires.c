@@ -20,7 +20,6 @@ struct wire {
     unsigned       port;                 /* of the listener that it came to */
     struct queue   in, out;
     size_t         in_arrived, out_arrived;
-    uint64_t       sent;                 /* by us, all in all */
     int            error;                /* SO_ERROR */
     bool           is_out_going, is_refused, stands;
     bool           is_in_due, is_out_due;              /* an event is on its way */
@@ -448,7 +447,6 @@ ssize_t wire_give(struct wire *wire, const struct iovec *iov, int count)
         queue_put(&wire->out, iov[i].iov_base, n);
         given += n;
     }
-    wire->sent += given;
     if (given < wanted)
         wire->has_no_space = true;
     if (given == 0)
@@ -481,7 +479,9 @@ void wire_forget(struct handle *handle)
     if (wire == NULL)
         return;
     say("wire %u: we close%s", wire->number,
-        wire->has_linger_zero ? " by reset" : wire->in_arrived > 0 ? " with bytes unread" : "");
+        wire->has_linger_zero  ? " by reset"
+        : wire->in_arrived > 0 ? " with bytes unread"
+                               : "");
     wire->handle = NULL;
     wire->is_ours_closed = true;
     if (wire->is_dead)
@@ -555,7 +555,6 @@ int wire_accept(struct handle *handle, struct wire **ret_wire)
     return 0;
 }
 
-/* The descriptor of an accepted wire. */
 void wire_join(struct wire *wire, struct handle *handle)
 {
     wire->handle = handle;
@@ -591,11 +590,6 @@ void far_wake_at(struct far *far, int64_t at_us)
 void far_wake_in(struct far *far, int64_t wait_us)
 {
     far_wake_at(far, kernel_now_us() + wait_us);
-}
-
-bool wire_stands(const struct wire *wire)
-{
-    return wire->stands;
 }
 
 size_t wire_unread(const struct wire *wire)
@@ -693,11 +687,6 @@ void wire_drop_unread(struct wire *wire)
 {
     queue_drop(&wire->in, wire->in.len);
     wire->in_arrived = 0;
-}
-
-uint64_t wire_sent(const struct wire *wire)
-{
-    return wire->sent;
 }
 
 bool wire_is_ours_closed(const struct wire *wire)
