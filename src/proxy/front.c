@@ -114,11 +114,19 @@ static void door_unwatch(struct door *door)
     door->is_watched = false;
 }
 
+/* After a pause, or when the system had no memory for a watch. */
+static void retry_later(struct front *front)
+{
+    timer_set(loop_timers(front->loop), &front->timer, loop_now_ms(front->loop) + PAUSE_MS);
+}
+
 static void door_watch(struct door *door)
 {
     if (!door->is_open || door->is_watched || door->watch.fd < 0)
         return;
     door->is_watched = loop_watch(door->front->loop, &door->watch, true) == 0;
+    if (!door->is_watched)
+        retry_later(door->front);
 }
 
 /* Its last client may have buried it before door_close() looks. */
@@ -590,7 +598,7 @@ static void front_pause(struct front *front)
     front->is_paused = true;
     LIST_EACH(&front->doors, at)
         door_unwatch(container_of(at, struct door, link));
-    timer_set(loop_timers(front->loop), &front->timer, loop_now_ms(front->loop) + PAUSE_MS);
+    retry_later(front);
 }
 
 static void front_run(struct task *task, unsigned wakes)

@@ -86,7 +86,7 @@ struct mood *kernel_mood(void)
 
 void kernel_calm(void)
 {
-    kernel.mood.interrupts = kernel.mood.no_descriptors = 0;
+    kernel.mood.interrupts = kernel.mood.no_descriptors = kernel.mood.no_watches = 0;
     kernel.mood.short_writes = kernel.mood.slow_wires = 0;
 }
 
@@ -323,6 +323,9 @@ int kernel_epoll_ctl(int operation, int fd, const struct epoll_event *event)
         ready_remove(handle);
         return 0;
     }
+    if ((handle->kind == HANDLE_SOCKET || handle->kind == HANDLE_LISTENER) &&
+        one_in(kernel.mood.no_watches))
+        return -ENOMEM;
     handle->is_watched = true;
     handle->interest = event->events & ~(uint32_t)(EPOLLET | EPOLLEXCLUSIVE);
     handle->is_level = (event->events & EPOLLET) == 0;
@@ -388,12 +391,11 @@ int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
 
         kernel.was_called = false;
         world_run(true);
-        if (kernel.was_called) {
+        if (kernel.was_called || one_in(kernel.mood.interrupts)) {
+            kernel.turns--;              /* not of its own accord */
             errno = EINTR;
             return -1;
         }
-        if (is_interrupted())
-            return -1;
         count = ready_take(events, most);
         if (count > 0 || timeout_ms == 0)
             return count;

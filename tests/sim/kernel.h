@@ -22,6 +22,7 @@ struct mood {
     unsigned interrupts;                 /* a call ends with EINTR */
     unsigned no_descriptors;             /* EMFILE from accept4() and socket() */
     unsigned no_lanes;                   /* pipe2() fails */
+    unsigned no_watches;                 /* epoll_ctl() of a socket fails */
     unsigned short_writes;               /* less is taken than there is room for */
     unsigned hurry;                      /* the world goes on in the middle of a turn */
     unsigned slow_wires;                 /* a piece takes long */

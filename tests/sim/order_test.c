@@ -403,6 +403,19 @@ static void a_refused_body_does_not_cut_its_refusal(void **state)
     CHECK(strstr(visitor.heard, "</html>") != NULL);
 }
 
+/* No descriptor for it, and then no memory to watch the door again: it is tried until there is. */
+static void a_door_that_cannot_be_watched_is_tried_again(void **state)
+{
+    (void)state;
+    scene_begin(SEND_BYTES);
+    visitor.lines[0].bytes = "GET /plain/1 HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
+    visitor_comes_now();
+    kernel_mood()->no_descriptors = kernel_mood()->no_watches = 1;
+    kernel_call_at(START_US + START_US / 4, kernel_calm);
+    scene_end();
+    CHECK(strstr(visitor.heard, "HTTP/1.1 200 ") != NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_body_without_length_is_cut_by_reset),
         cmocka_unit_test(a_stalled_upload_with_a_blocked_answer_ends),
         cmocka_unit_test(a_refused_body_does_not_cut_its_refusal),
+        cmocka_unit_test(a_door_that_cannot_be_watched_is_tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

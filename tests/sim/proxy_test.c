@@ -37,7 +37,10 @@ static void come(void)
 
 static void reload(void)
 {
-    house_reload(rooms_text(++run.edition));
+    run.edition++;
+    if (run.kindness == 0 && run.edition % 3 == 2)
+        run.edition++;                   /* whose second port is gone, and who came there */
+    house_reload(rooms_text(run.edition));
 }
 
 /* Looks every now and then: when all clients are gone, so are we. */
@@ -67,6 +70,7 @@ static struct mood mood_by_chance(bool is_calm)
         return mood;
     mood.slow_wires = one_in(3) ? 200 : 0;
     mood.no_descriptors = one_in(4) ? 20 : 0;
+    mood.no_watches = one_in(4) ? 30 : 0;
     return mood;
 }
 
@@ -87,7 +91,7 @@ static uint64_t run_once(uint64_t seed)
                run.kindness > 0 && one_in(4) ? 1 + (unsigned)chance(5) : 512);
     kernel_call_at(kernel_now_us(), come);
     kernel_call_at(kernel_now_us() + LOOK_US, look);
-    for (unsigned reloads = run.kindness > 0 ? (unsigned)chance(3) : 0; reloads > 0; reloads--)
+    for (unsigned reloads = (unsigned)chance(3); reloads > 0; reloads--)
         kernel_call_at(kernel_now_us() + (int64_t)chance(3000000), reload);
     house_run();
     house_close();
