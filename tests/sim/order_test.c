@@ -308,6 +308,23 @@ static void an_early_answer_while_the_body_flows(void **state)
     }
 }
 
+/* The server is gone while we still write, and its reset comes behind its answer. */
+static void an_answer_before_a_reset_is_read(void **state)
+{
+    const struct manner manner = { .requests = 1, .read_most = SIZE_MAX, .leave_after = UINT64_MAX };
+    struct ask         *ask;
+
+    (void)state;
+    scene_begin(SEND_BYTES);
+    orders.doing = DO_ANSWER_EARLY;
+    orders.think_us = START_US;
+    orders.answer.length = 1000;
+    orders.closes_early = true;
+    ask = client_come_for(&manner, ROOM_PORT, "/one", "POST", FRAMING_SIZED, 180000);
+    scene_end();
+    CHECK(ask->outcome == OUTCOME_ANSWERED && ask->status == 200);
+}
+
 /* Who sends ahead goes on sending after our last answer; a close would reset the connection, and the
  * reset take that answer from it. */
 static void the_last_answer_of_a_pipelining_client_arrives(void **state)
@@ -425,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_kept_connection_that_closes_at_use),
         cmocka_unit_test(a_kept_connection_that_closes_in_the_same_turn),
         cmocka_unit_test(an_early_answer_while_the_body_flows),
+        cmocka_unit_test(an_answer_before_a_reset_is_read),
         cmocka_unit_test(the_last_answer_of_a_pipelining_client_arrives),
         cmocka_unit_test(a_drain_is_over_once),
         cmocka_unit_test(a_lingering_connection_is_not_reset),

@@ -14,8 +14,14 @@
 #include "origins.h"
 #include "schedule.h"
 
-enum { CONNS_MOST = 2048, ORIGINS = 5, ANSWER_MOST = 200000, TUNNEL_MOST = 60000 };
-enum { HEAD_BYTES = 32768, WINDOW = 65536, LARGE_HEAD = 20000 };
+enum {
+    CONNS_MOST = 2048,
+    ORIGINS = 5,
+    ANSWER_MOST = 200000,
+    LARGE_ANSWER_MOST = 700000,
+    TUNNEL_MOST = 60000
+};
+enum { HEAD_BYTES = 32768, WINDOW = 65536, LARGE_WINDOW = 500000, LARGE_HEAD = 20000 };
 
 enum phase {
     PHASE_HEAD = 0,
@@ -40,10 +46,12 @@ struct origin_conn {
     int64_t        ready_us;             /* it thinks until then */
     bool           is_last, is_body_read, is_early;
     bool           has_surplus;          /* has said what nobody asked for */
+    bool           is_patient;           /* says nothing in a tunnel before the client has ended */
 };
 
 static struct {
     unsigned                    kindness;
+    size_t                      window;  /* what they have under way at most */
     const struct origin_orders *orders;
     struct place_at             places[ORIGINS];
     struct origin_conn         *conns[CONNS_MOST];
@@ -89,6 +97,7 @@ void origins_begin(unsigned kindness, const struct origin_orders *orders)
     memset(&origins, 0, sizeof(origins));
     origins.kindness = kindness;
     origins.orders = orders;
+    origins.window = one_in(4) ? LARGE_WINDOW : WINDOW;
     for (unsigned i = 0; i < ORIGINS; i++) {
         origins.places[i] = (struct place_at){ .ip = 0x0a000001 + i, .take = take };
         kernel_serve(&origins.places[i]);
@@ -287,6 +296,8 @@ static struct answer answer_by_chance(const struct origin_conn *conn)
     if (conn->ask->room->is_old && answer.framing == FRAMING_CHUNKED)
         answer.framing = FRAMING_CLOSE;
     answer.length = one_in(4) ? 0 : chance(one_in(3) ? ANSWER_MOST : one_in(2) ? 20000 : 300);
+    if (one_in(40))
+        answer.length = chance(LARGE_ANSWER_MOST);
     if (!has_content(conn->ask, answer.status)) {
         answer.framing = FRAMING_NONE;
         answer.length = 0;
@@ -327,6 +338,7 @@ static void answer_begin(struct origin_conn *conn)
     struct answer answer = answer_by_chance(conn);
 
     conn->is_last = conn->is_last || answer.framing == FRAMING_CLOSE ||
+                    (origins.orders != NULL && origins.orders->closes_early) ||
                     (origins.orders == NULL && (one_in(12) || (conn->is_early && one_in(2))));
     conn->cut_at = SIZE_MAX;
     if (conn->doing == DO_CUT_CLOSE || conn->doing == DO_CUT_RESET || conn->doing == DO_STALL)
@@ -364,6 +376,7 @@ static void tunnel_begin(struct origin_conn *conn)
                                    .length = SIZE_MAX };
     conn->answer = (struct body){ .id = conn->ask->id, .serial = conn->serial,
                                   .framing = FRAMING_CLOSE, .length = answer.length };
+    conn->is_patient = one_in(3);
     conn->phase = conn->doing == DO_STALL ? PHASE_MUTE : PHASE_TUNNEL;
 }
 
@@ -445,7 +458,8 @@ static void answer_end(struct origin_conn *conn)
     if (conn->doing == DO_SURPLUS && !conn->is_last)
         surplus_write(conn);
     if (conn->is_last || (!is_settled && one_in(origins.kindness * 2))) {
-        if (is_settled || one_in(origins.kindness * 3)) {
+        if (is_settled || one_in(origins.kindness * 3) ||
+            (origins.orders != NULL && origins.orders->closes_early)) {
             over(conn, false);
         } else {                         /* says no more, but swallows what comes */
             wire_end(conn->far.wire);
@@ -458,7 +472,7 @@ static void answer_end(struct origin_conn *conn)
 
 static void run_say(struct origin_conn *conn)
 {
-    size_t most = some_of(WINDOW / 2);
+    size_t most = some_of(origins.window / 2);
 
     if (conn->cut_at != SIZE_MAX && conn->answer.at + most >= conn->cut_at) {
         if (conn->cut_at > conn->answer.at)
@@ -469,7 +483,7 @@ static void run_say(struct origin_conn *conn)
             over(conn, conn->doing == DO_CUT_RESET);
         return;
     }
-    if (wire_unsent(conn->far.wire) > WINDOW)
+    if (wire_unsent(conn->far.wire) > origins.window)
         return;
     body_write(&conn->answer, conn->far.wire, most);
     if (conn->answer.is_done)
@@ -481,7 +495,8 @@ static void run_tunnel(struct origin_conn *conn)
     struct wire *wire = conn->far.wire;
 
     (void)body_read(&conn->request, wire, some_of(WINDOW));
-    if (!conn->answer.is_done && wire_unsent(wire) < WINDOW) {
+    if (!conn->answer.is_done && wire_unsent(wire) < WINDOW &&
+        (!conn->is_patient || wire_has_end(wire))) {
         body_write(&conn->answer, wire, some_of(WINDOW / 4));
         if (conn->answer.is_done)
             wire_end(wire);

@@ -19,7 +19,7 @@
 #include "schedule.h"
 
 enum { RUNS = 1500, CLIENTS_MOST = 14, LOOK_US = 500000, RUN_MOST_US = 300000000 };
-enum { TURNS_MOST = 1 };
+enum { TURNS_MOST = 1, LEAVE_MOST_US = 100000000 };
 
 static struct {
     unsigned clients_left, edition, kindness;
@@ -30,6 +30,8 @@ static struct {
 
 static void come(void)
 {
+    if (house_is_leaving())
+        return;
     client_come(run.kindness);
     if (--run.clients_left > 0)
         kernel_call_at(kernel_now_us() + (int64_t)chance(one_in(4) ? 3000000 : 20000), come);
@@ -43,18 +45,27 @@ static void reload(void)
     house_reload(rooms_text(run.edition));
 }
 
+/* In the middle of everything; when something is wrong on purpose, clients may be cut as well. */
+static void leave(void)
+{
+    int64_t most_us = run.kindness > 0 && one_in(2) ? (int64_t)chance(5000000) : LEAVE_MOST_US;
+
+    if (!house_is_leaving())
+        house_leave(kernel_now_us() + most_us);
+}
+
 /* Looks every now and then: when all clients are gone, so are we. */
 static void look(void)
 {
     clients_check_patience();
     if (kernel_now_us() > RUN_MOST_US)
         FAIL("it is not over yet");
-    if (run.clients_left > 0 || (!clients_are_gone() && !one_in(run.kindness * 50))) {
-        kernel_call_at(kernel_now_us() + LOOK_US, look);
+    if (house_is_leaving())
         return;
-    }
-    run.clients_left = 0;
-    house_leave(kernel_now_us() + 20000000);
+    if (run.clients_left > 0 || !clients_are_gone())
+        kernel_call_at(kernel_now_us() + LOOK_US, look);
+    else
+        house_leave(kernel_now_us() + LEAVE_MOST_US);
 }
 
 static struct mood mood_by_chance(bool is_calm)
@@ -93,6 +104,8 @@ static uint64_t run_once(uint64_t seed)
     kernel_call_at(kernel_now_us() + LOOK_US, look);
     for (unsigned reloads = (unsigned)chance(3); reloads > 0; reloads--)
         kernel_call_at(kernel_now_us() + (int64_t)chance(3000000), reload);
+    if (one_in(6))
+        kernel_call_at(kernel_now_us() + (int64_t)chance(3000000), leave);
     house_run();
     house_close();
     if (kernel_turns() > TURNS_MOST * kernel_happenings())
