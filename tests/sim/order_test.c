@@ -315,11 +315,11 @@ static void an_answer_before_a_reset_is_read(void **state)
     struct ask         *ask;
 
     (void)state;
-    scene_begin(SEND_BYTES);
+    scene_begin(20 * SEND_BYTES);
     orders.doing = DO_ANSWER_EARLY;
-    orders.think_us = START_US;
+    orders.think_us = 100 * (int64_t)START_US;
     orders.answer.length = 1000;
-    orders.closes_early = true;
+    orders.used = USED_ANSWERS;
     ask = client_come_for(&manner, ROOM_PORT, "/one", "POST", FRAMING_SIZED, 180000);
     scene_end();
     CHECK(ask->outcome == OUTCOME_ANSWERED && ask->status == 200);

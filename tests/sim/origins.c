@@ -62,6 +62,7 @@ static const char surplus[] = "HTTP/1.1 200 Sim\r\nX-Sim: 0-0\r\nContent-Length:
 
 static void origin_run(struct far *far);
 static void origin_used(struct far *far);
+static void answer_begin(struct origin_conn *conn);
 
 /* ---- taking connections ---- */
 
@@ -162,12 +163,26 @@ static void surplus_used(struct origin_conn *conn)
     wire_drop_unread(conn->far.wire);
 }
 
+static void answer_at_once(struct origin_conn *conn)
+{
+    struct wire *wire = conn->far.wire;
+
+    if (conn->phase != PHASE_THINK || !conn->is_early)
+        return;
+    answer_begin(conn);
+    body_write(&conn->answer, wire, SIZE_MAX);
+    over(conn, false);
+    wire_rush(wire);
+}
+
 static void origin_used(struct far *far)
 {
     struct origin_conn *conn = container_of(far, struct origin_conn, far);
     struct wire        *wire = far->wire;
     enum using          using;
 
+    if (origins.orders != NULL && origins.orders->used == USED_ANSWERS)
+        answer_at_once(conn);
     if (conn->phase != PHASE_HEAD || conn->served == 0)
         return;
     if (conn->has_surplus) {
@@ -338,7 +353,6 @@ static void answer_begin(struct origin_conn *conn)
     struct answer answer = answer_by_chance(conn);
 
     conn->is_last = conn->is_last || answer.framing == FRAMING_CLOSE ||
-                    (origins.orders != NULL && origins.orders->closes_early) ||
                     (origins.orders == NULL && (one_in(12) || (conn->is_early && one_in(2))));
     conn->cut_at = SIZE_MAX;
     if (conn->doing == DO_CUT_CLOSE || conn->doing == DO_CUT_RESET || conn->doing == DO_STALL)
@@ -458,8 +472,7 @@ static void answer_end(struct origin_conn *conn)
     if (conn->doing == DO_SURPLUS && !conn->is_last)
         surplus_write(conn);
     if (conn->is_last || (!is_settled && one_in(origins.kindness * 2))) {
-        if (is_settled || one_in(origins.kindness * 3) ||
-            (origins.orders != NULL && origins.orders->closes_early)) {
+        if (is_settled || one_in(origins.kindness * 3)) {
             over(conn, false);
         } else {                         /* says no more, but swallows what comes */
             wire_end(conn->far.wire);

@@ -14,8 +14,9 @@ enum doing {
     DO_SWITCH /* protocols, unasked */, DOINGS
 };
 
-/* What a connection that has served does when it is used again, before we can know. */
-enum using { USED_SERVES = 0, USED_CLOSES, USED_RESETS };
+/* What a connection does as we send on it, before we can know: with a second request, or, ANSWERS,
+ * with the body of one: it says all of its answer and is gone. */
+enum using { USED_SERVES = 0, USED_CLOSES, USED_RESETS, USED_ANSWERS };
 
 /* For tests of an exact order: what connections and requests meet, instead of chance. */
 struct origin_orders {
@@ -24,7 +25,6 @@ struct origin_orders {
     int64_t       think_us;              /* before it answers */
     struct answer answer;
     enum using    used;
-    bool          closes_early;          /* with the request's body unread */
 };
 
 /* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.5. */
