@@ -264,7 +264,8 @@ static enum turn run_await_head(struct exchange *x)
 
     if (peer->rx_interim != NULL)
         pass_interim(x);
-    if (peer->rx_head != NULL)
+    /* A malformed body right behind the head is an answer that the client need see nothing of. */
+    if (peer->rx_head != NULL && peer->fault != FAULT_BAD_PEER_CHUNK)
         return judge_head(x);
     if (peer->fault != FAULT_NONE)
         return exchange_fail(x, peer->fault);

@@ -173,6 +173,13 @@ def test_a_malformed_chunk(desk, back, rest):
             pass
 
 
+@ours
+def test_a_malformed_chunk_right_behind_the_head(desk, back):
+    """Nothing of the answer is on its way yet, so the client gets one of ours."""
+    answers(back, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n")
+    assert desk.get().status == 502
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
