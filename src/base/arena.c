@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/mem.h"
 #include "base/pool.h"
 
@@ -52,10 +53,12 @@ struct arena *arena_new(void)
 
 static void page_free(struct page *page)
 {
-    if (page->size == PAGE_BYTES)
+    if (page->size == PAGE_BYTES) {
         pool_give(&page_pool, page);
-    else
-        mem_free(page);
+        return;
+    }
+    budget_add(-(int64_t)page->size);
+    mem_free(page);
 }
 
 void arena_free(struct arena **arena)
@@ -77,7 +80,7 @@ void arena_free(struct arena **arena)
 }
 
 /* A further page with room for `size`; large ones do not replace the page being filled. */
-static char *page_add(struct arena *arena, size_t size)
+static __attribute__((noinline)) char *page_add(struct arena *arena, size_t size)
 {
     enum { HEAD_BYTES = (sizeof(struct page) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT };
     bool         is_large = size > PAGE_BYTES / 4;
@@ -92,7 +95,9 @@ static char *page_add(struct arena *arena, size_t size)
     page->next = arena->pages;
     arena->pages = page;
     arena->size += bytes;
-    if (!is_large) {
+    if (is_large) {
+        budget_add((int64_t)page->size);
+    } else {
         arena->at = start + size;
         arena->end = (char *)page + PAGE_BYTES;
     }

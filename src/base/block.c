@@ -8,6 +8,7 @@
 #include <string.h>
 #include <threads.h>
 
+#include "base/budget.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/pool.h"
@@ -50,10 +51,23 @@ struct block *block_new(void)
     return block_start(pool_take_raw(&block_pool), BLOCK_SIZE);
 }
 
+struct block *block_try(void)
+{
+    struct block *block = pool_try_raw(&block_pool);
+
+    return block == NULL ? NULL : block_start(block, BLOCK_SIZE);
+}
+
+static int64_t bytes_of(uint32_t size)
+{
+    return (int64_t)(sizeof(struct block) + size);
+}
+
 struct block *block_new_sized(uint32_t size)
 {
     if (size == BLOCK_SIZE)
         return block_new();
+    budget_add(bytes_of(size));
     return block_start(mem_resize(NULL, sizeof(struct block) + size), size);
 }
 
@@ -69,10 +83,12 @@ void block_unref(struct block *block)
         atomic_fetch_sub_explicit(&block->refs, 1, memory_order_acq_rel) != 1)
         return;
     tally_add(-(size_t)block->size);
-    if (block->size == BLOCK_SIZE)
+    if (block->size == BLOCK_SIZE) {
         pool_give(&block_pool, block);
-    else
-        mem_free(block);
+        return;
+    }
+    budget_add(-bytes_of(block->size));
+    mem_free(block);
 }
 
 bool block_is_shared(const struct block *block)

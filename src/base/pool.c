@@ -10,8 +10,8 @@
 #include <string.h>
 #include <threads.h>
 
+#include "base/budget.h"
 #include "base/mem.h"
-#include "base/must.h"
 
 #ifndef __has_feature
 #define __has_feature(feature) 0
@@ -34,6 +34,7 @@ struct shelf {
 
 static thread_local struct shelf shelves[POOL_MOST_KINDS];
 static unsigned                  kinds;
+static size_t                    sizes[POOL_MOST_KINDS];
 static pthread_mutex_t           kinds_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void shelf_put(struct shelf *shelf, void *object)
@@ -53,7 +54,8 @@ static __attribute__((noinline)) unsigned number_draw(struct pool *pool)
     pthread_mutex_lock(&kinds_lock);
     if (pool->number == 0) {
         must(kinds + 1 < POOL_MOST_KINDS && pool->size >= sizeof(struct resting));
-        __atomic_store_n(&pool->number, ++kinds, __ATOMIC_RELEASE);
+        sizes[++kinds] = pool->size;
+        __atomic_store_n(&pool->number, kinds, __ATOMIC_RELEASE);
     }
     number = pool->number;
     pthread_mutex_unlock(&kinds_lock);
@@ -82,15 +84,46 @@ static __attribute__((noinline)) void *slab_make(const struct pool *pool, struct
     return slab;
 }
 
-void *pool_take_raw(struct pool *pool)
+static __attribute__((noinline)) void *object_make(const struct pool *pool, struct shelf *shelf)
 {
-    struct shelf   *shelf = shelf_of(pool);
+    if (pool->slab > 1 && MAY_REST)
+        return slab_make(pool, shelf);
+    budget_add((int64_t)pool->size);
+    return mem_resize(NULL, pool->size);
+}
+
+static __attribute__((noinline)) void object_end(const struct pool *pool, void *object)
+{
+    budget_add(-(int64_t)pool->size);
+    mem_free(object);
+}
+
+static void *shelf_take(struct shelf *shelf)
+{
     struct resting *object = shelf->first;
 
     if (object == NULL)
-        return pool->slab > 1 && MAY_REST ? slab_make(pool, shelf) : mem_resize(NULL, pool->size);
+        return NULL;
     shelf->first = object->next;
     shelf->count--;
+    return object;
+}
+
+void *pool_take_raw(struct pool *pool)
+{
+    struct shelf *shelf = shelf_of(pool);
+    void         *object = shelf_take(shelf);
+
+    return object != NULL ? object : object_make(pool, shelf);
+}
+
+void *pool_try_raw(struct pool *pool)
+{
+    void *object = shelf_take(shelf_of(pool));
+
+    if (object != NULL || (object = mem_try(pool->size)) == NULL)
+        return object;
+    budget_add((int64_t)pool->size);
     return object;
 }
 
@@ -106,7 +139,7 @@ void pool_give(struct pool *pool, void *object)
     if (object == NULL)
         return;
     if (!MAY_REST || (pool->slab <= 1 && shelf->count >= pool->keep)) {
-        mem_free(object);
+        object_end(pool, object);
         return;
     }
     shelf_put(shelf, object);
@@ -116,10 +149,8 @@ void pools_drain(void)
 {
     for (unsigned i = 0; i < POOL_MOST_KINDS; i++)
         while (shelves[i].first != NULL && !shelves[i].is_of_slabs) {
-            struct resting *object = shelves[i].first;
-
-            shelves[i].first = object->next;
-            shelves[i].count--;
-            mem_free(object);
+            budget_add(-(int64_t)sizes[i]);
+            mem_free(shelf_take(&shelves[i]));
         }
+    budget_settle();
 }

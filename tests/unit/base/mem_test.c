@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* mem: what cannot fail aborts, what may fail says so. */
+/* mem: what cannot fail has a reserve and then aborts, what may fail says so. */
 #include "check.h"
 
 #include "base/mem.h"
+#include "base/shortage.h"
 
 static void new_memory_is_zeroed(void **state)
 {
@@ -88,38 +89,99 @@ static void strings_end_in_nul(void **state)
     mem_free(empty);
 }
 
-#ifdef FRONTDESK_DEBUG
-static void try_four_times(void)
-{
-    for (int i = 0; i < 4; i++) {
-        void *memory = mem_try(1);
+/* gcc alone says so plainly; a clang build leaves these out, as their malloc is not the system's. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#define HAS_THE_SYSTEMS_MALLOC
 
-        (void)fprintf(stderr, "%c", memory != NULL ? '+' : '-');
-        mem_free(memory);
+enum { PIECE_BYTES = 100 * 1000, PIECES_MOST = 1000 };
+
+/* Takes all that may be had, with nothing to lose; returns how many pieces that is. */
+static unsigned fill_up(void)
+{
+    const struct rlimit limit = { .rlim_cur = 64 << 20, .rlim_max = 64 << 20 };
+    unsigned            count = 0;
+
+    if (setrlimit(RLIMIT_DATA, &limit) < 0)
+        return 0;
+    while (count < PIECES_MOST && malloc(PIECE_BYTES) != NULL)
+        count++;
+    return count;
+}
+
+static void spend_the_reserve(void)
+{
+    unsigned pieces = 0;
+
+    must(mem_reserve());
+    must(fill_up() > 0 && shortage_now() == 0);
+    must(mem_try(PIECE_BYTES) == NULL && shortage_now() == SHORTAGE_SYSTEM);
+    while (pieces < 5) {
+        (void)mem_resize(NULL, PIECE_BYTES);
+        pieces++;
     }
+    must(mem_failures() == 2);   /* the reserve was enough for all five */
+    must(!mem_reserve());
+    (void)fprintf(stderr, "%u pieces from the reserve", pieces);
 }
 
-static void try_with_a_failure(void)
-{
-    (void)setenv("FAIL_NTH_ALLOC", "3", 1);
-    try_four_times();
-}
-
-static void the_nth_try_fails_when_asked(void **state)
+static void the_reserve_helps_once(void **state)
 {
     char said[1024];
 
     (void)state;
-    assert_int_equal(run_in_child(try_with_a_failure, said, sizeof(said)), 0);
-    assert_string_equal(said, "++-+");
+    assert_int_equal(run_in_child(spend_the_reserve, said, sizeof(said)), 0);
+    assert_string_equal(said, "5 pieces from the reserve");
+}
+
+static void ask_without_reserve(void)
+{
+    must(fill_up() > 0);
+    for (;;)
+        (void)mem_new(PIECE_BYTES);
+}
+
+static void without_it_the_process_ends(void **state)
+{
+    (void)state;
+    CHECK_ABORTS(ask_without_reserve, "must(memory != NULL)");
+}
+
+/* What malloc has of its own and cannot give back will do, when the system has none. */
+static void reserve_what_was_freed(void)
+{
+    enum { KEPT = 20 };
+    void *kept[KEPT];
+
+    must(mem_reserve());
+    for (int i = 0; i < KEPT; i++)
+        kept[i] = malloc(PIECE_BYTES);
+    must(fill_up() > 0);
+    (void)mem_resize(NULL, PIECE_BYTES);
+    while (malloc(PIECE_BYTES) != NULL)
+        continue;
+    must(!mem_reserve());
+    for (int i = 0; i < KEPT; i++)
+        free(kept[i]);
+    must(mem_reserve());
+}
+
+static void the_reserve_is_taken_again(void **state)
+{
+    char said[1024];
+
+    (void)state;
+    assert_int_equal(run_in_child(reserve_what_was_freed, said, sizeof(said)), 0);
+    assert_string_equal(said, "");
 }
 #endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#ifdef FRONTDESK_DEBUG
-        cmocka_unit_test(the_nth_try_fails_when_asked),
+#ifdef HAS_THE_SYSTEMS_MALLOC
+        cmocka_unit_test(the_reserve_helps_once),
+        cmocka_unit_test(without_it_the_process_ends),
+        cmocka_unit_test(the_reserve_is_taken_again),
 #endif
         cmocka_unit_test(new_memory_is_zeroed),
         cmocka_unit_test(what_cannot_fail_aborts),
