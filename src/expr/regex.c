@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* PCRE2 behind our interface.
+/* PCRE2 behind our interface, with our memory: a match that failed for want of some would look like
+ * none, and a request would get into the wrong location.
  *
  * The compiled pattern is shared by all threads; the block that a match writes into and the stack of
  * the JIT belong to the thread and are made at its first match. Limits are low enough that the worst
@@ -36,6 +37,32 @@ struct regex {
 };
 
 /* ---- compiling ---- */
+
+static pthread_once_t         once = PTHREAD_ONCE_INIT;
+static pthread_key_t          bench_key;
+static pcre2_general_context *memory;    /* where PCRE2's comes from */
+static pcre2_compile_context *compiling;
+
+static void bench_free(void *object);
+
+static void *memory_get(size_t size, void *unused)
+{
+    (void)unused;
+    return mem_resize(NULL, size);
+}
+
+static void memory_put(void *bytes, void *unused)
+{
+    (void)unused;
+    mem_free(bytes);
+}
+
+static void once_init(void)
+{
+    memory = pcre2_general_context_create(memory_get, memory_put, NULL);
+    compiling = pcre2_compile_context_create(memory);
+    must(pthread_key_create(&bench_key, bench_free) == 0);
+}
 
 static void code_undo(void *object)
 {
@@ -88,9 +115,10 @@ int regex_compile(struct arena *arena, struct text pattern, bool is_nocase, stru
         *reterr_message = TEXT("the regular expression is too long");
         return -EINVAL;
     }
+    must(pthread_once(&once, once_init) == 0);
     regex->pattern = arena_copy(arena, pattern);
     regex->code = pcre2_compile((PCRE2_SPTR)regex->pattern.ptr, pattern.len,
-                                is_nocase ? PCRE2_CASELESS : 0, &error, &offset, NULL);
+                                is_nocase ? PCRE2_CASELESS : 0, &error, &offset, compiling);
     if (regex->code == NULL) {
         *reterr_message = error_message(arena, pattern, error, offset);
         return -EINVAL;
@@ -114,9 +142,6 @@ struct bench {                           /* what a thread needs to match */
     uint32_t             pairs;
 };
 
-static pthread_once_t bench_once = PTHREAD_ONCE_INIT;
-static pthread_key_t  bench_key;
-
 static void bench_free(void *object)
 {
     struct bench *bench = object;
@@ -127,20 +152,14 @@ static void bench_free(void *object)
     mem_free(bench);
 }
 
-static void bench_key_make(void)
-{
-    must(pthread_key_create(&bench_key, bench_free) == 0);
-}
-
 static struct bench *bench_new(void)
 {
     struct bench *bench = mem_new(sizeof(*bench));
 
-    bench->limits = pcre2_match_context_create(NULL);
-    must(bench->limits != NULL);
+    bench->limits = pcre2_match_context_create(memory);
     (void)pcre2_set_match_limit(bench->limits, MATCH_STEPS);
     (void)pcre2_set_heap_limit(bench->limits, HEAP_KB);
-    bench->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MOST, NULL);
+    bench->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MOST, memory);
     if (bench->stack != NULL)
         pcre2_jit_stack_assign(bench->limits, NULL, bench->stack);
     must(pthread_setspecific(bench_key, bench) == 0);
@@ -151,14 +170,12 @@ static struct bench *bench_of_thread(uint32_t pairs)
 {
     struct bench *bench;
 
-    must(pthread_once(&bench_once, bench_key_make) == 0);
     bench = pthread_getspecific(bench_key);
     if (bench == NULL)
         bench = bench_new();
     if (bench->pairs < pairs) {
         pcre2_match_data_free(bench->match);
-        bench->match = pcre2_match_data_create(pairs, NULL);
-        must(bench->match != NULL);
+        bench->match = pcre2_match_data_create(pairs, memory);
         bench->pairs = pairs;
     }
     return bench;
