@@ -123,6 +123,8 @@ static int fault_of_end(const struct h1_codec *h1, enum loss why)
 {
     const struct stream *stream = &h1->stream;
 
+    if (why == LOSS_MEMORY)
+        return FAULT_NO_BUFFERS;
     if (stream->rx_head != NULL)
         return why == LOSS_TIMEOUT ? FAULT_BODY_TIMEOUT : FAULT_BODY_CUT;
     if (why == LOSS_TIMEOUT)

@@ -223,7 +223,8 @@ static void server_lost(struct protocol *protocol, enum loss why)
     static const int faults[] = { [LOSS_CLOSED] = FAULT_CLIENT_GONE,
                                   [LOSS_RESET] = FAULT_CLIENT_RESET,
                                   [LOSS_TIMEOUT] = FAULT_CLIENT_STALLED,
-                                  [LOSS_SHUTDOWN] = FAULT_SHUTDOWN };
+                                  [LOSS_SHUTDOWN] = FAULT_SHUTDOWN,
+                                  [LOSS_MEMORY] = FAULT_NO_BUFFERS };
     struct h1_codec *h1 = h1_of(protocol);
 
     h1->is_lost = true;

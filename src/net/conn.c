@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "base/pool.h"
+#include "base/shortage.h"
 #include "net/lane.h"
 #include "net/pipe.h"
 #include "net/socket.h"
@@ -237,7 +238,7 @@ static void keep_rest(struct conn *conn, struct slice slice, uint32_t used)
     uint32_t      len = slice.len - used;
     struct block *block;
 
-    if (conn->protocol->is_paused && len > BLOCK_SIZE / 4) {
+    if (conn->protocol->is_paused && (len > BLOCK_SIZE / 4 || shortage_now() != 0)) {
         conn->pending = slice_part(slice, used, len);
         return;
     }
@@ -300,6 +301,8 @@ static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
         room = block->size - start;
     } else {
         block = loop_read_room(conn->loop, &start, &room);
+        if (block == NULL)
+            return -ENOMEM;
     }
     n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
     if (n < (ssize_t)room && !conn->has_hangup)
@@ -323,7 +326,7 @@ static void read_ended(struct conn *conn, ssize_t n)
         return;
     if (n < 0) {
         conn->error = (int)n;
-        conn_close(conn, LOSS_RESET);
+        conn_close(conn, n == -ENOMEM ? LOSS_MEMORY : LOSS_RESET);
         return;
     }
     conn->has_seen_end = true;
@@ -607,8 +610,10 @@ static void linger_read(struct conn *conn)
     for (uint32_t swallowed = 0; conn->is_readable && swallowed < LINGER_BYTES;) {
         uint32_t      start, room;
         struct block *block = loop_read_room(conn->loop, &start, &room);
-        ssize_t       n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
+        ssize_t       n = -ENOMEM;
 
+        if (block != NULL)
+            n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
         if (n == -EAGAIN) {
             conn->is_readable = false;
             return;

@@ -8,9 +8,11 @@
 #include <threads.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/mem.h"
+#include "base/shortage.h"
 
-enum { REST_MOST = 32 };
+enum { REST_MOST = 32, SHORT_BYTES = 16 * 1024 /* inside, while memory is short */ };
 
 struct lane {
     struct lane *next;
@@ -25,6 +27,7 @@ static void lane_free(struct lane *lane)
 {
     (void)close(lane->read_fd);
     (void)close(lane->write_fd);
+    budget_add(-(int64_t)lane->fill);
     mem_free(lane);
 }
 
@@ -85,12 +88,22 @@ static ssize_t move(int from_fd, int to_fd, size_t most, unsigned flags)
     return n < 0 ? -errno : n;
 }
 
+static void lane_count(struct lane *lane, ssize_t bytes)
+{
+    lane->fill += (size_t)bytes;
+    budget_add(bytes);
+}
+
 ssize_t lane_take(struct lane *lane, int from_fd, size_t most)
 {
-    ssize_t n = move(from_fd, lane->write_fd, most, 0);
+    bool    is_short = shortage_now() != 0;
+    ssize_t n;
 
+    if (is_short && lane->fill > 0)
+        return -EAGAIN;
+    n = move(from_fd, lane->write_fd, is_short && most > SHORT_BYTES ? SHORT_BYTES : most, 0);
     if (n > 0)
-        lane->fill += (size_t)n;
+        lane_count(lane, n);
     return n;
 }
 
@@ -100,7 +113,7 @@ ssize_t lane_give(struct lane *lane, int to_fd, size_t most, int has_more)
                      has_more ? SPLICE_F_MORE : 0);
 
     if (n > 0)
-        lane->fill -= (size_t)n;
+        lane_count(lane, -n);
     return n;
 }
 

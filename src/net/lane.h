@@ -20,7 +20,8 @@ void         lane_close(struct lane **lane);
 size_t       lane_fill(const struct lane *lane);     /* bytes inside; 0 for NULL */
 size_t       lane_room(const struct lane *lane);
 
-/* Moves at most `most` bytes. Bytes moved, 0 at the end of the stream, -errno. */
+/* Moves at most `most` bytes. Bytes moved, 0 at the end of the stream, -errno. -EAGAIN with bytes
+ * inside may also mean that it is full; while memory is short it is so early. */
 ssize_t lane_take(struct lane *lane, int from_fd, size_t most);
 ssize_t lane_give(struct lane *lane, int to_fd, size_t most, int has_more);
 

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/pool.h"
+#include "base/shortage.h"
 #include "net/lane.h"
 #include "net/pin.h"
 #include "net/task_queue.h"
@@ -26,6 +27,7 @@ enum {
     ARRIVALS_PER_TURN = 1024, /* then the poller is looked at again */
     FLUSH_BYTES = 64 * 1024,  /* read since the last flush: write before they leave the cache */
     ROUNDS_PER_TURN = 8,      /* of tasks and flushes, while flushing wakes more tasks */
+    SHORT_READ_BYTES = 16 * 1024,   /* while memory is short */
     LOCALS_MOST = 8
 };
 
@@ -363,11 +365,11 @@ struct block *loop_read_room(struct loop *loop, uint32_t *ret_start, uint32_t *r
     if (loop->read_block == NULL || loop->read_start > BLOCK_SIZE / 2) {
         if (loop->read_block != NULL)
             block_unref(loop->read_block);
-        loop->read_block = block_new();
+        loop->read_block = block_try();
         loop->read_start = 0;
     }
     *ret_start = loop->read_start;
-    *ret_room = BLOCK_SIZE - loop->read_start;
+    *ret_room = shortage_now() == 0 ? BLOCK_SIZE - loop->read_start : SHORT_READ_BYTES;
     return loop->read_block;
 }
 

@@ -62,8 +62,9 @@ int  loop_watch(struct loop *loop, struct watch *watch, bool is_shared) WARN_UNU
 int  loop_rewatch(struct loop *loop, struct watch *watch) WARN_UNUSED;
 void loop_unwatch(struct loop *loop, struct watch *watch);
 
-/* Where to read next: room of at least half a block, in a block that the loop owns. Bytes that
- * were read are then sliced from it with loop_read_used(). */
+/* Where to read next: room of at least half a block (less while memory is short), in a block that the
+ * loop owns. Bytes that were read are then sliced from it with loop_read_used(). NULL: there is no
+ * memory for one. */
 struct block *loop_read_room(struct loop *loop, uint32_t *ret_start, uint32_t *ret_room);
 /* `len` bytes at the start that room gave were filled; the returned slice is a reference. */
 struct slice  loop_read_used(struct loop *loop, uint32_t len);

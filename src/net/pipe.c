@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/shortage.h"
 #include "net/lane.h"
 
 enum { SMALL_BYTES = 2048 };   /* slices below this are gathered when the ring begins to fill */
@@ -85,7 +86,9 @@ size_t pipe_room(struct pipe *pipe)
 {
     size_t fill = pipe->fill;
 
-    if (lane_fill(pipe->lane) > 0) {   /* what lies there comes first */
+    /* What lies in the lane comes first; and while memory is short no pipe holds more than one read,
+     * unless its reader needs the whole of it. */
+    if (lane_fill(pipe->lane) > 0 || (fill > 0 && shortage_now() != 0 && !pipe->is_gathering)) {
         pipe->is_writer_waiting = true;
         return 0;
     }
@@ -132,7 +135,9 @@ static bool gather_small(struct pipe *pipe, struct slice slice)
 
         if (pipe->count < PIPE_SLICES / 2 || last->len >= SMALL_BYTES)
             return false;
-        block = block_new();
+        block = block_try();
+        if (block == NULL)
+            return false;
         memcpy(block->bytes, slice_ptr(*last), last->len);
         slice_unref(*last);
         *last = (struct slice){ .block = block, .start = 0, .len = last->len };

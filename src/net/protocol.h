@@ -16,7 +16,7 @@
 struct pipe;
 struct protocol;
 
-enum loss { LOSS_CLOSED = 0, LOSS_RESET, LOSS_TIMEOUT, LOSS_SHUTDOWN };
+enum loss { LOSS_CLOSED = 0, LOSS_RESET, LOSS_TIMEOUT, LOSS_SHUTDOWN, LOSS_MEMORY };
 
 /* What the protocol waits for on the wire; each kind has a deadline of its own. */
 enum conn_wait { CONN_WAIT_NONE = 0, CONN_WAIT_IDLE, CONN_WAIT_HEAD, CONN_WAIT_BODY, CONN_WAIT_KINDS };

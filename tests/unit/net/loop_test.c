@@ -8,6 +8,7 @@
 
 #include "base/must.h"
 #include "base/pool.h"
+#include "base/shortage.h"
 #include "net/loop.h"
 
 static struct loop *loop;
@@ -443,6 +444,17 @@ static void room_is_shared_by_reads(void **state)
     assert_int_equal(start, 0);         /* nobody looks at it any more */
 }
 
+static void a_short_memory_gives_less_room(void **state)
+{
+    uint32_t start, room;
+
+    (void)state;
+    shortage_begin(SHORTAGE_SYSTEM);
+    assert_non_null(loop_read_room(loop, &start, &room));
+    assert_true(room > 0 && room < BLOCK_SIZE / 2);
+    shortage_end(SHORTAGE_SYSTEM);
+}
+
 static void held_bytes_are_not_written_over(void **state)
 {
     struct slice held[64];
@@ -493,6 +505,7 @@ int main(void)
         WITH_LOOP(a_watch_is_woken_by_edges),
         WITH_LOOP(a_shared_watch_comes_until_it_is_served),
         WITH_LOOP(room_is_shared_by_reads),
+        WITH_LOOP(a_short_memory_gives_less_room),
         WITH_LOOP(held_bytes_are_not_written_over),
         WITH_LOOP(locals_are_found_by_key),
     };

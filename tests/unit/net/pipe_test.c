@@ -3,12 +3,14 @@
  * and what was kept can be read again. */
 #include "check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include "base/must.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "base/shortage.h"
 #include "net/lane.h"
 #include "net/pipe.h"
 #include "net/task_queue.h"
@@ -335,6 +337,52 @@ static void bytes_in_the_lane_count(void **state)
 }
 
 /* A server that goes away before it has read anything: the next one gets what is in the lane. */
+static void a_short_memory_holds_one_read(void **state)
+{
+    (void)state;
+    shortage_begin(SHORTAGE_BUDGET);
+    assert_int_equal(pipe_room(&body), HIGH);   /* whoever is empty may go on */
+    put("abc");
+    assert_int_equal(pipe_room(&body), 0);
+    pipe_drop(&body, 2);
+    assert_true(wakes_of(&writer) & WAKE_ROOM);
+    assert_int_equal(pipe_room(&body), 0);
+    pipe_drop(&body, 1);
+    assert_true(wakes_of(&writer) & WAKE_ROOM);
+    assert_int_equal(pipe_room(&body), HIGH);
+    put("abc");
+    body.is_gathering = true;                   /* its reader waits for the whole of it */
+    assert_int_equal(pipe_room(&body), HIGH - 3);
+    body.is_gathering = false;
+    assert_int_equal(pipe_room(&body), 0);
+    shortage_end(SHORTAGE_BUDGET);
+    assert_int_equal(pipe_room(&body), HIGH - 3);
+}
+
+static void a_short_memory_holds_one_read_in_the_lane(void **state)
+{
+    enum { MORE_THAN_ONE = 40000 };
+    static const char bytes[MORE_THAN_ONE];
+    struct lane      *lane = lane_open();
+    int               pair[2];
+    size_t            fill;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(write(pair[1], bytes, MORE_THAN_ONE), MORE_THAN_ONE);
+    shortage_begin(SHORTAGE_BUDGET);
+    assert_true(lane_take(lane, pair[0], MORE_THAN_ONE) > 0);
+    fill = lane_fill(lane);
+    assert_true(fill <= 16 * 1024);
+    assert_int_equal(lane_take(lane, pair[0], MORE_THAN_ONE), -EAGAIN);
+    assert_int_equal(lane_fill(lane), fill);
+    shortage_end(SHORTAGE_BUDGET);
+    assert_true(lane_take(lane, pair[0], MORE_THAN_ONE) > 0);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    lane_close(&lane);
+}
+
 static void a_rewind_leaves_the_lane_alone(void **state)
 {
     int pair[2];
@@ -427,6 +475,8 @@ int main(void)
         WITH_PIPE(a_break_wakes_both_and_swallows),
         WITH_PIPE(ends_may_come_later),
         WITH_PIPE(bytes_in_the_lane_count),
+        WITH_PIPE(a_short_memory_holds_one_read),
+        WITH_PIPE(a_short_memory_holds_one_read_in_the_lane),
         WITH_PIPE(a_rewind_leaves_the_lane_alone),
         WITH_PIPE(random_walks_lose_nothing),
         WITH_PIPE(nobody_waits_for_ever),
