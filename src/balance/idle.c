@@ -31,6 +31,18 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
     return NULL;
 }
 
+void idle_close_all(struct loop *loop, struct group *group)
+{
+    struct link *conns = &group_idle(group, loop)->conns;
+
+    while (!list_is_empty(conns)) {
+        struct peer_conn *oldest = container_of(conns->prev, struct peer_conn, age_link);
+
+        idle_leave(loop, oldest);
+        conn_close(oldest->conn, LOSS_CLOSED);
+    }
+}
+
 static bool may_rest(const struct loop *loop, const struct upstream *upstream,
                      const struct peer_conn *peer_conn)
 {

@@ -33,5 +33,7 @@ void              idle_give(struct loop *loop, const struct upstream *upstream,
                             struct peer_conn *peer_conn);
 /* No longer at rest: taken out of the lists. */
 void              idle_leave(struct loop *loop, struct peer_conn *peer_conn);
+/* Closes the loop's connections at rest to all peers of a group. */
+void              idle_close_all(struct loop *loop, struct group *group);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "net/socket.h"
 #include "proxy/access_log.h"
+#include "proxy/admission.h"
 #include "proxy/client.h"
 #include "proxy/dynamic.h"
 #include "proxy/forward_head.h"
@@ -56,7 +57,8 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->request = stream->rx_head;
     x->snapshot = snapshot;
     x->listen = listen;
-    x->refusal = x->noted_fault = stream->fault;
+    x->noted_fault = stream->fault;
+    x->refusal = admission_enter(stream->fault);
     x->server = listen->servers[0];
     x->location = &x->server->level;
     x->log_scope = (struct log_scope){ .connection = client->serial, .describe = describe };
@@ -121,6 +123,7 @@ static void exchange_end(struct exchange *x)
 {
     struct client *client = x->client_conn;
 
+    admission_leave();
     access_log_write(x);
     if (x->peer != NULL || x->connector.state != CONNECTOR_NONE)
         forward_abandon(x);

@@ -99,7 +99,7 @@ struct exchange {
     bool                    is_internal; /* came by error_page: `internal` locations are open */
     unsigned                error_status;    /* that an error_page stands in for */
     int                     error_answer;    /* struct error_page's answer, once has_error_page */
-    int                     refusal;         /* fault of the request's head: answered at once */
+    int                     refusal;         /* fault of the head, or no room: answered at once */
     int                     noted_fault;     /* of the client's stream */
     struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
     int64_t                 pace_started_ms, peer_paced_ms;

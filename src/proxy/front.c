@@ -3,12 +3,15 @@
 #include "proxy/front.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/shortage.h"
+#include "balance/idle.h"
 #include "net/socket.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
@@ -527,6 +530,15 @@ static unsigned close_idle(struct front *front, unsigned most)
     return closed;
 }
 
+void front_close_idle(struct front *front)
+{
+    (void)close_idle(front, UINT_MAX);
+    if (front->snapshot == NULL)
+        return;
+    for (unsigned i = 0; i < front->snapshot->site->upstream_count; i++)
+        idle_close_all(front->loop, front->snapshot->site->upstreams[i]->group);
+}
+
 static void report_full(struct front *front, const char *what)
 {
     if (!front->has_reported_full)
@@ -545,8 +557,13 @@ static void no_descriptors(struct front *front, int error)
     front_pause(front);
 }
 
+/* Who waits in the backlog costs us nothing. */
 static bool has_room(struct front *front)
 {
+    if (shortage_now() & SHORTAGE_SYSTEM) {
+        front_pause(front);
+        return false;
+    }
     if (front->client_count < front->connections_most)
         return true;
     report_full(front, "worker_connections are not enough");

@@ -20,6 +20,9 @@ void          front_free(struct front **front);
  * accepts, their idle connections end, busy ones after their answer. */
 void front_adopt(struct front *front, struct snapshot *snapshot, const int *fds);
 
+/* Closes connections between two requests, clients' and upstreams': memory is short. */
+void front_close_idle(struct front *front);
+
 /* Stops accepting, closes idle connections, lets exchanges finish; done(arg) is called on the loop
  * when the last connection is gone. */
 void front_drain(struct front *front, void (*done)(void *arg), void *arg);

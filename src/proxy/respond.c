@@ -53,6 +53,7 @@ static bool is_client_there(const struct exchange *x)
 static bool may_use_error_page(const struct exchange *x)
 {
     return x->is_error_answer && x->status >= 300 && is_client_there(x) &&
+           x->refusal != FAULT_NO_BUFFERS &&
            (!x->has_error_page || x->location->has_recursive_error_pages);
 }
 
@@ -70,7 +71,7 @@ static enum turn run_respond(struct exchange *x)
 {
     const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
 
-    if (x->is_error_answer && ends_connection(x->status))
+    if (x->refusal == FAULT_NO_BUFFERS || (x->is_error_answer && ends_connection(x->status)))
         x->client->is_last = true;   /* whatever page says so */
     if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)
         return TURN_NEXT;

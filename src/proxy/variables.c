@@ -398,9 +398,11 @@ static struct text get_request_length(struct scope *scope, const struct variable
 static struct text get_request_completion(struct scope *scope, const struct variable *self)
 {
     const struct exchange *x = exchange_of_scope(scope);
+    int                    fault = x->client->fault;
+    bool                   is_whole = fault == FAULT_NONE || fault == x->refusal;
 
     (void)self;
-    return x->client->is_tx_done && x->client->fault == x->refusal ? TEXT("OK") : TEXT("");
+    return x->client->is_tx_done && is_whole ? TEXT("OK") : TEXT("");
 }
 
 static const struct slice *body_slice(const struct pipe *pipe, unsigned number)
