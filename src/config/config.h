@@ -50,6 +50,8 @@ struct core {
     uint64_t          nofile;            /* worker_rlimit_nofile; 0: not set */
     uint32_t          shutdown_timeout_ms;   /* 0: no limit */
     struct error_log *error_log;         /* main level; never NULL */
+    uint64_t          memory_bytes;      /* worker_memory; 0: as a share */
+    uint32_t          memory_percent;    /* of what there is; 0: no limit */
     int               priority;          /* worker_priority */
     struct text       working_directory; /* empty: not set */
     struct text      *temp_paths;        /* directories to make at start */

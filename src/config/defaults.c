@@ -17,6 +17,7 @@ static void core_defaults(struct compiler *compiler)
     core->pid_path = TEXT(FRONTDESK_PID);
     core->worker_processes = 1;
     core->worker_connections = 512;
+    core->memory_percent = 25;
 }
 
 static void types_undo(void *object)

@@ -42,6 +42,28 @@ static void apply_rlimit(struct compiler *compiler, const struct node *node, voi
         complain_number(compiler, &node->args[0]);
 }
 
+static void apply_worker_memory(struct compiler *compiler, const struct node *node, void *field)
+{
+    enum { LEAST_BYTES = 1024 * 1024 };
+    struct core *core = compiler->level->core;
+    struct text  text = node->args[0].text;
+    uint64_t     bytes = 0, percent = 0;
+    bool         is_off = text_is_equal(text, TEXT("off")), is_right;
+
+    (void)field;
+    if (text.len > 0 && text.ptr[text.len - 1] == '%')
+        is_right =
+            value_number(text_part(text, 0, text.len - 1), 100, &percent) == 0 && percent > 0;
+    else
+        is_right = is_off || (value_size(text, &bytes) == 0 && bytes >= LEAST_BYTES);
+    if (!is_right) {
+        complain_value(compiler, &node->args[0]);
+        return;
+    }
+    core->memory_bytes = bytes;
+    core->memory_percent = (uint32_t)percent;
+}
+
 static void apply_user(struct compiler *compiler, const struct node *node, void *field)
 {
     struct core *core = compiler->level->core;
@@ -110,6 +132,10 @@ static const struct directive rows[] = {
       "number | auto", "1", "Number of event loops; they are threads of one worker process." },
     { "worker_rlimit_nofile", IN_MAIN, 1, 1, 0, apply_rlimit, FIELD_CORE(nofile), "number", "",
       "Limit of open files of the worker." },
+    { "worker_memory", IN_MAIN, 1, 1, 0, apply_worker_memory, FIELD_CORE(memory_bytes),
+      "size | percent% | off", "25%",
+      "Most memory that requests and connections may hold, percent of the machine's or of the "
+      "cgroup's; beyond it new requests are answered 503." },
     { "worker_shutdown_timeout", IN_MAIN, 1, 1, 0, apply_msec, FIELD_CORE(shutdown_timeout_ms),
       "time", "", "Longest time that a graceful end waits for connections." },
     { "worker_priority", IN_MAIN, 1, 1, 0, apply_priority, FIELD_CORE(priority), "number", "0",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/pool.h"
 #include "config/directives_print.h"
 #include "main/about.h"
@@ -151,6 +152,7 @@ int main(int argc, char **argv)
     int            status;
 
     first_descriptors_fill();
+    (void)mem_reserve();
     argv = title_init(argc, argv);
     upgrade_init(argv);
     if (options_parse(argc, argv, arena, &options, &message) < 0) {

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/delivery.h"
 #include "main/edition.h"
+#include "main/memory_limit.h"
+#include "main/relief.h"
 #include "main/signals.h"
 #include "net/jobs.h"
 #include "net/sink.h"
@@ -82,6 +85,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     worker.adopting = NULL;
     log_use(edition_log(worker.current));
     edition_report_lost_lines(worker.current);
+    budget_set(memory_limit(&worker.current->config->core));
     sockets_close_unwanted(&worker.sockets);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);
@@ -386,7 +390,7 @@ int worker_run(int channel, int signal_fd)
     delivery_init(&worker.delivery);
     jobs_start(JOB_THREADS);
     worker.control = loop_new(LOOPS_MOST - 1);
-    if (watches_begin() < 0)
+    if (watches_begin() < 0 || relief_begin(worker.control, &worker.runners) < 0)
         return 1;
     loop_run(worker.control);
     worker_end();

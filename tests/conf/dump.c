@@ -56,7 +56,8 @@ static const struct row core_rows[] = {
     CORE(user, KIND_TEXT), CORE(group, KIND_TEXT), CORE(worker_processes, KIND_U32),
     CORE(worker_connections, KIND_U32), CORE(nofile, KIND_U64),
     CORE(shutdown_timeout_ms, KIND_U32), CORE(priority, KIND_INT),
-    CORE(working_directory, KIND_TEXT),
+    CORE(working_directory, KIND_TEXT), CORE(memory_bytes, KIND_U64),
+    CORE(memory_percent, KIND_U32),
 };
 static const struct row upstream_rows[] = {
     UPSTREAM(method, KIND_ENUM), UPSTREAM(keepalive, KIND_U32),

@@ -160,6 +160,20 @@ static void test_empty_and_zero_bytes(void **state)
     assert_int_equal(errors_of(*state, text_of("\0", 1)), 1);
 }
 
+static void test_worker_memory(void **state)
+{
+    static const struct { const char *text; unsigned errors; } rows[] = {
+        { "worker_memory off;", 0 },  { "worker_memory 1m;", 0 },     { "worker_memory 1024k;", 0 },
+        { "worker_memory 1%;", 0 },   { "worker_memory 100%;", 0 },   { "worker_memory 1023k;", 1 },
+        { "worker_memory 0;", 1 },    { "worker_memory 0%;", 1 },     { "worker_memory 101%;", 1 },
+        { "worker_memory %;", 1 },    { "worker_memory -1%;", 1 },    { "worker_memory on;", 1 },
+        { "worker_memory \"\";", 1 }, { "worker_memory 8m 1%;", 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(errors_of(*state, text_from(rows[i].text)), rows[i].errors);
+}
+
 /* Ten thousand of everything takes no time to speak of. */
 static void test_large(void **state)
 {
@@ -215,7 +229,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_ARENA(test_variables), WITH_ARENA(test_made_beats_family), WITH_ARENA(test_captures),
         WITH_ARENA(test_upstreams_are_shared), WITH_ARENA(test_types), WITH_ARENA(test_no_file),
-        WITH_ARENA(test_empty_and_zero_bytes), WITH_ARENA(test_large), WITH_ARENA(test_print),
+        WITH_ARENA(test_empty_and_zero_bytes), WITH_ARENA(test_worker_memory),
+        WITH_ARENA(test_large), WITH_ARENA(test_print),
         WITH_ARENA(test_unsupported_is_sorted),
     };
 

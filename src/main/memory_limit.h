@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/* How much memory the worker may use: what the machine has, or what a cgroup or a limit of the process
+ * leaves of it. */
+#ifndef MAIN_MEMORY_LIMIT_H
+#define MAIN_MEMORY_LIMIT_H
+
+#include "config/config.h"
+
+/* `worker_memory` in bytes; UINT64_MAX: no limit. Any thread. */
+uint64_t memory_limit(const struct core *core);
+
+/* The least limit that the cgroups named in `own` (the text of /proc/self/cgroup) set, or UINT64_MAX;
+ * `root` is where they are mounted: /sys/fs/cgroup. */
+uint64_t memory_limit_cgroup(struct text own, const char *root);
+
+#endif
