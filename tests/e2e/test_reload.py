@@ -270,7 +270,7 @@ def test_reuseport_comes_and_goes_under_load(proxy):
 @ours
 def test_a_reload_cuts_nobody_at_all(proxy):
     """In place: kept connections are not even closed in good order."""
-    conf = "server { listen @P@; location / { return 200 same; } location /v { return 200 v%d; } }"
+    conf = "server { listen @P@; keepalive_requests 1000000; location / { return 200 same; } location /v { return 200 v%d; } }"
     desk = proxy(conf % 0)
     with Load(desk.address(), clients=4, per_connection=10 ** 9, expect=b"same") as load:
         load.wait(50)
