@@ -63,6 +63,19 @@ static int64_t bytes_of(uint32_t size)
     return (int64_t)(sizeof(struct block) + size);
 }
 
+struct block *block_try_sized(uint32_t size)
+{
+    struct block *block;
+
+    if (size == BLOCK_SIZE)
+        return block_try();
+    block = mem_try(sizeof(struct block) + size);
+    if (block == NULL)
+        return NULL;
+    budget_add(bytes_of(size));
+    return block_start(block, size);
+}
+
 struct block *block_new_sized(uint32_t size)
 {
     if (size == BLOCK_SIZE)

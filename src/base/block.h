@@ -33,6 +33,7 @@ struct slice {
 /* One reference, held by the caller; never NULL. */
 struct block *block_new(void);                              /* BLOCK_SIZE */
 struct block *block_try(void) WARN_UNUSED;                  /* the same; NULL when memory is short */
+struct block *block_try_sized(uint32_t size) WARN_UNUSED;
 struct block *block_new_sized(uint32_t size);               /* small and chosen by us */
 struct block *block_ref(struct block *block);
 void          block_unref(struct block *block);

@@ -64,12 +64,14 @@ void pipe_set_reader(struct pipe *pipe, struct task *reader)
         task_wake(reader, WAKE_DATA);
 }
 
-/* All slices in one: a ring that is full of small ones has room again. */
+/* All slices in one, if there is memory for it: a ring that is full of small ones has room again. */
 static void compact(struct pipe *pipe)
 {
-    struct block *block = block_new_sized(pipe->fill);
+    struct block *block = block_try_sized(pipe->fill);
     uint32_t      end = 0;
 
+    if (block == NULL)
+        return;
     while (pipe->count > 0) {
         struct slice *slice = slice_at(pipe, 0);
         uint32_t      len = slice->len - pipe->offset;

@@ -2,6 +2,7 @@
 /* The first steps: what is asked of which server and location, and may it be asked. */
 #include <inttypes.h>
 
+#include "base/shortage.h"
 #include "http/uri.h"
 #include "proxy/access.h"
 #include "proxy/answer_head.h"
@@ -299,6 +300,23 @@ static bool is_gathered(struct exchange *x)
            pipe_room(body) == 0;
 }
 
+/* Of a body that is wanted whole, and of which more is to come, while memory is short. */
+static bool may_not_gather(const struct exchange *x)
+{
+    const struct pipe *body = &x->request_body;
+
+    return body->is_gathering && !body->is_ended && body->fill > 0 && shortage_now() != 0;
+}
+
+static enum turn give_up_gathering(struct exchange *x)
+{
+    const struct fault_row *row = fault_row(FAULT_NO_BUFFERS);
+
+    exchange_log(x, LOG_ERROR, "%s", row->words);
+    x->client->is_last = true;
+    return exchange_answer(x, (unsigned)row->status);
+}
+
 /* In each round anew: another location may want to hold more of it. */
 static void gather_begin(struct exchange *x)
 {
@@ -332,6 +350,8 @@ static enum turn run_gather(struct exchange *x)
     if (x->request->body != BODY_NONE) {
         if (body->reader != &x->task)
             gather_begin(x);
+        if (may_not_gather(x))
+            return give_up_gathering(x);
         if (!is_gathered(x))
             return TURN_WAIT;
     }

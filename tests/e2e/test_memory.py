@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness.client import request
+from harness.client import chunk, request
 from harness.origin import echo, reply
 from harness.proxy import Proxy, is_sanitized
 from harness.wire import Closed
@@ -213,6 +213,7 @@ def pattern(size):
     return (bytes(range(256)) * (size // 256 + 1))[:size]
 
 
+@pytest.mark.slow
 def test_the_budget(proxy, origin):
     """Slow readers hold what worker_memory allows: new requests are refused, those under way end
     whole, and then all is as before."""
@@ -239,6 +240,26 @@ def test_the_budget(proxy, origin):
     desk.wait_error(r"memory suffices again after \d+ ms, [1-9]\d* requests were refused")
     assert len(re.findall("worker_memory are used up", desk.errors())) == 1
     assert desk.get("/again").json["target"] == "/again"
+
+
+def test_bodies_that_are_gathered_whole(proxy, origin):
+    """An HTTP/1.0 server needs a body's length, so all of it waits here: that has an end."""
+    desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; proxy_http_version 1.0; } }",
+                 main="worker_memory 4m;", O=origin())
+    most, rest = pattern(700000), b"the rest"
+    clients = [desk.connect(timeout=20) for _ in range(20)]
+    for client in clients:
+        client.send(request("POST", "/", fields={"Transfer-Encoding": "chunked"}) + chunk(most))
+    desk.wait_error("4194304 bytes of worker_memory are used up")
+    statuses = collections.Counter()
+    for client in clients:
+        seen = tell(client, chunk(rest) + b"0\r\n\r\n", "POST")
+        statuses[seen.status if seen else "cut"] += 1
+        assert seen is None or seen.status == 503 or seen.json["length"] == len(most + rest)
+        client.close()
+    assert set(statuses) <= {200, 503, "cut"} and statuses[503] > 5, statuses
+    desk.wait_error("memory suffices again")
+    assert desk.fetch("POST", "/", body=most, chunked=True).json["length"] == len(most)
 
 
 def data_limit(pid, more):
