@@ -349,12 +349,14 @@ def cgroup():
 
 class Crowd:
     """Clients with a large upload or download each, that neither read nor are read before the gate
-    opens."""
+    opens. Without uploads, no answer begins before every request has come."""
 
     LOAD = pattern(1 << 20)
 
-    def __init__(self, count):
+    def __init__(self, count, has_uploads=True):
         self.gate = threading.Event()
+        self.has_uploads = has_uploads
+        self.all_in = threading.Barrier(1 if has_uploads else count)
         self.outcomes = collections.Counter()
         self.threads = [threading.Thread(target=self._run, args=(i,)) for i in range(count)]
 
@@ -371,7 +373,7 @@ class Crowd:
     def _run(self, number):
         try:
             with self.desk.connect(timeout=60, receive_buffer=16384) as client:
-                outcome = self._upload(client) if number % 2 else self._download(client)
+                outcome = self._upload(client) if self.has_uploads and number % 2 else self._download(client)
         except (Closed, OSError) as error:
             outcome = f"hung: {error}" if isinstance(error, TimeoutError) else "cut"
         self.outcomes[outcome] += 1
@@ -407,16 +409,35 @@ class Crowd:
             self.swallow(conn)
             conn.send(reply(close=True))
         else:
+            self.all_in.wait(60)
             conn.send(reply(body=self.LOAD, chunked=True, close=True))
+
+
+CROWDED = """server { listen @P@ backlog=1024 sndbuf=16k; client_max_body_size 0;
+    location / { proxy_pass http://@O@; proxy_buffers 8 64k; } }"""
+
+
+@pytest.mark.slow
+def test_those_who_are_in_already(cgroup, proxy, origin):
+    """They came while there was room, and their buffers would take more than there is."""
+    back = origin(receive_buffer=16384)
+    desk = proxy(CROWDED, events="worker_connections 4000;", O=back, before=cgroup.enter)
+    worker = desk.worker()
+    crowd = Crowd(200, has_uploads=False)
+    back.script = crowd.origin
+    crowd.start(desk)
+    desk.wait_error("worker_memory are used up", 10)
+    time.sleep(1)
+    crowd.end()
+    assert cgroup.kills() == 0 and desk.workers() == [worker]
+    assert crowd.outcomes == {200: 200}
 
 
 @pytest.mark.slow
 def test_a_small_cgroup(cgroup, proxy, origin):
     """Nobody is ended for want of memory: what does not fit is refused."""
     back = origin(receive_buffer=16384)
-    desk = proxy("server { listen @P@ backlog=1024 sndbuf=16k; client_max_body_size 0;"
-                 "location / { proxy_pass http://@O@; proxy_buffers 8 64k; } }",
-                 events="worker_connections 4000;", O=back, before=cgroup.enter)
+    desk = proxy(CROWDED, events="worker_connections 4000;", O=back, before=cgroup.enter)
     worker = desk.worker()
     for _ in range(15 if FULL else 1):
         crowd = Crowd(500)
