@@ -160,7 +160,10 @@ int relief_begin(struct loop *control, struct runners *runners)
         (void)close(fd);
         return error;
     }
+    /* The supervisor may have been short before the fork. */
+    if (mem_reserve())
+        shortage_end(SHORTAGE_SYSTEM);
     shortage_bell(fd);
-    task_wake(&relief.task, 0);   /* it may have begun before the fork */
+    task_wake(&relief.task, 0);
     return 0;
 }

@@ -108,6 +108,7 @@ static void reload(struct supervisor *supervisor)
     struct child    *child = serving_child(supervisor);
 
     supervisor->must_reload = false;
+    (void)mem_reserve();   /* the last reload may have spent it */
     log_at(LOG_NOTICE, NULL, "reconfiguring");
     notify_reloading();
     supervisor->pending = generation_gather(&gathering);
