@@ -9,7 +9,8 @@
 
 atomic_uint shortage_causes;
 
-static atomic_int bell = -1;
+static atomic_uint seen;
+static atomic_int  bell = -1;
 
 static void ring(void)
 {
@@ -23,14 +24,21 @@ static void ring(void)
 
 void shortage_begin(enum shortage cause)
 {
-    if (!(atomic_fetch_or(&shortage_causes, cause) & cause))
-        ring();
+    if (atomic_fetch_or(&shortage_causes, cause) & cause)
+        return;
+    atomic_fetch_or(&seen, cause);
+    ring();
 }
 
 void shortage_end(enum shortage cause)
 {
     if (atomic_fetch_and(&shortage_causes, ~(unsigned)cause) & cause)
         ring();
+}
+
+unsigned shortage_seen(void)
+{
+    return atomic_exchange(&seen, 0);
 }
 
 void shortage_bell(int fd)

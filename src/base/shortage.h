@@ -26,6 +26,9 @@ static inline unsigned shortage_now(void)
 void shortage_begin(enum shortage cause);
 void shortage_end(enum shortage cause);
 
+/* The causes that have come since the last call, gone or not. */
+unsigned shortage_seen(void);
+
 /* An eventfd that is written whenever a cause comes or goes, not owned; -1: none. */
 void shortage_bell(int fd);
 

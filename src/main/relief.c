@@ -35,7 +35,7 @@ struct relief {
     bool            is_short;            /* as the log has it */
     unsigned        causes;              /* when last looked */
     int64_t         began_ms, calm_ms;   /* since when there is none */
-    uint64_t        refused;             /* when it began */
+    uint64_t        refused;             /* when the last one was over */
 };
 
 /* There is one; static, as the worker is. */
@@ -82,8 +82,7 @@ static void round_begin(bool has_waited)
 static void begin(unsigned causes, int64_t now_ms)
 {
     relief.is_short = true;
-    relief.began_ms = now_ms;
-    relief.refused = admission_refused();
+    relief.began_ms = relief.calm_ms = now_ms;
     if (causes & SHORTAGE_SYSTEM)
         log_at(LOG_CRIT, NULL, "malloc() failed %s: until memory suffices, %s",
                log_errno(ENOMEM).text,
@@ -96,11 +95,14 @@ static void begin(unsigned causes, int64_t now_ms)
 
 static void end(void)
 {
+    uint64_t refused = admission_refused();
+
     relief.is_short = false;
     mem_trim();
     log_at(LOG_NOTICE, NULL, "memory suffices again after %lld ms, %llu requests were refused",
            (long long)(relief.calm_ms - relief.began_ms),
-           (unsigned long long)(admission_refused() - relief.refused));
+           (unsigned long long)(refused - relief.refused));
+    relief.refused = refused;
 }
 
 /* ---- hearing of it ---- */
@@ -121,7 +123,7 @@ static void relief_run(struct task *task, unsigned wakes)
 {
     int64_t  now_ms = loop_now_ms(relief.control);
     uint64_t rings;
-    unsigned former = relief.causes;
+    unsigned former = relief.causes, seen = shortage_seen();
 
     (void)task;
     (void)!read(relief.bell.fd, &rings, sizeof(rings));
@@ -130,13 +132,14 @@ static void relief_run(struct task *task, unsigned wakes)
         budget_review();
     }
     relief.causes = shortage_now();
-    if (relief.causes != 0 && !relief.is_short)
-        begin(relief.causes, now_ms);
+    seen |= relief.causes;   /* one that is over already refused somebody, too */
+    if (seen != 0 && !relief.is_short)
+        begin(seen, now_ms);
     if (!relief.is_short)
         return;
     if (relief.causes != 0)
         round_begin(wakes & WAKE_DEADLINE);
-    else if (former != 0)
+    else if (former != 0 || seen != 0)
         relief.calm_ms = now_ms;
     else if (now_ms - relief.calm_ms >= CALM_MS && mem_reserve())
         end();
@@ -161,6 +164,7 @@ int relief_begin(struct loop *control, struct runners *runners)
         return error;
     }
     /* The supervisor may have been short before the fork. */
+    (void)shortage_seen();
     if (mem_reserve())
         shortage_end(SHORTAGE_SYSTEM);
     shortage_bell(fd);

@@ -27,6 +27,8 @@ static void causes_come_and_go_alone(void **state)
     assert_int_equal(shortage_now(), SHORTAGE_BUDGET);
     shortage_end(SHORTAGE_BUDGET);
     assert_int_equal(shortage_now(), 0);
+    assert_int_equal(shortage_seen(), SHORTAGE_SYSTEM | SHORTAGE_BUDGET);
+    assert_int_equal(shortage_seen(), 0);
 }
 
 static void the_bell_is_rung_for_news_only(void **state)
