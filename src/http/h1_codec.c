@@ -74,6 +74,16 @@ bool h1_is_idle(const struct codec *codec)
            h1->scan.offset == 0 && !codec->protocol.is_closing;
 }
 
+const struct task *h1_owner(const struct codec *codec)
+{
+    return h1_of_codec(codec)->stream.owner;
+}
+
+const struct task *h1_owner_of_task(const struct task *task)
+{
+    return task->run == h1_stream_run ? container_of(task, struct stream, task)->owner : NULL;
+}
+
 unsigned h1_message_count(const struct codec *codec)
 {
     return h1_of_codec(codec)->messages;

@@ -19,6 +19,10 @@ void h1_set_limits(struct codec *codec, const struct h1_limits *limits);
 bool h1_is_idle(const struct codec *codec);
 /* Of the connection so far, the current one included. */
 unsigned h1_message_count(const struct codec *codec);
+/* Who waits for the message that is on its way: the stream's owner, or NULL. */
+const struct task *h1_owner(const struct codec *codec);
+/* The same for the task of a stream; NULL: another task, or nobody waits. */
+const struct task *h1_owner_of_task(const struct task *task);
 /* For a connection that has carried some before this codec was made. */
 void     h1_set_message_count(struct codec *codec, unsigned count);
 

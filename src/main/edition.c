@@ -3,12 +3,11 @@
  * function of it; so a failure here is answered, but never expected. */
 #include "main/edition.h"
 
-#include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "main/last_words.h"
 #include "main/listeners.h"
 #include "net/log_senders.h"
 #include "net/sink.h"
@@ -39,27 +38,6 @@ static struct config *bundle_compile(struct bundle *bundle, char *reason)
         reason_take(reason, &diagnoses);
     arena_free(&arena);
     return config;
-}
-
-/* ---- last words ---- */
-
-static struct log last_words = { .level = LOG_NOTICE, .write = log_write_fd,
-                                 .target = (void *)(intptr_t)STDERR_FILENO };
-
-/* One descriptor for life, so that a thread that is dying never meets a closed one. */
-static void last_words_turn_to(int fd)
-{
-    int own = (int)(intptr_t)last_words.target;
-
-    if (own != STDERR_FILENO)
-        (void)dup3(fd, own, O_CLOEXEC);
-    else if ((own = fcntl(fd, F_DUPFD_CLOEXEC, 3)) >= 0)
-        last_words.target = (void *)(intptr_t)own;
-}
-
-const struct log *last_words_log(void)
-{
-    return &last_words;
 }
 
 /* ---- logs ---- */

@@ -38,8 +38,4 @@ void              edition_report_lost_lines(const struct edition *edition);
 /* New descriptors for log files, by their place in the list. Takes them. */
 void edition_reopen_logs(struct edition *edition, struct message *message);
 
-/* For lines that cannot wait for a sink because the process is about to abort: the main level's
- * error log of the newest edition, written directly; before the first one standard error. */
-const struct log *last_words_log(void);
-
 #endif

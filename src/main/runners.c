@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "main/crash.h"
 #include "net/jobs.h"
 
 /* ---- threads ---- */
@@ -20,6 +21,7 @@ static void *runner_run(void *argument)
 
     (void)snprintf(name, sizeof(name), "loop %u", loop_number(runner->loop));
     (void)pthread_setname_np(pthread_self(), name);
+    crash_stack_take();
     runner->front = front_new(runner->loop, runner->runners->connections_most);
     loop_run(runner->loop);
     return NULL;
@@ -46,6 +48,7 @@ int runners_start(struct runners *runners, struct loop *control, unsigned count,
         runners->each[i] = (struct runner){ .runners = runners, .loop = loop_new(i) };
         runners->loops[i] = runners->each[i].loop;
     }
+    crash_know_loops(runners->loops, count);
     for (unsigned i = 0; i < count && error == 0; i++)
         error = runner_start(&runners->each[i]);
     return error;

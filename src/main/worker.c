@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/crash.h"
 #include "main/delivery.h"
 #include "main/edition.h"
+#include "main/last_words.h"
 #include "main/memory_limit.h"
 #include "main/relief.h"
 #include "main/signals.h"
@@ -186,6 +188,7 @@ static void stuck_report(void)
 
 static void ping_answer(void)
 {
+    crash_clock_set();
     if (!worker.has_runners) {
         tell(MESSAGE_PONG, 0, "");
         return;
@@ -340,17 +343,6 @@ static void signal_run(struct task *task, unsigned wakes)
 
 /* ---- life ---- */
 
-/* "[alert] must(...) failed at FILE:LINE\n": the log writes level and line end itself. */
-static void last_words_say(const char *message)
-{
-    struct text rest = text_from(message);
-
-    if (text_has_prefix(rest, TEXT("[alert] ")))
-        rest = text_from_offset(rest, sizeof("[alert] ") - 1);
-    rest = text_part(rest, 0, text_find(rest, '\n'));
-    log_to(last_words_log(), LOG_ALERT, NULL, "%.*s", TEXT_ARGS(rest));
-}
-
 static int watches_begin(void)
 {
     int error;
@@ -386,7 +378,9 @@ int worker_run(int channel, int signal_fd)
 {
     worker.channel = channel;
     worker.signal_fd = signal_fd;
-    must_hook_add(last_words_say);
+    last_words_begin();
+    crash_watch();
+    crash_stack_take();
     delivery_init(&worker.delivery);
     jobs_start(JOB_THREADS);
     worker.control = loop_new(LOOPS_MOST - 1);

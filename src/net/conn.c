@@ -514,6 +514,7 @@ static void conn_flush(struct flush *flush)
 
     if (conn->is_closed || conn->is_connecting)
         return;
+    task_note_running(&conn->task);
     while (conn->has_output && conn->is_writable && !conn->is_lingering)
         if (!write_step(conn))
             break;
@@ -627,6 +628,11 @@ static void linger_read(struct conn *conn)
     }
     if (conn->is_readable)
         task_wake_last(&conn->task, WAKE_READABLE);
+}
+
+const struct conn *conn_of_task(const struct task *task)
+{
+    return task->run == conn_run ? container_of(task, struct conn, task) : NULL;
 }
 
 bool conn_is_quiet(struct conn *conn)

@@ -69,5 +69,7 @@ void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts);
 void conn_close(struct conn *conn, enum loss why);
 /* Open, with nothing to read and no end seen: a non-blocking look, before a kept one is used. */
 bool conn_is_quiet(struct conn *conn);
+/* The conn whose task this is, or NULL: some other task. */
+const struct conn *conn_of_task(const struct task *task);
 
 #endif

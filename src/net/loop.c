@@ -50,6 +50,7 @@ struct loop {
     int64_t               alarm_ms;       /* when alarm_fd rings; 0: it is not set */
     struct watch          letter_watch, alarm_watch;
     struct task           letter_task, alarm_task;
+    _Atomic(struct task_queue *) queue;   /* of the thread that runs the loop */
     struct local          locals[LOCALS_MOST];
     _Atomic(struct letter *) letters;
     atomic_bool           is_asleep;      /* a poster must ring the bell */
@@ -107,8 +108,10 @@ void loop_free(struct loop **loop)
 void loop_run(struct loop *loop)
 {
     self = loop;
+    atomic_store(&loop->queue, task_queue_self());
     while (!loop->is_stopping)
         loop_turn(loop);
+    atomic_store(&loop->queue, NULL);
     task_cancel(&loop->burial);
     corpses_release(&loop->waiting_corpses);
     corpses_release(&loop->corpses);
@@ -155,6 +158,13 @@ struct timers *loop_timers(struct loop *loop)
 uint64_t loop_turns(const struct loop *loop)
 {
     return atomic_load_explicit(&loop->turns, memory_order_relaxed);
+}
+
+const struct task *loop_running(const struct loop *loop)
+{
+    const struct task_queue *queue = atomic_load(&loop->queue);
+
+    return queue == NULL ? NULL : atomic_load_explicit(&queue->running, memory_order_relaxed);
 }
 
 /* ---- the turn ---- */
@@ -313,6 +323,7 @@ static void loop_turn(struct loop *loop)
         if (task_queue_is_empty(queue))
             break;
     }
+    task_note_running(NULL);                  /* it may be among the dead */
     loop->has_more = !task_queue_is_empty(queue);
     corpses_bury(loop);                       /* the only place where live objects are freed */
     pins_note_quiet(loop);                    /* retired configurations may go */

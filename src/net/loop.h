@@ -71,6 +71,9 @@ struct slice  loop_read_used(struct loop *loop, uint32_t len);
 
 /* How many turns so far: for watchdogs, read from any thread. */
 uint64_t loop_turns(const struct loop *loop);
+/* What the loop works on, or NULL: for the last words of a process that crashes. From another
+ * thread the task may be gone as soon as it is returned. */
+const struct task *loop_running(const struct loop *loop);
 
 /* Per-loop state of higher layers, found by key (the address of a static): a small table. */
 void *loop_local(struct loop *loop, const void *key);

@@ -90,10 +90,16 @@ void task_cancel(struct task *task)
     task->is_queued = false;
 }
 
+void task_note_running(const struct task *task)
+{
+    atomic_store_explicit(&queue.running, task, memory_order_relaxed);
+}
+
 static void task_run(struct task *task)
 {
     unsigned wakes = task->wakes;
 
+    task_note_running(task);
     task->is_queued = false;
     task->wakes = 0;
     task->run(task, wakes);

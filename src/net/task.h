@@ -28,5 +28,8 @@ void task_wake(struct task *task, unsigned wakes);   /* on the task's own loop; 
 void task_wake_last(struct task *task, unsigned wakes);
 /* Takes it out of the queue and forgets its wakes: before its owner is buried. */
 void task_cancel(struct task *task);
+/* The calling thread works on this task's behalf from now on (NULL: on nobody's): a store, for the
+ * line that a crash leaves behind. The loop says so of each task that it runs. */
+void task_note_running(const struct task *task);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef NET_TASK_QUEUE_H
 #define NET_TASK_QUEUE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <threads.h>
 
@@ -15,6 +16,7 @@ struct task_list {
 struct task_queue {
     struct task_list arrived, woken;
     bool             is_running;
+    _Atomic(const struct task *) running;    /* what a crash is blamed on; read from anywhere */
 };
 
 struct task_queue *task_queue_self(void);

@@ -35,6 +35,8 @@ struct client {
     } remote;
 };
 
+/* Whose task this is, or NULL: some other task. */
+const struct client *client_of_task(const struct task *task);
 /* Of a client that has a conn. */
 struct codec *client_codec(const struct client *client);
 void client_remote(const struct client *client, struct address *ret_address);

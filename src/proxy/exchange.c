@@ -26,6 +26,11 @@ struct exchange *exchange_of_scope(struct scope *scope)
     return container_of(scope, struct exchange, scope);
 }
 
+const struct exchange *exchange_of_task(const struct task *task)
+{
+    return task->run == exchange_run ? container_of(task, struct exchange, task) : NULL;
+}
+
 static void corpse_release(struct corpse *corpse)
 {
     struct exchange *x = container_of(corpse, struct exchange, corpse);

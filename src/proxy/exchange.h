@@ -116,6 +116,8 @@ struct exchange {
 };
 
 struct exchange *exchange_of_scope(struct scope *scope);
+/* Whose task this is, or NULL: some other task. */
+const struct exchange *exchange_of_task(const struct task *task);
 
 /* Called by front: builds an exchange for the stream in its arena and wakes it. */
 void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,

@@ -376,6 +376,11 @@ static void client_run(struct task *task, unsigned wakes)
     }
 }
 
+const struct client *client_of_task(const struct task *task)
+{
+    return task->run == client_run ? container_of(task, struct client, task) : NULL;
+}
+
 void client_exchange_over(struct client *client)
 {
     client->exchange = NULL;

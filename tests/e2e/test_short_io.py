@@ -2,7 +2,6 @@
 """F28: the same requests on a kernel that moves few bytes at a time, interrupts and says EAGAIN."""
 import hashlib
 import os
-import subprocess
 import threading
 import time
 
@@ -11,8 +10,7 @@ import pytest
 from harness.client import request
 from harness.origin import reply
 from harness.proxy import is_nginx
-
-SOURCE = os.path.join(os.path.dirname(__file__), "shim", "short_io.c")
+from harness.shim import shim_environment
 
 # nginx takes an interrupted recv() of no bytes for a client that left: it passes most of the time only.
 pytestmark = pytest.mark.ours
@@ -30,22 +28,10 @@ server { listen @P@;
 """
 
 
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shim") / "short_io.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-w", "-o", str(path), SOURCE], check=True)
-    os.chmod(path, 0o755)
-    for parent in list(path.parents)[:3]:
-        os.chmod(parent, 0o755)
-    return str(path)
-
-
 @pytest.fixture(params=[1, 2, 3])
-def desk(request, proxy, origin, shim):
+def desk(request, proxy, origin):
     seed = os.environ.get("SHORT_IO_SEED", str(request.param))
-    # The sanitizer's own calls go through the shim too, as the kernel's would.
-    options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-    made = proxy(CONF, O=origin(), environment={"LD_PRELOAD": shim, "SHORT_IO_SEED": seed, "ASAN_OPTIONS": options})
+    made = proxy(CONF, O=origin(), environment=shim_environment("short_io", SHORT_IO_SEED=seed))
     made.back = request.getfixturevalue("origin").made[0]
     made.may_alert = is_nginx()         # it takes an interrupted accept4() for a fault
     return made

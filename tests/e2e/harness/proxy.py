@@ -66,6 +66,7 @@ class Proxy:
         self.process = None
         self.may_alert = False
         self.may_fail = False
+        self.may_report = False
         self.conf = self.path("nginx.conf")
         self.pid_file = self.path("frontdesk.pid")
         self.error_path = self.path("logs/error.log")
@@ -212,7 +213,7 @@ class Proxy:
     def check(self, code):
         said = self.stderr() + self.errors()
         report = REPORTS.search(said)
-        assert not report, f"sanitizer report: {said[report.start():report.start() + 4000]}"
+        assert not report or self.may_report, f"sanitizer report: {said[report.start():report.start() + 4000]}"
         if not self.may_alert:
             alerts = [line for line in said.splitlines()
                       if "[alert]" in line and "open socket" not in line]
@@ -280,6 +281,19 @@ class Proxy:
         with self.connect() as client:
             client.send(request("GET", "/", host="localhost", close=True))
             return client.response().status
+
+    def footprint(self, pid=None):
+        """Memory in KB and open descriptors of the worker."""
+        pid = pid or self.worker()
+        return self.rss_kb(pid), len(os.listdir(f"/proc/{pid}/fd"))
+
+    def wait_settled(self, before, seconds=30.0, spare_kb=512, spare_fds=3):
+        """The worker's footprint is back within a tenth of what it was (the fault plan's rule)."""
+        def is_back():
+            rss_kb, fds = self.footprint()
+            return fds <= before[1] * 1.1 + spare_fds and \
+                (is_sanitized() or rss_kb <= before[0] * 1.1 + spare_kb)
+        self.wait_for(is_back, seconds, f"{self.footprint()} to come back to {before} (KB, descriptors)")
 
     def rss_kb(self, pid=None):
         with open(f"/proc/{pid or self.worker()}/status", encoding="ascii") as file:
