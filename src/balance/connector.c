@@ -7,7 +7,10 @@
 #include "balance/idle.h"
 #include "base/must.h"
 #include "base/pool.h"
+#include "net/room.h"
 #include "net/socket.h"
+
+enum { CLOSE_IDLE_AT_ONCE = 4 };
 
 static struct pool pool = POOL("peer_conn", struct peer_conn, 256);
 
@@ -29,6 +32,8 @@ static int fault_of_connect(int error)
     case -EMFILE:
     case -ENFILE:
         return FAULT_NO_DESCRIPTORS;
+    case -EUSERS:
+        return FAULT_NO_CONNECTIONS;
     default:
         return FAULT_CONNECT_FAILED;
     }
@@ -79,20 +84,23 @@ static struct peer_conn *peer_conn_new(struct loop *loop, struct peer *peer)
     peer_conn->made_ms = loop_now_ms(loop);
     list_init(&peer_conn->link);
     list_init(&peer_conn->age_link);
+    list_init(&peer_conn->loop_link);
     task_init(&peer_conn->task, peer_conn_run);
     peer_conn->corpse.release = peer_conn_release;
     return peer_conn;
 }
 
-/* -errno when the system refuses at once. */
-static int connect_new(struct connector *connector, const struct connector_ask *ask,
+/* -errno when the system refuses at once, -EUSERS when the loop has all the connections it may. */
+static int connect_once(struct connector *connector, const struct connector_ask *ask,
                        struct loop *loop)
 {
     struct peer_conn *peer_conn;
     bool              is_in_progress;
     int               fd, r;
 
-    r = socket_connect(&ask->peer->address, ask->bind_to, &fd, &is_in_progress);
+    r = room_for_upstream()
+            ? socket_connect(&ask->peer->address, ask->bind_to, &fd, &is_in_progress)
+                            : -EUSERS;
     if (r < 0)
         return r;
     if (ask->has_socket_keepalive)
@@ -110,6 +118,22 @@ static int connect_new(struct connector *connector, const struct connector_ask *
     h1_attach(peer_conn->codec, peer_conn->conn);
     connector->peer_conn = peer_conn;
     return 0;
+}
+
+static bool is_short_of_room(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -EUSERS;
+}
+
+/* A connection that rests, to whomever, is worth less than one that is needed now. */
+static int connect_new(struct connector *connector, const struct connector_ask *ask,
+                       struct loop *loop)
+{
+    int r = connect_once(connector, ask, loop);
+
+    if (is_short_of_room(r) && idle_close_oldest(loop, CLOSE_IDLE_AT_ONCE) > 0)
+        r = connect_once(connector, ask, loop);
+    return r;
 }
 
 void connector_start(struct connector *connector, const struct connector_ask *ask,

@@ -2,6 +2,17 @@
 /* Idle connections: a stack per peer and loop, and a list by age per group and loop for the limit. */
 #include "balance/idle.h"
 
+#include <threads.h>
+
+static thread_local struct link resting;     /* of this thread's loop, by loop_link */
+
+static struct link *resting_list(void)
+{
+    if (resting.next == NULL)
+        list_init(&resting);
+    return &resting;
+}
+
 static bool is_at_rest(const struct peer_conn *peer_conn)
 {
     return list_is_linked(&peer_conn->link);
@@ -13,6 +24,7 @@ void idle_leave(struct loop *loop, struct peer_conn *peer_conn)
         return;
     list_remove(&peer_conn->link);
     list_remove(&peer_conn->age_link);
+    list_remove(&peer_conn->loop_link);
     group_idle(peer_conn->peer->group, loop)->count--;
 }
 
@@ -66,10 +78,25 @@ void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_c
     task_wake(&peer_conn->conn->task, 0);   /* arms the new deadline */
     list_prepend(&peer_conn->peer->idle[loop_number(loop)], &peer_conn->link);
     list_prepend(&list->conns, &peer_conn->age_link);
+    list_prepend(resting_list(), &peer_conn->loop_link);
     if (++list->count > upstream->keepalive) {
         struct peer_conn *oldest = container_of(list->conns.prev, struct peer_conn, age_link);
 
         idle_leave(loop, oldest);
         conn_close(oldest->conn, LOSS_CLOSED);
     }
+}
+
+unsigned idle_close_oldest(struct loop *loop, unsigned most)
+{
+    struct link *list = resting_list();
+    unsigned     closed = 0;
+
+    for (; closed < most && !list_is_empty(list); closed++) {
+        struct peer_conn *oldest = container_of(list->prev, struct peer_conn, loop_link);
+
+        idle_leave(loop, oldest);
+        conn_close(oldest->conn, LOSS_CLOSED);
+    }
+    return closed;
 }

@@ -20,6 +20,7 @@ struct peer_conn {
     int               error;             /* -errno that ended it */
     struct link   link;                  /* in peer->idle[loop], newest first */
     struct link   age_link;              /* in the loop's list of this group, newest first */
+    struct link   loop_link;             /* in the loop's list of all groups, newest first */
     struct task   task;                  /* woken when the conn ends while at rest */
     int64_t       made_ms;
     unsigned      served;                /* messages so far */
@@ -31,6 +32,8 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer);
 /* Takes it: rests, or is closed when the upstream's keepalive says so. */
 void              idle_give(struct loop *loop, const struct upstream *upstream,
                             struct peer_conn *peer_conn);
+/* Closes the calling thread's oldest ones of all groups; returns how many. */
+unsigned          idle_close_oldest(struct loop *loop, unsigned most);
 /* No longer at rest: taken out of the lists. */
 void              idle_leave(struct loop *loop, struct peer_conn *peer_conn);
 /* Closes the loop's connections at rest to all peers of a group. */

@@ -148,7 +148,8 @@ static const struct directive rows[] = {
       "Directives of connection processing." },
     { "worker_connections", IN_EVENTS, 1, 1, 0, apply_worker_connections,
       FIELD_CORE(worker_connections), "number", "512",
-      "Most connections of one event loop, those to upstreams included." },
+      "Most connections of one event loop, clients and upstreams together. From nine tenths on a "
+      "new client is let in only for one that rests and is closed." },
 };
 
 const struct directive_rows rows_core = DIRECTIVE_ROWS("Process", rows);

@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "main/crash.h"
 #include "net/jobs.h"
+#include "net/room.h"
 
 /* ---- threads ---- */
 
@@ -49,6 +50,7 @@ int runners_start(struct runners *runners, struct loop *control, unsigned count,
         runners->loops[i] = runners->each[i].loop;
     }
     crash_know_loops(runners->loops, count);
+    room_begin(count);
     for (unsigned i = 0; i < count && error == 0; i++)
         error = runner_start(&runners->each[i]);
     return error;

@@ -18,7 +18,11 @@
 #include "main/title.h"
 #include "main/worker.h"
 
-enum { KEPT_MOST = 16, DESCRIPTORS_BESIDE = 64 /* sinks, loops, channel */ };
+enum {
+    KEPT_MOST = 16,
+    DESCRIPTORS_BESIDE = 64,             /* sinks, channel, names */
+    DESCRIPTORS_PER_LOOP = 68            /* its own, and kernel pipes that rest */
+};
 
 /* ---- descriptors ---- */
 
@@ -72,13 +76,16 @@ static void descriptors_let_go(int channel)
 
 static uint64_t descriptors_needed(const struct generation *generation)
 {
-    return (uint64_t)generation->config->core.worker_connections * generation->loop_count +
-           DESCRIPTORS_BESIDE;
+    uint64_t per_loop = (uint64_t)generation->config->core.worker_connections + DESCRIPTORS_PER_LOOP;
+
+    return per_loop * generation->loop_count + DESCRIPTORS_BESIDE;
 }
 
 static void nofile_set(const struct generation *generation)
 {
     uint64_t      asked = generation->config->core.nofile, needed = descriptors_needed(generation);
+    uint64_t      connections =
+        (uint64_t)generation->config->core.worker_connections * generation->loop_count;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -91,7 +98,7 @@ static void nofile_set(const struct generation *generation)
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         log_at(LOG_ERROR, NULL, "setrlimit(RLIMIT_NOFILE, %llu) failed %s",
                (unsigned long long)limit.rlim_cur, log_errno(errno).text);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed)
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < connections)
         log_at(LOG_WARN, NULL,
                "%u worker_connections for each of %u loops exceed open file "
                "resource limit: %llu",

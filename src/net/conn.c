@@ -6,12 +6,14 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <threads.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/pool.h"
 #include "base/shortage.h"
 #include "net/lane.h"
 #include "net/pipe.h"
+#include "net/room.h"
 #include "net/socket.h"
 
 enum {
@@ -64,6 +66,7 @@ static struct conn *conn_if_watched(struct conn *conn, int error)
 {
     if (error == 0)
         return conn;
+    room_conn_closed();
     conn->transport.ops->close(&conn->transport);
     conn->protocol->ops->free(&conn->protocol);
     pool_give(&pool, conn);
@@ -75,6 +78,7 @@ struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
 {
     struct conn *conn = conn_make(loop, fd, protocol, timeouts, owner);
 
+    room_conn_opened();
     conn = conn_if_watched(conn, loop_watch(loop, &conn->watch, false));
     if (conn != NULL) {
         conn->is_writable = true;
@@ -103,6 +107,7 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
 {
     struct conn *conn = conn_make(loop, fd, protocol, timeouts, owner);
 
+    room_conn_opened();
     conn = conn_if_watched(conn, loop_watch(loop, &conn->watch, false));
     if (conn != NULL) {
         conn->is_connecting = true;
@@ -150,6 +155,7 @@ void conn_close(struct conn *conn, enum loss why)
     if (conn->protocol->must_reset || (why == LOSS_TIMEOUT && conn->is_reset_on_timeout))
         socket_set_reset(conn->transport.fd);
     conn->transport.ops->close(&conn->transport);
+    room_conn_closed();
     if (conn->error_to != NULL)
         *conn->error_to = conn->error;
     if (conn->owner != NULL)
@@ -170,6 +176,12 @@ int conn_detach(struct conn *conn)
     conn_bury_if_free(conn);
     must(conn->is_buried);
     return fd;
+}
+
+void conn_close_detached(int fd)
+{
+    (void)close(fd);
+    room_conn_closed();
 }
 
 /* ---- the turn ---- */

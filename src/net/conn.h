@@ -60,6 +60,7 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
 
 /* A quiet conn without streams gives up its descriptor, still watched, and dies without lost(). */
 int          conn_detach(struct conn *conn);
+void         conn_close_detached(int fd);
 /* As conn_new(), for a descriptor that the loop watches already. */
 struct conn *conn_resume(struct loop *loop, int fd, struct protocol *protocol,
                          const struct conn_timeouts *timeouts, struct task *owner);

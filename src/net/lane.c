@@ -11,6 +11,7 @@
 #include "base/budget.h"
 #include "base/mem.h"
 #include "base/shortage.h"
+#include "net/room.h"
 
 enum { REST_MOST = 32, SHORT_BYTES = 16 * 1024 /* inside, while memory is short */ };
 
@@ -28,6 +29,7 @@ static void lane_free(struct lane *lane)
     (void)close(lane->read_fd);
     (void)close(lane->write_fd);
     budget_add(-(int64_t)lane->fill);
+    room_lane_closed();
     mem_free(lane);
 }
 
@@ -41,8 +43,9 @@ struct lane *lane_open(void)
         resting_count--;
         return lane;
     }
-    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+    if (!room_for_lane() || pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
         return NULL;
+    room_lane_opened();
     (void)fcntl(fds[1], F_SETPIPE_SZ, LANE_BYTES);
     capacity = fcntl(fds[1], F_GETPIPE_SZ);
     lane = mem_new(sizeof(*lane));

@@ -44,6 +44,8 @@ void client_remote(const struct client *client, struct address *ret_address);
 void client_use(struct client *client, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */
 bool client_is_draining(const struct client *client);
+/* For a connection to an upstream: closes clients that rest. False: there were none. */
+bool client_make_room(struct client *client);
 /* The exchange is over; the client may now go. */
 void client_exchange_over(struct client *client);
 

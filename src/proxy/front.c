@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "balance/idle.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/shortage.h"
-#include "balance/idle.h"
+#include "net/lane.h"
+#include "net/room.h"
 #include "net/socket.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
@@ -21,11 +22,12 @@ enum {
     REST_MOST = 4096,           /* who still waits when a door closes */
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
+    REPORT_EVERY_MS = 1000,     /* that they are short */
     PARK_MS = 500,              /* of rest after an answer, then conn and codec are given back */
     DRAIN_FRESH_MS = 1000,      /* for the first request, when we want to leave */
     TRIM_MS = 250,              /* after connections were parked, and their memory to the system */
     TRIM_FROM = 64,             /* parked connections */
-    CLOSE_IDLE_AT_ONCE = 16     /* idle clients that make room for new ones */
+    CLOSE_IDLE_AT_ONCE = 16     /* idle connections that make room for new ones */
 };
 
 /* A listening socket on this loop. Pins the configuration that it serves. Owner: the front; dies
@@ -48,8 +50,10 @@ struct front {
     struct loop     *loop;
     struct snapshot *snapshot;
     struct link      doors, clients;
-    unsigned         client_count, connections_most;
-    bool             is_draining, is_paused, has_reported_full;
+    unsigned         client_count;
+    bool             is_draining, is_paused;
+    int64_t          none_idle_ms;      /* when nobody was found at rest; 0: not looked */
+    int64_t          report_ms;         /* when it may be said again that there is no room */
     unsigned         parked;            /* since memory was last given back */
     struct task      task, trim_task;   /* the pause is over; it is time to give back */
     struct timer     timer, trim_timer;
@@ -60,7 +64,7 @@ struct front {
 static struct pool client_pool = POOL_OF_SLABS("client", struct client, 64);
 
 static void                 door_run(struct task *task, unsigned wakes);
-static bool                 accept_one(struct door *door);
+static bool                 accept_one(struct door *door, bool is_first);
 static void                 client_close(struct client *client);
 static struct codec        *codec_new(struct client *client);
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
@@ -73,7 +77,7 @@ struct front *front_new(struct loop *loop, unsigned connections_most)
     struct front *front = mem_new(sizeof(*front));
 
     front->loop = loop;
-    front->connections_most = connections_most;
+    room_set_most(connections_most);
     list_init(&front->doors);
     list_init(&front->clients);
     task_init(&front->task, front_run);
@@ -171,7 +175,7 @@ static struct door *door_new(struct front *front, const struct address *address)
 /* Whoever waits at a socket that will be closed would be reset. */
 static void door_let_in_rest(struct door *door)
 {
-    for (unsigned i = 0; i < REST_MOST && accept_one(door); i++)
+    for (unsigned i = 0; i < REST_MOST && accept_one(door, true); i++)
         continue;
 }
 
@@ -353,7 +357,7 @@ static void client_close(struct client *client)
     if (client->conn != NULL) {
         conn_close(client->conn, LOSS_CLOSED);
     } else if (is_parked(client)) {
-        (void)close(client->watch.fd);
+        conn_close_detached(client->watch.fd);
         client->watch.fd = -1;
         client_bury_if_over(client);
     }
@@ -384,6 +388,7 @@ const struct client *client_of_task(const struct task *task)
 void client_exchange_over(struct client *client)
 {
     client->exchange = NULL;
+    client->door->front->none_idle_ms = 0;
     client_bury_if_over(client);
 }
 
@@ -517,11 +522,14 @@ static bool is_at_rest(const struct client *client)
             h1_message_count(client_codec(client)) > 0);
 }
 
-/* Oldest first. Those who wait between two requests lose nothing but a handshake. */
+/* Oldest first. Those who wait between two requests lose nothing but a handshake. A crowd in which
+ * nobody was at rest is not searched again before a request ends or a millisecond has passed. */
 static unsigned close_idle(struct front *front, unsigned most)
 {
     unsigned closed = 0;
 
+    if (front->none_idle_ms == loop_now_ms(front->loop))
+        return 0;
     LIST_EACH_SAFE(&front->clients, at, after) {
         struct client *client = container_of(at, struct client, link);
 
@@ -532,6 +540,8 @@ static unsigned close_idle(struct front *front, unsigned most)
         client_close(client);
         closed++;
     }
+    if (closed == 0)
+        front->none_idle_ms = loop_now_ms(front->loop);
     return closed;
 }
 
@@ -546,46 +556,68 @@ void front_close_idle(struct front *front)
 
 static void report_full(struct front *front, const char *what)
 {
-    if (!front->has_reported_full)
-        log_at(LOG_WARN, NULL, "%s: idle connections are closed and accepting pauses", what);
-    front->has_reported_full = true;
+    int64_t now_ms = loop_now_ms(front->loop);
+
+    if (now_ms < front->report_ms)
+        return;
+    log_at(LOG_WARN, NULL, "%s: idle connections are closed and accepting may pause", what);
+    front->report_ms = now_ms + REPORT_EVERY_MS;
+}
+
+static bool make_room(struct front *front, const char *what)
+{
+    report_full(front, what);
+    lanes_drain();
+    return close_idle(front, CLOSE_IDLE_AT_ONCE) > 0 ||
+           idle_close_oldest(front->loop, CLOSE_IDLE_AT_ONCE) > 0;
+}
+
+bool client_make_room(struct client *client)
+{
+    struct front *front = client->door->front;
+
+    return make_room(front, "no room for a connection to an upstream");
 }
 
 static void no_descriptors(struct front *front, int error)
 {
     struct log_errno text = log_errno(-error);
 
-    if (!front->has_reported_full)
+    if (loop_now_ms(front->loop) >= front->report_ms)
         log_at(LOG_CRIT, NULL, "accept4() failed %s", text.text);
-    report_full(front, "descriptors are used up");
-    (void)close_idle(front, CLOSE_IDLE_AT_ONCE);
+    (void)make_room(front, "descriptors are used up");
     front_pause(front);
 }
 
-/* Who waits in the backlog costs us nothing. */
-static bool has_room(struct front *front)
+/* Who waits in the backlog costs us nothing. Others go only for the first of a run: behind it perhaps
+ * nobody waits for whom they should. */
+static bool has_room(struct front *front, bool is_first)
 {
+    enum room room = room_for_client();
+
     if (shortage_now() & SHORTAGE_SYSTEM) {
         front_pause(front);
         return false;
     }
-    if (front->client_count < front->connections_most)
+    if (room == ROOM_PLENTY)
         return true;
-    report_full(front, "worker_connections are not enough");
-    if (close_idle(front, CLOSE_IDLE_AT_ONCE) > 0)
+    if (!is_first)
+        return false;
+    if (make_room(front, room == ROOM_FEW_CONNS ? "worker_connections are not enough"
+                                                : "descriptors are nearly used up"))
         return true;
     front_pause(front);
     return false;
 }
 
 /* False: nobody waits any more, or nobody may come in. */
-static bool accept_one(struct door *door)
+static bool accept_one(struct door *door, bool is_first)
 {
     struct front  *front = door->front;
     struct address remote;
     int            fd, r;
 
-    if (!door->is_watched || !has_room(front))
+    if (!door->is_watched || !has_room(front, is_first))
         return false;
     r = socket_accept(door->watch.fd, &fd, &remote);
     if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
@@ -603,7 +635,7 @@ static void door_run(struct task *task, unsigned wakes)
     unsigned     accepted = 0;
 
     (void)wakes;
-    while (accepted < door->burst && accept_one(door))
+    while (accepted < door->burst && accept_one(door, accepted == 0))
         accepted++;
     if (accepted < door->burst) {
         door->burst = accepted > 0 ? accepted : 1;
@@ -631,7 +663,6 @@ static void front_run(struct task *task, unsigned wakes)
     front->is_paused = false;
     if (front->is_draining)
         return;
-    front->has_reported_full = false;
     LIST_EACH(&front->doors, at)
         door_watch(container_of(at, struct door, link));
 }

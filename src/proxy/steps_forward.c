@@ -4,6 +4,7 @@
 
 #include "balance/idle.h"
 #include "proxy/answer_head.h"
+#include "proxy/client.h"
 #include "proxy/forward_head.h"
 #include "proxy/steps.h"
 
@@ -102,16 +103,26 @@ static struct connector_ask ask_of(const struct exchange *x, struct address *bin
     };
 }
 
+/* When there is no room for it, clients that rest make some. */
+static void connect_begin(struct exchange *x)
+{
+    struct address       bind_to;
+    struct connector_ask ask = ask_of(x, &bind_to);
+    int                  fault = FAULT_NONE;
+
+    connector_start(&x->connector, &ask, x->loop, &x->task);
+    if (connector_poll(&x->connector, &fault) == CONNECTOR_FAILED &&
+        (fault == FAULT_NO_DESCRIPTORS || fault == FAULT_NO_CONNECTIONS) &&
+        client_make_room(x->client_conn))
+        connector_start(&x->connector, &ask, x->loop, &x->task);
+}
+
 static enum turn run_connect(struct exchange *x)
 {
     int fault = FAULT_NONE;
 
-    if (x->connector.state == CONNECTOR_NONE) {
-        struct address       bind_to;
-        struct connector_ask ask = ask_of(x, &bind_to);
-
-        connector_start(&x->connector, &ask, x->loop, &x->task);
-    }
+    if (x->connector.state == CONNECTOR_NONE)
+        connect_begin(x);
     switch (connector_poll(&x->connector, &fault)) {
     case CONNECTOR_NONE:
     case CONNECTOR_WAITING:
