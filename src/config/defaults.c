@@ -71,6 +71,7 @@ static void location_defaults(struct compiler *compiler, struct location *locati
     location->body_buffer = 2 * PAGE;
     location->body_timeout_ms = MINUTE_MS;
     location->send_timeout_ms = MINUTE_MS;
+    location->body_rate = BODY_RATE_UNSAID;
     location->keepalive_timeout_ms = 75 * 1000;
     location->keepalive_requests = 1000;
     location->keepalive_time_ms = HOUR_MS;

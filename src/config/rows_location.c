@@ -172,6 +172,30 @@ static void apply_keepalive_timeout(struct compiler *compiler, const struct node
     location->keepalive_header_s = (uint32_t)seconds;
 }
 
+/* `256`, `1k after=10s`, `0`. */
+static void apply_body_min_rate(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct location *location = compiler->level->location;
+    struct text      after = TEXT("after=");
+    uint32_t         after_ms = 0;
+    uint64_t         rate;
+
+    if (value_size(node->args[0].text, &rate) < 0 || rate >= BODY_RATE_UNSAID) {
+        complain_value(compiler, &node->args[0]);
+        return;
+    }
+    if (node->arg_count == 2) {
+        if (!text_has_prefix(node->args[1].text, after) ||
+            value_msec(text_from_offset(node->args[1].text, after.len), &after_ms) < 0 ||
+            after_ms == 0) {
+            complain_parameter(compiler, &node->args[1]);
+            return;
+        }
+    }
+    *(uint32_t *)field = (uint32_t)rate;
+    location->body_rate_after_ms = after_ms;
+}
+
 static void apply_lingering_close(struct compiler *compiler, const struct node *node, void *field)
 {
     static const struct choice choices[] = {
@@ -214,6 +238,11 @@ static const struct directive rows[] = {
       "size", "8k", "How much of a request's body is gathered before an upstream is asked." },
     { "client_body_timeout", EVERYWHERE, 1, 1, 0, apply_msec, FIELD_LOCATION(body_timeout_ms),
       "time", "60s", "Longest pause between two reads of a request's body; then 408." },
+    { "client_body_min_rate", EVERYWHERE, 1, 2, 0, apply_body_min_rate, FIELD_LOCATION(body_rate),
+      "size [after=time]", "256",
+      "Least bytes per second of a request's body, then 408; a client may stay behind for `after`, "
+      "which is `client_body_timeout` and at least 30s unless it is said. 0: any rate, as is the "
+      "default with `proxy_request_buffering off`. (Not nginx's.)" },
     { "send_timeout", EVERYWHERE, 1, 1, 0, apply_msec, FIELD_LOCATION(send_timeout_ms), "time",
       "60s", "Longest pause between two writes to the client." },
     { "limit_rate", EVERYWHERE, 1, 1, 0, apply_rate, FIELD_LOCATION(limit_rate), "rate", "0",

@@ -198,8 +198,8 @@ static void server_expire(struct protocol *protocol, enum conn_wait wait)
 {
     struct h1_codec *h1 = h1_of(protocol);
 
-    if (wait == CONN_WAIT_BODY && h1->is_open) {
-        h1_fail(h1, FAULT_CLIENT_SLOW_BODY);
+    if ((wait == CONN_WAIT_BODY || wait == CONN_WAIT_PACE) && h1->is_open) {
+        h1_fail(h1, wait == CONN_WAIT_BODY ? FAULT_CLIENT_SLOW_BODY : FAULT_CLIENT_SLOW_PACE);
         h1_pause(h1);
     } else if (wait == CONN_WAIT_HEAD && h1->scan.offset > 0) {
         begin(h1);

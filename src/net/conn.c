@@ -375,12 +375,24 @@ static ssize_t splice_in(struct conn *conn)
     return n == 0 ? -EPIPE : n;
 }
 
+/* Each byte buys time, and never more than the slack: who was quick may not be slow for ever. */
+static void pace_renew(struct conn *conn, ssize_t n)
+{
+    int64_t most_ms = loop_now_ms(conn->loop) + conn->timeouts.body_slack_ms;
+
+    conn->pace_ms += (int64_t)n * 1000 / conn->timeouts.body_rate;
+    if (conn->pace_ms > most_ms)
+        conn->pace_ms = most_ms;
+}
+
 static void note_read(struct conn *conn, ssize_t n)
 {
     conn->bytes_in += (uint64_t)n;
     /* A request that is answered within the turn leaves the wait as it was, but idle it was not. */
     if (conn->wait == CONN_WAIT_BODY || conn->wait == CONN_WAIT_IDLE)
         conn->since_ms = loop_now_ms(conn->loop);
+    if (conn->timeouts.body_rate > 0 && conn->wait == CONN_WAIT_BODY)
+        pace_renew(conn, n);
 }
 
 /* False: nothing more to read now, or closed. */
@@ -545,6 +557,11 @@ static bool may_linger(const struct conn *conn)
            conn->timeouts.linger_ms > 0 && !protocol->must_reset && !conn->has_seen_end;
 }
 
+static bool is_paced(const struct conn *conn)
+{
+    return conn->timeouts.body_rate > 0 && conn->wait == CONN_WAIT_BODY;
+}
+
 static void conn_settle(struct conn *conn)
 {
     struct protocol *protocol = conn->protocol;
@@ -564,12 +581,15 @@ static void conn_settle(struct conn *conn)
     if (wait != conn->wait) {
         conn->wait = (uint8_t)wait;
         conn->since_ms = loop_now_ms(conn->loop);
+        conn->pace_ms = conn->since_ms + conn->timeouts.body_slack_ms;
     }
     if (conn->is_blocked && conn->timeouts.send_ms > 0)
         deadline_ms = conn->wrote_ms + conn->timeouts.send_ms;
     if (conn->timeouts.waits_ms[wait] > 0 &&
         conn->since_ms + conn->timeouts.waits_ms[wait] < deadline_ms)
         deadline_ms = conn->since_ms + conn->timeouts.waits_ms[wait];
+    if (is_paced(conn) && conn->pace_ms < deadline_ms)
+        deadline_ms = conn->pace_ms;
     if (deadline_ms == INT64_MAX)
         timer_stop(&conn->timer);
     else
@@ -590,9 +610,12 @@ static void conn_expire(struct conn *conn)
                now_ms >= conn->wrote_ms + conn->timeouts.send_ms) {
         conn->error = -ETIMEDOUT;
         conn_close(conn, LOSS_TIMEOUT);
-    } else if (wait_ms > 0 && now_ms >= conn->since_ms + wait_ms &&
-               conn->protocol->ops->wait(conn->protocol) == (enum conn_wait)conn->wait) {
+    } else if (conn->protocol->ops->wait(conn->protocol) != (enum conn_wait)conn->wait) {
+        return;   /* for something else by now */
+    } else if (wait_ms > 0 && now_ms >= conn->since_ms + wait_ms) {
         conn->protocol->ops->expire(conn->protocol, (enum conn_wait)conn->wait);
+    } else if (is_paced(conn) && now_ms >= conn->pace_ms) {
+        conn->protocol->ops->expire(conn->protocol, CONN_WAIT_PACE);
     }
 }
 

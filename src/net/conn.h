@@ -18,6 +18,8 @@
 struct conn_timeouts {
     uint32_t waits_ms[CONN_WAIT_KINDS];  /* by enum conn_wait; HEAD is a total, BODY between reads */
     uint32_t send_ms;                    /* between two writes */
+    uint32_t body_rate, body_slack_ms;   /* least bytes per second of BODY, and how long it may stay
+                                            behind; rate 0: any */
     uint32_t linger_ms, linger_most_ms;  /* before closing: between two reads, in all; 0: no linger */
     bool     is_lingering_always;        /* not only when the protocol asks for it */
 };
@@ -35,6 +37,7 @@ struct conn {
     struct slice         pending;        /* read, not consumed yet */
     struct conn_timeouts timeouts;
     int64_t              since_ms;       /* of the current wait */
+    int64_t              pace_ms;        /* until when what came of a body is enough */
     int64_t              wrote_ms;       /* last progress of a blocked write */
     uint64_t             serial;         /* "*7" in logs; unique in the process */
     uint64_t             bytes_in, bytes_out;

@@ -19,7 +19,10 @@ struct protocol;
 enum loss { LOSS_CLOSED = 0, LOSS_RESET, LOSS_TIMEOUT, LOSS_SHUTDOWN, LOSS_MEMORY };
 
 /* What the protocol waits for on the wire; each kind has a deadline of its own. */
-enum conn_wait { CONN_WAIT_NONE = 0, CONN_WAIT_IDLE, CONN_WAIT_HEAD, CONN_WAIT_BODY, CONN_WAIT_KINDS };
+enum conn_wait {
+    CONN_WAIT_NONE = 0, CONN_WAIT_IDLE, CONN_WAIT_HEAD, CONN_WAIT_BODY, CONN_WAIT_KINDS,
+    CONN_WAIT_PACE = CONN_WAIT_KINDS     /* told to expire() only: a body that comes, but too slowly */
+};
 
 struct protocol_ops {
     /* Consumed bytes (what is left is offered again, with more behind it), or -1: close me. */

@@ -27,6 +27,8 @@ enum {
     DRAIN_FRESH_MS = 1000,      /* for the first request, when we want to leave */
     TRIM_MS = 250,              /* after connections were parked, and their memory to the system */
     TRIM_FROM = 64,             /* parked connections */
+    BODY_RATE = 256,            /* bytes per second of a request's body, at least */
+    BODY_SLACK_MS = 30000,      /* how long it may stay behind that */
     CLOSE_IDLE_AT_ONCE = 16     /* idle connections that make room for new ones */
 };
 
@@ -454,6 +456,23 @@ struct codec *client_codec(const struct client *client)
     return container_of(client->conn->protocol, struct codec, protocol);
 }
 
+/* Unless it is said, no location that streams uploads has a least rate: what trickles there may be
+ * meant to. */
+static uint32_t body_rate(const struct location *location)
+{
+    if (location->body_rate != BODY_RATE_UNSAID)
+        return location->body_rate;
+    return location->proxy.is_request_buffering ? BODY_RATE : 0;
+}
+
+/* Whoever keeps within client_body_timeout is not blamed for one pause. */
+static uint32_t body_slack_ms(const struct location *location)
+{
+    if (location->body_rate_after_ms > 0)
+        return location->body_rate_after_ms;
+    return location->body_timeout_ms > BODY_SLACK_MS ? location->body_timeout_ms : BODY_SLACK_MS;
+}
+
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location)
 {
     uint32_t idle_ms = location->keepalive_timeout_ms;
@@ -464,6 +483,8 @@ static struct conn_timeouts client_timeouts(struct client *client, const struct 
                       [CONN_WAIT_HEAD] = client->door->listen->servers[0]->head_timeout_ms,
                       [CONN_WAIT_BODY] = location->body_timeout_ms },
         .send_ms = location->send_timeout_ms,
+        .body_rate = body_rate(location),
+        .body_slack_ms = body_slack_ms(location),
         .linger_ms = location->lingering == LINGERING_OFF ? 0 : location->lingering_timeout_ms,
         .linger_most_ms = location->lingering_time_ms,
         .is_lingering_always = location->lingering == LINGERING_ALWAYS,

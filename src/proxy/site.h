@@ -192,6 +192,8 @@ enum lingering { LINGERING_ON = 0, LINGERING_OFF, LINGERING_ALWAYS };
 
 struct locations;                        /* an index made by route_prepare() */
 
+#define BODY_RATE_UNSAID UINT32_MAX      /* see front.c: client_timeouts() */
+
 struct location {
     struct location       *next;         /* sibling, in file order */
     struct location       *children;     /* nested ones */
@@ -208,6 +210,8 @@ struct location {
     uint64_t               body_max;             /* client_max_body_size; 0: no limit */
     uint32_t               body_buffer;          /* client_body_buffer_size */
     uint32_t               body_timeout_ms, send_timeout_ms;
+    uint32_t               body_rate;            /* client_body_min_rate; 0: any; or BODY_RATE_UNSAID */
+    uint32_t               body_rate_after_ms;   /* 0: as long as body_timeout_ms, or half a minute */
     const struct template *limit_rate, *limit_rate_after;   /* NULL: off */
 
     /* connection */

@@ -24,6 +24,7 @@ struct row {
 static const struct row location_rows[] = {
     LOCATION(is_internal, KIND_BOOL), LOCATION(body_max, KIND_U64), LOCATION(body_buffer, KIND_U32),
     LOCATION(body_timeout_ms, KIND_U32), LOCATION(send_timeout_ms, KIND_U32),
+    LOCATION(body_rate, KIND_U32), LOCATION(body_rate_after_ms, KIND_U32),
     LOCATION(limit_rate, KIND_TEMPLATE), LOCATION(limit_rate_after, KIND_TEMPLATE),
     LOCATION(keepalive_timeout_ms, KIND_U32), LOCATION(keepalive_header_s, KIND_U32),
     LOCATION(keepalive_requests, KIND_U32), LOCATION(keepalive_time_ms, KIND_U32),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Clients and origins that are slow: each wait has its end, and rates their limit."""
+import os
+import threading
 import time
 
 import pytest
@@ -117,6 +119,117 @@ def test_the_body_timeout_is_between_two_reads(desk, back):
             time.sleep(0.2)
             client.send("x")
         assert client.response().json["length"] == 6
+
+
+# ---- the least rate of a body -----------------------------------------------------------------------
+
+RATES = """server { listen @P@; client_body_timeout 2s; client_body_buffer_size 1m;
+    location / { proxy_pass http://@O@; client_body_min_rate 1000 after=1s; }
+    location /direct { proxy_pass http://@O@; client_body_min_rate 1000 after=1s; proxy_request_buffering off; }
+    location /any { proxy_pass http://@O@; client_body_min_rate 0; } }"""
+
+
+@pytest.fixture(scope="module")
+def paced(shared_proxy, back):
+    return shared_proxy(RATES, O=back)
+
+
+def trickle(client, pieces, size, pause):
+    """What has been sent when the other side had enough; all: it never had."""
+    for i in range(pieces):
+        try:
+            client.send(b"x" * size)
+        except OSError:
+            return i * size
+        time.sleep(pause)
+    return pieces * size
+
+
+@ours
+@pytest.mark.parametrize("target", ["/", "/direct"])
+def test_a_body_that_trickles_is_408(paced, back, target):
+    """Each pause is within client_body_timeout; all together are too much."""
+    begin = time.monotonic()
+    with paced.send_raw(request("POST", target, fields={"Content-Length": "4000"})) as client:
+        sender = threading.Thread(target=trickle, args=(client, 40, 50, 0.1))      # 500 B/s
+        sender.start()
+        assert client.response().status == 408
+        assert 0.9 < spent(begin) < 3.5
+        sender.join()
+    assert back.requests == []
+    paced.wait_error(r'\[info\] .*client sent less than "client_body_min_rate" while reading client request body, client')
+    assert paced.get("/any").status == 200
+
+
+@ours
+@pytest.mark.parametrize("target", ["/", "/direct"])
+def test_a_body_above_the_least_rate_passes(paced, target):
+    with paced.send_raw(request("POST", target, fields={"Content-Length": "4000"})) as client:
+        assert trickle(client, 25, 160, 0.1) == 4000                               # 1600 B/s for 2.5 s
+        assert client.response().json["length"] == 4000
+
+
+@ours
+def test_quick_bytes_buy_no_more_than_the_slack(paced):
+    with paced.send_raw(request("POST", "/", fields={"Content-Length": "100000"}) + b"x" * 50000) as client:
+        begin = time.monotonic()
+        sender = threading.Thread(target=trickle, args=(client, 30, 1, 0.1))
+        sender.start()
+        assert client.response().status == 408
+        assert 0.9 < spent(begin) < 2
+        sender.join()
+
+
+@ours
+def test_without_a_least_rate_it_may_trickle(paced):
+    with paced.send_raw(request("POST", "/any", fields={"Content-Length": "25"})) as client:
+        assert trickle(client, 25, 1, 0.1) == 25
+        assert client.response().json["length"] == 25
+
+
+@ours
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FULL"), reason="half a minute: FULL=1")
+def test_the_least_rate_is_256_after_30_s_by_default(proxy, origin):
+    """And with proxy_request_buffering off there is none."""
+    desk = proxy("""server { listen @P@; client_body_timeout 2s; location / { proxy_pass http://@O@; }
+                    location /direct { proxy_pass http://@O@; proxy_request_buffering off; } }""", O=origin())
+    begin = time.monotonic()
+    slow, direct, quick = (desk.send_raw(request("POST", target, fields={"Content-Length": "20000"}), timeout=60)
+                           for target in ("/", "/direct", "/"))
+    senders = [threading.Thread(target=trickle, args=(client, 40, size, 1))
+               for client, size in ((slow, 100), (direct, 100), (quick, 500))]
+    for sender in senders:
+        sender.start()
+    assert slow.response().status == 408
+    assert 29 < spent(begin) < 35
+    assert quick.response().status == 200
+    for sender in senders:
+        sender.join()
+    direct.send(b"x" * 16000)
+    assert direct.response().json["length"] == 20000
+
+
+@ours
+def test_a_slow_origin_is_not_blamed_on_the_client(proxy, origin):
+    """While we do not read the client cannot send: that time does not count."""
+    go = threading.Event()
+
+    def script(conn):
+        head = conn.request_head()
+        go.wait(5)
+        conn.request_body(head)
+        conn.send(reply(body=str(len(head.body))))
+    desk = proxy("""server { listen @P@; client_max_body_size 0; location / { proxy_pass http://@O@; proxy_request_buffering off;
+                    client_body_min_rate 1000 after=500ms; } }""", O=origin(script=script, receive_buffer=4096))
+    body = b"x" * 8_000_000
+    with desk.connect(timeout=10) as client:
+        sender = threading.Thread(target=client.send, args=(request("PUT", body=body),))
+        sender.start()
+        time.sleep(1.5)
+        go.set()
+        assert client.response().text == str(len(body))
+        sender.join()
 
 
 def test_a_client_that_does_not_read_is_cut(desk, back):
