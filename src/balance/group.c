@@ -15,7 +15,10 @@
 #include "base/zone.h"
 #include "net/resolver.h"
 
-enum { RESOLVE_AGAIN_MS = 2000 };   /* a name that did not resolve is tried again */
+enum {
+    RESOLVE_AGAIN_MS = 2000,  /* a name that did not resolve is tried again */
+    PROBE_EVERY_MS = 500      /* a server that has failed is asked, when no other is left */
+};
 
 /* One `server` of the configuration, with the addresses that it stands for. Owner: the group; it
  * lives on the control loop, `resolve` on the job threads while is_asking. */
@@ -356,14 +359,17 @@ static bool is_failed(const struct peer *peer, int64_t now_ms)
            now_ms - peer->checked_ms <= peer->fail_timeout_ms;
 }
 
+static bool is_full(const struct peer *peer)
+{
+    return peer->max_conns > 0 &&
+           atomic_load_explicit(&peer->in_flight, memory_order_relaxed) >= peer->max_conns;
+}
+
 static bool is_usable(const struct peer *peer, const struct pick_ask *ask, bool is_backup)
 {
     if (peer->is_down || peer->is_backup != is_backup || is_tried(ask, peer))
         return false;
-    if (peer->max_conns > 0 &&
-        atomic_load_explicit(&peer->in_flight, memory_order_relaxed) >= peer->max_conns)
-        return false;
-    return !is_failed(peer, ask->now_ms);
+    return !is_full(peer) && !is_failed(peer, ask->now_ms);
 }
 
 /* a is busier than b: more requests in flight per weight. */
@@ -425,11 +431,31 @@ static struct peer *only_one(const struct group *group, const struct pick_ask *a
 {
     struct peer *peer = group->peers;
 
-    if (peer == NULL || peer->next != NULL || peer->is_down || is_tried(ask, peer) ||
-        (peer->max_conns > 0 &&
-         atomic_load_explicit(&peer->in_flight, memory_order_relaxed) >= peer->max_conns))
+    if (peer == NULL || peer->next != NULL || peer->is_down || is_tried(ask, peer) || is_full(peer))
         return NULL;
     return peer;
+}
+
+/* All have failed, and a refusal is all that is left to say: now and then a request goes to the one
+ * that was left alone longest instead, so that service is back as soon as a server is, and not when
+ * fail_timeout is over. One at a time for each server; never another try of a request that has had
+ * its own. */
+static struct peer *pick_to_probe(const struct group *group, const struct pick_ask *ask)
+{
+    struct peer *oldest = NULL;
+
+    if (ask->tried_count > 0)
+        return NULL;
+    for (struct peer *peer = group->peers; peer != NULL; peer = peer->next) {
+        if (peer->is_down || ask->now_ms - peer->checked_ms < PROBE_EVERY_MS ||
+            atomic_load_explicit(&peer->in_flight, memory_order_relaxed) > 0)
+            continue;
+        if (oldest == NULL || peer->checked_ms < oldest->checked_ms)
+            oldest = peer;
+    }
+    if (oldest != NULL)
+        oldest->checked_ms = ask->now_ms;
+    return oldest;
 }
 
 struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *ask,
@@ -444,6 +470,8 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
         peer = pick_among(group, ask, false);
     if (peer == NULL)
         peer = pick_among(group, ask, true);
+    if (peer == NULL)
+        peer = pick_to_probe(group, ask);
     *ret_nobody = group->peers == NULL ? group->nobody : NOBODY_LIVE;
     if (peer != NULL) {
         peer_ref(peer);

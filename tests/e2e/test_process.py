@@ -12,8 +12,7 @@ import time
 import pytest
 
 from harness.client import Client, request
-from harness.load import Load
-from harness.origin import reply
+from harness.load import CheckedLoad, checked_answer
 from harness.proxy import BINARY, ENVIRONMENT, children_of, freeze, is_nginx, state_of
 from harness.wire import Closed
 
@@ -433,10 +432,10 @@ def test_s_without_a_process(proxy):
 class Daemon:
     """The proxy as a daemon (nginx takes USR2 and WINCH only then), ended by the pids of its files."""
 
-    def __init__(self, desk, http=CONF):
+    def __init__(self, desk, http=CONF, **names):
         self.desk = desk
         desk.write(conf="pid frontdesk.pid; error_log logs/error.log info; worker_processes 1; events {} "
-                        "http { access_log off; client_body_temp_path b; proxy_temp_path p; " + http + " }")
+                        "http { access_log off; client_body_temp_path b; proxy_temp_path p; " + http + " }", **names)
         self.desk.start(wait=False)
         assert desk.process.wait(10) == 0, desk.stderr() + desk.errors()
         desk.process = None
@@ -513,10 +512,13 @@ def test_started_with_closed_descriptors(proxy, daemon):
         assert shell.wait(5) == 0
 
 
-def test_usr2_upgrades_without_losing_a_request(proxy):
+PROXIED = "server { listen @P@; location / { proxy_pass http://@O@; } }"
+
+
+def test_usr2_upgrades_without_losing_a_request(proxy, origin):
     """F05: the new binary inherits the listeners; then the old one quits."""
     desk = proxy(CONF, start=False)
-    with Daemon(desk) as daemon, Load(desk.address(), clients=4, expect=b"ok") as load:
+    with Daemon(desk, PROXIED, O=origin(handle=checked_answer)) as daemon, CheckedLoad(desk.address(), clients=4) as load:
         load.wait(30)
         new = daemon.upgrade()
         load.wait(30)
@@ -529,10 +531,10 @@ def test_usr2_upgrades_without_losing_a_request(proxy):
     assert load.failures == []
 
 
-def test_usr2_winch_and_roll_back(proxy):
-    """WINCH the old one's workers, HUP them back, QUIT the new one: as if nothing had been."""
+def test_usr2_winch_and_roll_back(proxy, origin):
+    """F05: WINCH the old one's workers, HUP them back, QUIT the new one: as if nothing had been."""
     desk = proxy(CONF, start=False)
-    with Daemon(desk) as daemon, Load(desk.address(), clients=2, expect=b"ok") as load:
+    with Daemon(desk, PROXIED, O=origin(handle=checked_answer)) as daemon, CheckedLoad(desk.address(), clients=2) as load:
         new = daemon.upgrade()
         os.kill(daemon.pid, signal.SIGWINCH)
         desk.wait_for(lambda: [w for w in daemon.workers() if w != new and new not in (w,)] == [], 8, "the old workers to end")
@@ -677,14 +679,19 @@ def test_a_crash_with_a_broken_file_on_disk(proxy):
 
 @pytest.mark.slow
 def test_workers_die_under_load(proxy, origin):
-    """F01: only requests on the dead worker's connections fail; the next accept is quick."""
-    back = origin(handle=lambda _: reply(body="load"))
+    """F01: only requests on the dead worker's connections fail; the next accept is quick; nothing grows."""
+    back = origin(handle=checked_answer)
     desk = proxy("""upstream u { server @O@; keepalive 16; } server { listen @P@; location / { proxy_pass http://u;
-        proxy_http_version 1.1; proxy_set_header Connection ""; } }""", O=back)
+        proxy_http_version 1.1; proxy_set_header Connection ""; } location /v { return 200 load; } }""", O=back)
     desk.may_alert = True
     rounds = 30 if os.environ.get("FULL") else 5
     slow = []
-    with Load(desk.address(), clients=6, expect=b"load", may_cut=True) as load:
+    with CheckedLoad(desk.address(), clients=6) as load:
+        load.wait(200)
+    supervisor = desk.footprint(desk.pid)
+    time.sleep(0.9)                     # its connections are parked, its memory goes back
+    before = desk.footprint()
+    with CheckedLoad(desk.address(), clients=6, may_cut=True) as load:
         for _ in range(rounds):
             load.wait(50)
             worker = desk.worker()
@@ -692,15 +699,18 @@ def test_workers_die_under_load(proxy, origin):
             os.kill(worker, signal.SIGKILL)
             while True:
                 try:
-                    assert desk.get(timeout=3).text == "load"
+                    assert desk.get("/v", timeout=3).text == "load"
                     break
                 except (Closed, ConnectionError):
                     continue
             slow.append(time.monotonic() - begin)
             time.sleep(2.0 if rounds == 30 else 0.6)
         load.wait(50)
+        load.wait(200)
     assert load.failures == []
     assert sorted(slow)[len(slow) // 2] < 0.2, slow
+    desk.wait_settled(before)
+    desk.wait_settled(supervisor, pid=desk.pid)
 
 
 @ours

@@ -170,6 +170,32 @@ def test_all_dead_is_502_at_once_and_recovers(proxy, origin):
     assert revived.requests
 
 
+@ours
+def test_when_all_have_failed_one_is_asked_now_and_then(proxy, origin):
+    """Not before half a second has passed for it, one request at a time, and backups too; nginx waits for
+    fail_timeout."""
+    hang = threading.Event()
+    desk = proxy("""upstream u { server @A@ fail_timeout=60s; server @B@ fail_timeout=60s backup; server @C@ down; }
+        server { listen @P@; location / { proxy_pass http://u; } }""")
+    assert desk.get().status == 502
+    asked = [origin(port=desk.port(name), script=lambda conn: (conn.request(), hang.wait(5))) for name in "ABC"]
+    begin = time.monotonic()
+    while time.monotonic() - begin < 0.3:
+        assert desk.get().status == 502
+    assert [len(one.requests) for one in asked] == [0, 0, 0]
+    stuck = []
+    for _ in range(2):
+        time.sleep(0.6)
+        stuck.append(desk.send_raw(request()))
+        time.sleep(0.1)
+    assert [len(one.requests) for one in asked] == [1, 1, 0]
+    time.sleep(0.6)
+    assert desk.get().status == 502, "both are being asked"
+    hang.set()
+    for client in stuck:
+        client.close()
+
+
 def test_a_single_server_is_never_taken_out(proxy, origin):
     desk = proxy("""upstream u { server @A@; } server { listen @P@; location / { proxy_pass http://u; } }""")
     for _ in range(3):

@@ -287,13 +287,13 @@ class Proxy:
         pid = pid or self.worker()
         return self.rss_kb(pid), len(os.listdir(f"/proc/{pid}/fd"))
 
-    def wait_settled(self, before, seconds=30.0, spare_kb=512, spare_fds=3):
+    def wait_settled(self, before, seconds=30.0, spare_kb=512, spare_fds=3, pid=None):
         """The worker's footprint is back within a tenth of what it was (the fault plan's rule)."""
         def is_back():
-            rss_kb, fds = self.footprint()
+            rss_kb, fds = self.footprint(pid)
             return fds <= before[1] * 1.1 + spare_fds and \
                 (is_sanitized() or rss_kb <= before[0] * 1.1 + spare_kb)
-        self.wait_for(is_back, seconds, f"{self.footprint()} to come back to {before} (KB, descriptors)")
+        self.wait_for(is_back, seconds, f"{self.footprint(pid)} to come back to {before} (KB, descriptors)")
 
     def rss_kb(self, pid=None):
         with open(f"/proc/{pid or self.worker()}/status", encoding="ascii") as file:
