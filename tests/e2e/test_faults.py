@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Things go wrong, in every step: origins, clients, descriptors (fault-plan.md)."""
 import os
-import resource
 import signal
 import socket
 import threading
@@ -341,31 +340,6 @@ def test_worker_connections(proxy, origin):
         except (Closed, OSError):
             return False
     desk.wait_for(served, 5, "service after the crowd left")
-
-
-@pytest.mark.slow
-def test_many_idle_connections_are_cheap(proxy):
-    """F19, small: 2,000 idle keep-alive connections cost at most 2 KB each."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 5000:
-        pytest.skip("needs descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 5000), hard))
-    desk = proxy("server { listen @P@; location / { return 200 ok; } }", main="worker_rlimit_nofile 5000;",
-                 events="worker_connections 4000;")
-    for _ in range(50):
-        desk.get()
-    before = desk.rss_kb()
-    crowd = [Client(desk.address()) for _ in range(2000)]
-    for client in crowd:
-        assert client.ask().text == "ok"
-    grown = desk.rss_kb() - before
-    begin = time.monotonic()
-    assert desk.get().text == "ok"
-    assert time.monotonic() - begin < 0.1
-    for client in crowd:
-        client.close()
-    if not is_sanitized():
-        assert grown < 4000, f"{grown} KB for 2000 idle connections"
 
 
 # ---- odd clients ------------------------------------------------------------------------------------
