@@ -99,7 +99,8 @@ int identity_become(const struct identity *identity, const char **reterr_call)
         return failed("setgid()", reterr_call);
     if (setuid(identity->uid) < 0)
         return failed("setuid()", reterr_call);
-    /* setuid() forbade core files and /proc/PID to the new user; crashes need to be explained. */
+    /* setuid() made the process undumpable. Undone on purpose, though peers keep it so: a crash needs
+     * a core file to be explained, and what a core or /proc/PID shows is the worker's own user's. */
     if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
         return failed("prctl(PR_SET_DUMPABLE)", reterr_call);
     return 0;

@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "main/daemon.h"
 #include "main/log_files.h"
+#include "main/sandbox.h"
 #include "main/signals.h"
 #include "main/title.h"
 #include "main/worker.h"
@@ -161,6 +162,7 @@ void worker_process_run(const struct generation *generation, int channel)
         give_up(call);
     directory_set(core);
     environment_set(core);
+    sandbox_enter(core->working_directory);
     status = worker_run(channel, signal_fd);
     pools_drain();
     exit(status);

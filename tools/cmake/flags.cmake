@@ -13,11 +13,19 @@ set(FRONTDESK_CONF "/etc/frontdesk/frontdesk.conf" CACHE STRING "The configurati
 set(FRONTDESK_ERROR_LOG "/var/log/frontdesk/error.log" CACHE STRING "The error log")
 set(FRONTDESK_PID "/run/frontdesk.pid" CACHE STRING "The pid file")
 
+# The worker lets go of the file system, where it needs none: not where a tool's runtime does.
+if(FRONTDESK_SANITIZE OR FRONTDESK_COVERAGE)
+    set(sandbox 0)
+else()
+    set(sandbox 1)
+endif()
+
 add_library(frontdesk_flags INTERFACE)
 target_compile_definitions(frontdesk_flags INTERFACE
     _GNU_SOURCE FRONTDESK_VERSION="${PROJECT_VERSION}"
     FRONTDESK_PREFIX="${FRONTDESK_PREFIX}" FRONTDESK_CONF="${FRONTDESK_CONF}"
     FRONTDESK_ERROR_LOG="${FRONTDESK_ERROR_LOG}" FRONTDESK_PID="${FRONTDESK_PID}"
+    FRONTDESK_SANDBOX=${sandbox}
     $<$<NOT:$<CONFIG:Release>>:FRONTDESK_DEBUG>)
 target_compile_options(frontdesk_flags INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wswitch-enum -Wvla -Wformat=2 -Werror

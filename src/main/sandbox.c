@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/* Directories rather than files for names, since resolv.conf is replaced by renaming: a rule belongs
+ * to the file that was there. Not under sanitizers and coverage, which write and read at the end. */
+#include "main/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Not in the kernel headers of Debian 12. */
+#define RIGHT_TRUNCATE (UINT64_C(1) << 14)
+
+#define RIGHTS_FIRST ((UINT64_C(1) << 13) - 1)   /* all of the first version */
+#define RIGHTS_CORE \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+
+struct opening {
+    const char *path;
+    uint64_t    rights;
+};
+
+/* What getaddrinfo() reads: configuration, service modules, and where resolv.conf may really lie;
+ * time zones; terminals, which a log on one of them opens a second time. */
+static const struct opening openings[] = {
+    { "/etc", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/lib", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/lib64", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/usr/lib", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/usr/lib64", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/usr/share/zoneinfo", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/run/systemd/resolve", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/run/NetworkManager", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/run/resolvconf", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/dev/urandom", LANDLOCK_ACCESS_FS_READ_FILE },
+    { "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE },
+    { "/dev/pts", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE },
+    { "/dev/console", LANDLOCK_ACCESS_FS_WRITE_FILE },
+};
+
+static const char *const looked_up[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf" };
+
+/* -errno, or the version of what the kernel has. */
+static int version(void)
+{
+    long r = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+    return r < 0 ? -errno : (int)r;
+}
+
+/* What is not there needs no opening. */
+static void allow(int rules, const char *path, uint64_t rights)
+{
+    struct landlock_path_beneath_attr rule = { .allowed_access = rights };
+
+    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+    if (rule.parent_fd < 0)
+        return;
+    if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+        log_at(LOG_INFO, NULL, "Landlock: no rule for \"%s\" %s", path, log_errno(errno).text);
+    (void)close(rule.parent_fd);
+}
+
+/* The directory that a link leads to. */
+static void allow_target(int rules, const char *path)
+{
+    char  real[PATH_MAX];
+    char *slash;
+
+    if (realpath(path, real) == NULL)
+        return;
+    slash = strrchr(real, '/');
+    if (slash == NULL || slash == real)
+        return;
+    *slash = '\0';
+    allow(rules, real, LANDLOCK_ACCESS_FS_READ_FILE);
+}
+
+static void allow_all(int rules, struct text core_directory, uint64_t handled)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++)
+        allow(rules, openings[i].path, openings[i].rights);
+    for (size_t i = 0; i < sizeof(looked_up) / sizeof(looked_up[0]); i++)
+        allow_target(rules, looked_up[i]);
+    if (core_directory.len == 0 || core_directory.len >= sizeof(path))
+        return;
+    memcpy(path, core_directory.ptr, core_directory.len);
+    path[core_directory.len] = '\0';
+    allow(rules, path, RIGHTS_CORE | (handled & RIGHT_TRUNCATE));
+}
+
+/* -errno. */
+static int enter(struct text core_directory)
+{
+    struct landlock_ruleset_attr ruleset = { .handled_access_fs = RIGHTS_FIRST };
+    int                          known = version(), rules, r;
+
+    if (known < 0)
+        return known;
+    if (known >= 2)
+        ruleset.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
+    if (known >= 3)
+        ruleset.handled_access_fs |= RIGHT_TRUNCATE;
+    rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+    if (rules < 0)
+        return -errno;
+    allow_all(rules, core_directory, ruleset.handled_access_fs);
+    r = syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : 0;
+    (void)close(rules);
+    return r;
+}
+
+void sandbox_enter(struct text core_directory)
+{
+    int r = FRONTDESK_SANDBOX ? enter(core_directory) : -ENOSYS;
+
+    if (r < 0)
+        log_at(LOG_INFO, NULL, "the worker keeps its user's access to files: Landlock %s",
+               log_errno(-r).text);
+}
