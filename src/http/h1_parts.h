@@ -70,7 +70,7 @@ void    h1_begin_send(struct h1_codec *h1, struct text head, enum body_kind body
 void    h1_add_out(struct h1_codec *h1, struct text text);
 int     h1_fill(struct protocol *protocol, struct iovec *ret_iov, int most);
 void    h1_sent(struct protocol *protocol, size_t len);
-struct pipe *h1_splice_out(struct protocol *protocol);
+uint64_t h1_splice_out(struct protocol *protocol, struct pipe **ret_pipe);
 void    h1_spliced_out(struct protocol *protocol, uint64_t len);
 
 /* h1_codec.c */

@@ -229,15 +229,17 @@ static void check_done(struct h1_codec *h1)
 
 /* ---- splicing ---- */
 
-struct pipe *h1_splice_out(struct protocol *protocol)
+uint64_t h1_splice_out(struct protocol *protocol, struct pipe **ret_pipe)
 {
     struct h1_codec *h1 = h1_of(protocol);
     struct pipe     *pipe = h1->stream.tx_body;
+    uint64_t         budget = h1->stream.tx_budget, fill = pipe == NULL ? 0 : lane_fill(pipe->lane);
 
-    if (h1->out.len > 0 || h1->stream.tx_budget == 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) ||
-        pipe == NULL || pipe->fault != 0 || pipe->fill > 0 || lane_fill(pipe->lane) == 0)
-        return NULL;
-    return pipe;
+    if (h1->out.len > 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) ||
+        pipe == NULL || pipe->fault != 0 || pipe->fill > 0)
+        return 0;
+    *ret_pipe = pipe;
+    return fill < budget ? fill : budget;
 }
 
 void h1_spliced_out(struct protocol *protocol, uint64_t len)
@@ -247,6 +249,8 @@ void h1_spliced_out(struct protocol *protocol, uint64_t len)
     h1->stream.tx_bytes += len;
     if (h1->tx == TX_SIZED)
         h1->tx_left -= len;
+    if (h1->stream.tx_budget != BUDGET_NONE)
+        h1->stream.tx_budget -= len;
     pipe_lane_gave(h1->stream.tx_body, len);
     check_done(h1);
 }

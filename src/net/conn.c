@@ -465,15 +465,16 @@ static bool splice_out(struct conn *conn)
 {
     struct protocol *protocol = conn->protocol;
     struct pipe     *pipe = NULL;
+    uint64_t         most = 0;
     ssize_t          n;
 
     if (protocol->ops->splice_out != NULL)
-        pipe = protocol->ops->splice_out(protocol);
-    if (pipe == NULL) {
+        most = protocol->ops->splice_out(protocol, &pipe);
+    if (most == 0) {
         conn->is_blocked = false;   /* what was in the way is gone */
         return false;
     }
-    n = lane_give(pipe->lane, conn->transport.fd, LANE_BYTES, 0);
+    n = lane_give(pipe->lane, conn->transport.fd, most, 0);
     if (n == -EAGAIN) {
         write_blocked(conn);
         return false;

@@ -45,8 +45,9 @@ struct protocol_ops {
      * looked at; 0: none. NULL: never. */
     uint64_t       (*splice_in)(struct protocol *protocol, struct pipe **ret_pipe);
     void           (*spliced_in)(struct protocol *protocol, uint64_t len);
-    /* The pipe whose lane holds the next bytes to send, or NULL. NULL: never. */
-    struct pipe   *(*splice_out)(struct protocol *protocol);
+    /* How many of the next bytes to send lie in this pipe's lane and may go now; 0: none. NULL:
+     * never. */
+    uint64_t       (*splice_out)(struct protocol *protocol, struct pipe **ret_pipe);
     void           (*spliced_out)(struct protocol *protocol, uint64_t len);
 };
 

@@ -343,6 +343,26 @@ def test_limit_rate_after(proxy, origin):
     assert 0.5 < spent(begin) < 3
 
 
+@ours
+def test_limit_rate_holds_for_what_the_kernel_moved(proxy, origin):
+    """Body bytes may have been spliced before the rate was known: they are paced as well."""
+    back = origin(handle=lambda _: reply(body=b"x" * 5_000_000))
+    desk = proxy("server { listen @P@; location / { limit_rate 100k; proxy_buffers 16 64k; proxy_pass http://@O@; } }", O=back)
+    clients = [desk.send_raw(request(), timeout=2) for _ in range(5)]
+    begin = time.monotonic()
+    got = 0
+    while spent(begin) < 1.5:
+        for client in clients:
+            client.sock.settimeout(0.01)
+            try:
+                got += len(client.sock.recv(1_000_000))
+            except TimeoutError:
+                pass
+    for client in clients:
+        client.close()
+    assert 400_000 < got < 5 * 200_000, got
+
+
 def test_proxy_limit_rate(proxy, origin):
     back = origin(handle=lambda _: reply(body=b"x" * 60000))
     desk = proxy("""server { listen @P@; location / { proxy_limit_rate 30k; proxy_buffers 8 4k; proxy_pass http://@O@; } }""", O=back)

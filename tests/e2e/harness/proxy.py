@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from .client import Client, fetch, request
+from .shim import shim_environment
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.path.abspath(os.path.join(ROOT, os.environ.get("FRONTDESK", "build/release/frontdesk")))
@@ -126,7 +127,7 @@ class Proxy:
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
                 self.command(*arguments), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                env={**ENVIRONMENT, **(environment or {})}, preexec_fn=before,
+                env={**ENVIRONMENT, **short_io_environment(), **(environment or {})}, preexec_fn=before,
                 start_new_session=True)
         if wait:
             self.wait_for(self._is_up, 20, "start")
@@ -305,6 +306,12 @@ def freeze(pid):
     os.kill(pid, signal.SIGSTOP)
     Proxy.wait_for(lambda: all(state_of(f"{pid}/task/{thread}") in ("T", "") for thread in
                                os.listdir(f"/proc/{pid}/task")), 5, "every thread to stop")
+
+
+def short_io_environment():
+    """With E2E_SHORT_IO=seed every test has the kernel of F28 (test_short_io.py has its own)."""
+    seed = os.environ.get("E2E_SHORT_IO")
+    return shim_environment("short_io", SHORT_IO_SEED=seed) if seed else {}
 
 
 def state_of(pid):

@@ -200,11 +200,10 @@ static void echo_spliced_in(struct protocol *protocol, uint64_t len)
     pipe_lane_took(&echo_of(protocol)->out, len);
 }
 
-static struct pipe *echo_splice_out(struct protocol *protocol)
+static uint64_t echo_splice_out(struct protocol *protocol, struct pipe **ret_pipe)
 {
-    struct pipe *pipe = &echo_of(protocol)->out;
-
-    return lane_fill(pipe->lane) > 0 ? pipe : NULL;
+    *ret_pipe = &echo_of(protocol)->out;
+    return lane_fill((*ret_pipe)->lane);
 }
 
 static void echo_spliced_out(struct protocol *protocol, uint64_t len)
