@@ -284,7 +284,7 @@ def test_the_origin_dies_in_the_middle_of_an_upload(proxy, origin, framing):
         conn.reset()
     both = [origin(script=script) for _ in "ab"]
     desk = proxy("""upstream u { server @A@; server @B@; } server { listen @P@; client_max_body_size 0;
-        location / { proxy_pass http://u; proxy_request_buffering off; } }""", A=both[0], B=both[1])
+        location / { proxy_pass http://u; proxy_request_buffering off; } }""", A=both[0], B=both[1], workers=1)
     if framing == "kept":
         for _ in both:
             assert desk.get().text == "first"
