@@ -235,8 +235,8 @@ uint64_t h1_splice_out(struct protocol *protocol, struct pipe **ret_pipe)
     struct pipe     *pipe = h1->stream.tx_body;
     uint64_t         budget = h1->stream.tx_budget, fill = pipe == NULL ? 0 : lane_fill(pipe->lane);
 
-    if (h1->out.len > 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) ||
-        pipe == NULL || pipe->fault != 0 || pipe->fill > 0)
+    if (h1->out.len > 0 || (h1->tx != TX_SIZED && h1->tx != TX_RAW) || pipe == NULL ||
+        pipe->fault != 0 || pipe->fill > 0)
         return 0;
     *ret_pipe = pipe;
     return fill < budget ? fill : budget;

@@ -58,14 +58,14 @@ static int version(void)
 /* What is not there needs no opening. */
 static void allow(int rules, const char *path, uint64_t rights)
 {
-    struct landlock_path_beneath_attr rule = { .allowed_access = rights };
+    int                               fd = open(path, O_PATH | O_CLOEXEC);
+    struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
 
-    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-    if (rule.parent_fd < 0)
+    if (fd < 0)
         return;
     if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
         log_at(LOG_INFO, NULL, "Landlock: no rule for \"%s\" %s", path, log_errno(errno).text);
-    (void)close(rule.parent_fd);
+    (void)close(fd);
 }
 
 /* The directory that a link leads to. */
