@@ -212,10 +212,12 @@ static void server_expire(struct protocol *protocol, enum conn_wait wait)
     }
 }
 
-/* A body that ends with the connection must not seem to end well. */
+/* A body that ends with the connection must not seem to end well, nor a head of which some has gone
+ * out: there are clients who take it for an answer without a body. */
 static void must_not_seem_whole(struct h1_codec *h1)
 {
-    h1->codec.protocol.must_reset = h1->tx == TX_RAW && h1->rx != RX_TUNNEL;
+    h1->codec.protocol.must_reset =
+        (h1->tx == TX_RAW && h1->rx != RX_TUNNEL) || (h1->has_sent_head && h1->out.len > 0);
 }
 
 static void server_lost(struct protocol *protocol, enum loss why)
