@@ -322,6 +322,7 @@ def test_an_origin_that_stops_reading_a_large_body(proxy, origin):
     assert 0.5 < time.monotonic() - begin < 4
 
 
+@pytest.mark.skipif("E2E_SHORT_IO" in os.environ, reason="the reset comes before the answer can be read")
 def test_a_large_early_answer_before_a_reset(proxy, origin):
     """An origin that closes with a body unread resets; what it answered before still counts."""
     def script(conn):

@@ -220,6 +220,7 @@ def test_pieces_arrive_as_they_are_sent(proxy, origin, target):
         client.take_until(b"0\r\n\r\n")
 
 
+@pytest.mark.skipif("E2E_SHORT_IO" in os.environ, reason="a piece may come as several chunks")
 def test_pieces_arrive_without_being_asked(proxy, origin):
     """A proxy that holds back an event until a buffer is full breaks event streams."""
     go = threading.Event()
