@@ -85,6 +85,7 @@ void   wire_end(struct wire *wire);                      /* says no more */
 void   wire_close(struct wire *wire);                    /* nor listens */
 void   wire_reset(struct wire *wire);
 void   wire_drop_unread(struct wire *wire);              /* what we have not read gets lost */
+bool   wire_is_accepted(const struct wire *wire);
 bool   wire_is_ours_closed(const struct wire *wire);
 /* Its bytes arrive now, to the last one: for tests of an exact order. */
 void   wire_rush(struct wire *wire);

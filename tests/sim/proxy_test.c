@@ -18,7 +18,7 @@
 #include "origins.h"
 #include "schedule.h"
 
-enum { RUNS = 1500, CLIENTS_MOST = 14, LOOK_US = 500000, RUN_MOST_US = 300000000 };
+enum { RUNS = 1500, CLIENTS_MOST = 14, LOOK_US = 500000, RUN_MOST_US = 1000000000 };
 enum { TURNS_MOST = 1, LEAVE_MOST_US = 100000000 };
 
 static struct {

@@ -689,6 +689,11 @@ void wire_drop_unread(struct wire *wire)
     wire->in_arrived = 0;
 }
 
+bool wire_is_accepted(const struct wire *wire)
+{
+    return wire->handle != NULL || wire->is_ours_closed;
+}
+
 bool wire_is_ours_closed(const struct wire *wire)
 {
     return wire->is_ours_closed;
