@@ -393,6 +393,7 @@ int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
         world_run(true);
         if (kernel.was_called || one_in(kernel.mood.interrupts)) {
             kernel.turns--;              /* not of its own accord */
+            kernel.spins--;
             errno = EINTR;
             return -1;
         }
