@@ -35,7 +35,6 @@ struct ask {
     bool               is_repeatable, is_head, is_upgrade, expects, is_last, has_bad_chunk;
     int64_t            asked_us;         /* when all of it was sent */
     unsigned           seen;             /* by origins: heads */
-    unsigned           seen_whole;       /* with their bodies */
     unsigned           status;           /* what the client got */
     struct answer      answers[ANSWERS_MOST];
     unsigned           answer_count;

@@ -267,10 +267,10 @@ static void request_begin(struct origin_conn *conn, const char *head)
 static void body_is_read(struct origin_conn *conn)
 {
     conn->is_body_read = true;
-    if (conn->request.framing != FRAMING_NONE)
-        CHECK(conn->request.at == conn->ask->length);
+    if (conn->request.framing == FRAMING_NONE)
+        return;                          /* or an error page asks, without the body */
+    CHECK(conn->request.at == conn->ask->length);
     CHECK(!conn->ask->has_bad_chunk);
-    conn->ask->seen_whole++;
 }
 
 /* False: it waits. */
