@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "main/channel.h"
 #include "main/directories.h"
+#include "main/sandbox.h"
 #include "net/loop.h"
 
 /* The control loop has a place in the tables too. */
@@ -152,6 +153,7 @@ static void stays_say(bool is_changed, const char *name)
 void generation_report_stays(const struct generation *former, const struct generation *next)
 {
     const struct core *had = &former->config->core, *has = &next->config->core;
+    struct text        closed = sandbox_closed_to(former->config, next->config);
 
     stays_say(had->is_daemon != has->is_daemon, "daemon");
     stays_say(had->has_master != has->has_master, "master_process");
@@ -162,6 +164,11 @@ void generation_report_stays(const struct generation *former, const struct gener
     stays_say(had->worker_connections != has->worker_connections, "worker_connections");
     stays_say(had->priority != has->priority, "worker_priority");
     stays_say(!text_is_equal(had->working_directory, has->working_directory), "working_directory");
+    if (closed.len > 0)
+        log_at(LOG_WARN, NULL,
+               "access logs in \"%.*s\" are closed to the running worker until the next start or "
+               "binary upgrade",
+               TEXT_ARGS(closed));
 }
 
 void generation_stop_listening(struct generation *generation)

@@ -105,15 +105,24 @@ static uint64_t machine_bytes(void)
     return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : UINT64_MAX;
 }
 
+static uint64_t cgroup_bytes;   /* 0: not looked yet */
+
+void memory_limit_look(void)
+{
+    char bytes[FILE_BYTES];
+
+    if (cgroup_bytes == 0)
+        cgroup_bytes = memory_limit_cgroup(file_read("/proc/self/cgroup", bytes), "/sys/fs/cgroup");
+}
+
 uint64_t memory_limit(const struct core *core)
 {
-    char     bytes[FILE_BYTES];
     uint64_t all;
 
     if (core->memory_percent == 0)
         return core->memory_bytes > 0 ? core->memory_bytes : UINT64_MAX;
-    all = memory_limit_cgroup(file_read("/proc/self/cgroup", bytes), "/sys/fs/cgroup");
-    all = least(all, machine_bytes());
+    memory_limit_look();
+    all = least(cgroup_bytes, machine_bytes());
     all = least(all, least(process_limit(RLIMIT_AS), process_limit(RLIMIT_DATA)));
     return all == UINT64_MAX
                ? all

@@ -6,7 +6,10 @@
 
 #include "config/config.h"
 
-/* `worker_memory` in bytes; UINT64_MAX: no limit. Any thread. */
+/* Looks once what the cgroups leave: for a process that will soon read no files. */
+void memory_limit_look(void);
+/* `worker_memory` in bytes; UINT64_MAX: no limit. Cgroups count as they were at the
+ * first look. One thread. */
 uint64_t memory_limit(const struct core *core);
 
 /* The least limit that the cgroups named in `own` (the text of /proc/self/cgroup) set, or UINT64_MAX;

@@ -22,6 +22,8 @@
 #define RIGHTS_CORE \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 
+#define RIGHTS_LOG (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
+
 struct opening {
     const char *path;
     uint64_t    rights;
@@ -55,6 +57,21 @@ static int version(void)
     return r < 0 ? -errno : (int)r;
 }
 
+/* "/logs/" of "/logs/$host.log". */
+static struct text directory_of(struct text path)
+{
+    struct text fixed = text_part(path, 0, text_find(path, '$'));
+
+    return text_part(fixed, 0, text_find_last(fixed, '/') + 1);
+}
+
+static const struct log_file *next_named(const struct log_file *file)
+{
+    while (file != NULL && file->kind != LOG_TO_NAMED)
+        file = file->next;
+    return file;
+}
+
 /* What is not there needs no opening. */
 static void allow(int rules, const char *path, uint64_t rights)
 {
@@ -83,23 +100,31 @@ static void allow_target(int rules, const char *path)
     allow(rules, real, LANDLOCK_ACCESS_FS_READ_FILE);
 }
 
-static void allow_all(int rules, struct text core_directory, uint64_t handled)
+static void allow_writing(int rules, struct text directory, uint64_t rights)
 {
     char path[PATH_MAX];
 
+    if (directory.len == 0 || directory.len >= sizeof(path))
+        return;
+    memcpy(path, directory.ptr, directory.len);
+    path[directory.len] = '\0';
+    allow(rules, path, rights);
+}
+
+static void allow_all(int rules, const struct config *config, uint64_t handled)
+{
     for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++)
         allow(rules, openings[i].path, openings[i].rights);
     for (size_t i = 0; i < sizeof(looked_up) / sizeof(looked_up[0]); i++)
         allow_target(rules, looked_up[i]);
-    if (core_directory.len == 0 || core_directory.len >= sizeof(path))
-        return;
-    memcpy(path, core_directory.ptr, core_directory.len);
-    path[core_directory.len] = '\0';
-    allow(rules, path, RIGHTS_CORE | (handled & RIGHT_TRUNCATE));
+    allow_writing(rules, config->core.working_directory, RIGHTS_CORE | (handled & RIGHT_TRUNCATE));
+    for (const struct log_file *file = next_named(config->site.log_files); file != NULL;
+         file = next_named(file->next))
+        allow_writing(rules, directory_of(file->path), RIGHTS_LOG);
 }
 
 /* -errno. */
-static int enter(struct text core_directory)
+static int enter(const struct config *config)
 {
     struct landlock_ruleset_attr ruleset = { .handled_access_fs = RIGHTS_FIRST };
     int                          known = version(), rules, r;
@@ -113,17 +138,37 @@ static int enter(struct text core_directory)
     rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
     if (rules < 0)
         return -errno;
-    allow_all(rules, core_directory, ruleset.handled_access_fs);
+    allow_all(rules, config, ruleset.handled_access_fs);
     r = syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? -errno : 0;
     (void)close(rules);
     return r;
 }
 
-void sandbox_enter(struct text core_directory)
+void sandbox_enter(const struct config *config)
 {
-    int r = FRONTDESK_SANDBOX ? enter(core_directory) : -ENOSYS;
+    int r = FRONTDESK_SANDBOX ? enter(config) : -ENOSYS;
 
     if (r < 0)
         log_at(LOG_INFO, NULL, "the worker keeps its user's access to files: Landlock %s",
                log_errno(-r).text);
+}
+
+static bool is_open_to(const struct config *config, struct text directory)
+{
+    for (const struct log_file *file = next_named(config->site.log_files); file != NULL;
+         file = next_named(file->next))
+        if (text_has_prefix(directory, directory_of(file->path)))
+            return true;
+    return false;
+}
+
+struct text sandbox_closed_to(const struct config *former, const struct config *next)
+{
+    if (!FRONTDESK_SANDBOX || version() < 0)
+        return TEXT("");
+    for (const struct log_file *file = next_named(next->site.log_files); file != NULL;
+         file = next_named(file->next))
+        if (!is_open_to(former, directory_of(file->path)))
+            return directory_of(file->path);
+    return TEXT("");
 }

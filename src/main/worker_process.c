@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "main/daemon.h"
 #include "main/log_files.h"
+#include "main/memory_limit.h"
 #include "main/sandbox.h"
 #include "main/signals.h"
 #include "main/title.h"
@@ -162,7 +163,8 @@ void worker_process_run(const struct generation *generation, int channel)
         give_up(call);
     directory_set(core);
     environment_set(core);
-    sandbox_enter(core->working_directory);
+    memory_limit_look();
+    sandbox_enter(generation->config);
     status = worker_run(channel, signal_fd);
     pools_drain();
     exit(status);

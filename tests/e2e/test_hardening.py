@@ -132,6 +132,24 @@ def test_logs_are_written_and_reopened_without_access_to_them(proxy):
     assert "keeps its user's access" not in desk.errors()
 
 
+@pytest.mark.skipif(not SANDBOXED, reason="no Landlock here")
+def test_a_reload_cannot_open_another_directory_to_named_logs(proxy):
+    """And says so; the requests go on."""
+    site = "server { listen @P@; location / { access_log %s/$arg_n.log; return 200 %s; } }"
+    desk = proxy(site % ("logs", "one"), start=False)
+    for name in ("logs", "logs/x", "more"):
+        os.makedirs(desk.path(name), exist_ok=True)
+        os.chmod(desk.path(name), 0o777)
+    desk.start()
+    for directory, text in (("logs/x", "two"), ("more", "three")):
+        desk.reload(http=site % (directory, text))
+        desk.wait_for(lambda: desk.get("/?n=a").text == text, 5, "the new configuration")
+    desk.log_lines(1, "logs/x/a.log")
+    desk.wait_error(r'more/\S+ failed \(13: Permission denied\)')
+    closed = re.findall(r'\[warn\].*access logs in "(\S+)" are closed to the running worker', desk.errors())
+    assert closed == [desk.path("more/")]
+
+
 @pytest.mark.skipif(SANDBOXED, reason="there is Landlock")
 def test_without_landlock_it_says_so_and_serves(proxy):
     desk = proxy("server { listen @P@; location / { return 200 ok; } }")
