@@ -19,6 +19,14 @@ static enum turn use(struct exchange *x, const struct upstream *upstream)
     return exchange_go(x, &step_pick);
 }
 
+/* The control loop answers in its next turn. Should it be stuck, nobody waits longer for it than for a
+ * connection. */
+static void deadline_set(struct exchange *x)
+{
+    x->name_wait_ms = loop_now_ms(x->loop) + x->location->proxy.connect_timeout_ms;
+    timer_set(loop_timers(x->loop), &x->timer, x->name_wait_ms);
+}
+
 static enum turn ask(struct exchange *x, struct text url, struct text authority)
 {
     struct text host;
@@ -30,16 +38,23 @@ static enum turn ask(struct exchange *x, struct text url, struct text authority)
         x->upstream_port = arena_format(x->arena, "%d", port);
     x->dynamic = dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->snapshot->control,
                               x->loop, &x->task);
-    return x->dynamic == NULL ? unusable(x, url, "too long host") : TURN_WAIT;
+    if (x->dynamic == NULL)
+        return unusable(x, url, "too long host");
+    deadline_set(x);
+    return TURN_WAIT;
 }
 
 static enum turn take_answer(struct exchange *x)
 {
     const struct upstream *upstream;
 
-    if (!x->dynamic->is_answered)
+    if (!x->dynamic->is_answered && loop_now_ms(x->loop) < x->name_wait_ms)
         return TURN_WAIT;
-    upstream = x->dynamic->upstream;
+    timer_stop(&x->timer);
+    if (!x->dynamic->is_answered)
+        exchange_log(x, LOG_ERROR, "upstream \"%.*s\" was not found in time",
+                     TEXT_ARGS(x->upstream_host));
+    upstream = x->dynamic->is_answered ? x->dynamic->upstream : NULL;
     dynamic_forget(&x->dynamic);
     return upstream != NULL ? use(x, upstream) : exchange_answer(x, 502);
 }

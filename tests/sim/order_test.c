@@ -211,8 +211,8 @@ static bool is_in(const struct leaving *table, size_t count, const char *step)
     return false;
 }
 
-/* resolve asks the control loop, which answers in its next turn: it has nothing to wait for longer,
- * and is left here by that answer alone. */
+/* resolve asks the control loop, which answers in its next turn; here that is the loop itself, which
+ * cannot be stuck, so the step is left by that answer alone. */
 static void every_step_that_waits_is_left_here(void **state)
 {
     static const struct step *const steps[] = {
