@@ -25,7 +25,8 @@ enum {
     EVENTS_PER_POLL = 512,
     TASKS_PER_ARRIVAL = 64,   /* what one wake may set off before others get their turn */
     ARRIVALS_PER_TURN = 1024, /* then the poller is looked at again */
-    FLUSH_BYTES = 64 * 1024,  /* read since the last flush: write before they leave the cache */
+    FLUSH_BYTES = 64 * 1024,  /* read since the last flush: write before they leave the cache, */
+    FLUSH_ARRIVALS = 16,      /* and so before too many requests have been worked on */
     ROUNDS_PER_TURN = 8,      /* of tasks and flushes, while flushing wakes more tasks */
     SHORT_READ_BYTES = 16 * 1024,   /* while memory is short */
     LOCALS_MOST = 8
@@ -232,6 +233,8 @@ static void poller_wait(struct loop *loop)
     must(count >= 0 || errno == EINTR);
     loop->now_us = clock_mono_us();
     loop->wall_ms = clock_wall_ms();
+    for (int i = 0; i < count; i++)
+        __builtin_prefetch(loop->events[i].data.ptr);
     for (int i = 0; i < count; i++) {
         struct watch *watch = loop->events[i].data.ptr;
 
@@ -301,12 +304,12 @@ static void corpses_bury(struct loop *loop)
     }
 }
 
-/* One gathered write per conn that has output, at the end; earlier when much has been read, since
- * large bodies are cheapest while they are in the cache. */
+/* One gathered write per conn that has output, at the end; earlier when much has been read or worked
+ * on, since all is cheapest while it is in the cache. */
 static void tasks_run(struct loop *loop, struct task_queue *queue)
 {
-    for (int i = 0; i < ARRIVALS_PER_TURN && task_queue_run(queue, TASKS_PER_ARRIVAL); i++)
-        if (loop->unflushed >= FLUSH_BYTES)
+    for (int i = 1; i <= ARRIVALS_PER_TURN && task_queue_run(queue, TASKS_PER_ARRIVAL); i++)
+        if (loop->unflushed >= FLUSH_BYTES || i % FLUSH_ARRIVALS == 0)
             flushes_run(loop);
     flushes_run(loop);
 }

@@ -123,11 +123,25 @@ bool task_queue_is_empty(const struct task_queue *self)
     return self->arrived.first == NULL;
 }
 
+/* Its owner lies around it. With a thousand connections it has left the cache since it last ran. */
+static void prefetch(const struct task *task)
+{
+    enum { LINES = 6, LINE_BYTES = 64 };
+
+    for (int i = 0; i < LINES && task != NULL; i++)
+        __builtin_prefetch((const char *)task + i * LINE_BYTES);
+}
+
 bool task_queue_run(struct task_queue *self, unsigned budget)
 {
+    struct task *task = self->arrived.first;
+
     self->is_running = true;
-    if (self->arrived.first != NULL)
-        task_run(list_take(&self->arrived));
+    if (task != NULL) {
+        (void)list_take(&self->arrived);
+        prefetch(self->arrived.first);
+        task_run(task);
+    }
     while (self->woken.first != NULL && budget-- > 0)
         task_run(list_take(&self->woken));
     woken_wait(self);
