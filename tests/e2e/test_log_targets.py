@@ -93,11 +93,11 @@ def test_conditions_and_several(proxy):
             access_log syslog:server=@ONE@ f if=$is_one; access_log syslog:server=@TWO@ f;
             access_log logs/beside.log f; return 200; location /off { access_log off; } }""",
                      ONE=one.address, TWO=two.address)
-        desk.get("/a?log=yes")
-        desk.get("/b")
-        assert [line.rpartition(" ")[2] for line in wait_messages(desk, two, 2)] == ["/a", "/b"]
-        assert [line.rpartition(" ")[2] for line in one.messages] == ["/a"]
-        assert desk.log_lines(2, "logs/beside.log") == ["/a", "/b"]
+        for target in ("/a?log=yes", "/b", "/c?log=yes"):
+            desk.get(target)
+        assert [line.rpartition(" ")[2] for line in wait_messages(desk, two, 3)] == ["/a", "/b", "/c"]
+        assert [line.rpartition(" ")[2] for line in wait_messages(desk, one, 2)] == ["/a", "/c"]
+        assert desk.log_lines(3, "logs/beside.log") == ["/a", "/b", "/c"]
 
 
 def test_a_reload_keeps_it(proxy):
