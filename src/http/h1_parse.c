@@ -20,6 +20,7 @@ struct reader {
     const char             *at, *end;    /* not yet read */
     const struct h1_limits *limits;
     struct arena           *arena;
+    unsigned                lines;       /* of fields, continuations included */
     bool                    may_fold;
     bool                    has_odd;
     struct h1_seen          seen;
@@ -358,10 +359,8 @@ static struct text trim(struct text text)
 /* All lines up to the empty one, which must be the last bytes. */
 static int fields_read(struct reader *reader, struct fields *fields)
 {
-    unsigned count = 0;
-
     while (reader->at < reader->end && *reader->at != '\r') {
-        if (++count > reader->limits->fields)
+        if (++reader->lines > reader->limits->fields)
             return FAULT_HEAD_TOO_LARGE;
         int fault = field_read(reader, fields);
         if (fault != FAULT_NONE)
@@ -428,6 +427,8 @@ static int field_unfold(struct reader *reader, struct field *field)
         struct text line;
         if (!line_take(reader, &line))
             return FAULT_BAD_FIELD;
+        if (line.len > reader->limits->field_bytes || ++reader->lines > reader->limits->fields)
+            return FAULT_HEAD_TOO_LARGE;
         writer_char(&value, ' ');
         writer_text(&value, trim(line));
     }
