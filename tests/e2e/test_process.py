@@ -505,6 +505,8 @@ def test_started_with_closed_descriptors(proxy, daemon):
         pid = int(desk.wait_for(lambda: desk.read("frontdesk.pid").strip(), 5, "the pid file"))
         try:
             assert desk.get().text == "ok"
+            if daemon == "on":               # it waits until a worker has said that it serves
+                assert shell.wait(5) == 0
             for process in [pid, *children_of(pid)]:
                 assert {os.readlink(f"/proc/{process}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
         finally:
