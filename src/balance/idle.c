@@ -43,16 +43,10 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
     return NULL;
 }
 
-void idle_close_all(struct loop *loop, struct group *group)
+static void drop(struct loop *loop, struct peer_conn *peer_conn)
 {
-    struct link *conns = &group_idle(group, loop)->conns;
-
-    while (!list_is_empty(conns)) {
-        struct peer_conn *oldest = container_of(conns->prev, struct peer_conn, age_link);
-
-        idle_leave(loop, oldest);
-        conn_close(oldest->conn, LOSS_CLOSED);
-    }
+    idle_leave(loop, peer_conn);
+    conn_close(peer_conn->conn, LOSS_CLOSED);
 }
 
 static bool may_rest(const struct loop *loop, const struct upstream *upstream,
@@ -79,12 +73,8 @@ void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_c
     list_prepend(&peer_conn->peer->idle[loop_number(loop)], &peer_conn->link);
     list_prepend(&list->conns, &peer_conn->age_link);
     list_prepend(resting_list(), &peer_conn->loop_link);
-    if (++list->count > upstream->keepalive) {
-        struct peer_conn *oldest = container_of(list->conns.prev, struct peer_conn, age_link);
-
-        idle_leave(loop, oldest);
-        conn_close(oldest->conn, LOSS_CLOSED);
-    }
+    if (++list->count > upstream->keepalive)
+        drop(loop, container_of(list->conns.prev, struct peer_conn, age_link));
 }
 
 unsigned idle_close_oldest(struct loop *loop, unsigned most)
@@ -92,11 +82,7 @@ unsigned idle_close_oldest(struct loop *loop, unsigned most)
     struct link *list = resting_list();
     unsigned     closed = 0;
 
-    for (; closed < most && !list_is_empty(list); closed++) {
-        struct peer_conn *oldest = container_of(list->prev, struct peer_conn, loop_link);
-
-        idle_leave(loop, oldest);
-        conn_close(oldest->conn, LOSS_CLOSED);
-    }
+    for (; closed < most && !list_is_empty(list); closed++)
+        drop(loop, container_of(list->prev, struct peer_conn, loop_link));
     return closed;
 }

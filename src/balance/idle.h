@@ -36,7 +36,5 @@ void              idle_give(struct loop *loop, const struct upstream *upstream,
 unsigned          idle_close_oldest(struct loop *loop, unsigned most);
 /* No longer at rest: taken out of the lists. */
 void              idle_leave(struct loop *loop, struct peer_conn *peer_conn);
-/* Closes the loop's connections at rest to all peers of a group. */
-void              idle_close_all(struct loop *loop, struct group *group);
 
 #endif

@@ -569,10 +569,7 @@ static unsigned close_idle(struct front *front, unsigned most)
 void front_close_idle(struct front *front)
 {
     (void)close_idle(front, UINT_MAX);
-    if (front->snapshot == NULL)
-        return;
-    for (unsigned i = 0; i < front->snapshot->site->upstream_count; i++)
-        idle_close_all(front->loop, front->snapshot->site->upstreams[i]->group);
+    (void)idle_close_oldest(front->loop, UINT_MAX);
 }
 
 static void report_full(struct front *front, const char *what)
