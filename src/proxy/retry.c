@@ -102,7 +102,7 @@ void forward_anew(struct exchange *x, struct text uri)
 
 static enum turn again(struct exchange *x, bool is_fresh)
 {
-    struct peer *same = is_fresh ? peer_ref(x->chosen) : NULL;
+    struct peer *same = is_fresh ? group_pick_again(x->chosen) : NULL;
 
     forward_done(x, false, !is_fresh);
     forward_rewind(x);
@@ -111,7 +111,6 @@ static enum turn again(struct exchange *x, bool is_fresh)
     if (!is_fresh)
         return exchange_go(x, &step_pick);
     x->last_attempt->status = 0;   /* it is not over */
-    atomic_fetch_add_explicit(&same->in_flight, 1, memory_order_relaxed);
     x->chosen = same;
     return exchange_go(x, &step_connect);
 }

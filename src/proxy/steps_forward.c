@@ -298,10 +298,25 @@ static void note_figures(struct exchange *x)
     attempt->body_bytes = x->is_head_sent ? x->response_body.total_in : 0;   /* else nobody's */
 }
 
+static int64_t since_choice(const struct attempt *attempt, int64_t then_us)
+{
+    return then_us > attempt->started_us ? then_us - attempt->started_us : then_us > 0;
+}
+
+/* What the peer's group learns of it. How long a whole answer took is not known of a part. */
+static struct ending ending_of(const struct attempt *attempt, bool is_whole, bool is_failure)
+{
+    return (struct ending){ .is_failure = is_failure,
+                             .status = attempt->head_us > 0 ? attempt->status : 0,
+                             .head_us = since_choice(attempt, attempt->head_us),
+                             .whole_us = is_whole ? since_choice(attempt, attempt->done_us) : 0 };
+}
+
 void forward_done(struct exchange *x, bool may_keep, bool is_failure)
 {
     struct stream *peer = x->peer;
-    bool           is_now_down = false;
+    struct ending ending;
+    bool           is_whole = peer != NULL && peer->is_rx_done, is_now_down = false;
 
     note_figures(x);
     if (peer != NULL) {
@@ -315,7 +330,8 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure)
     if (x->chosen == NULL)
         return;
     struct text name = x->last_attempt->address;
-    group_done(&x->chosen, is_failure, &is_now_down);
+    ending = ending_of(x->last_attempt, is_whole, is_failure);
+    group_done(&x->chosen, &ending, &is_now_down);
     if (is_now_down)
         exchange_log(x, LOG_WARN, "upstream server temporarily disabled: %.*s", TEXT_ARGS(name));
 }

@@ -231,6 +231,7 @@ static void peers_check(const struct upstream *upstream)
 {
     struct pick_ask ask = { .now_ms = kernel_now_us() / 1000 };
     enum nobody     nobody;
+    struct ending   ending = { .is_failure = false };
     struct peer    *peer;
 
     while ((peer = group_pick(upstream, &ask, &nobody)) != NULL) {
@@ -240,7 +241,7 @@ static void peers_check(const struct upstream *upstream)
             FAIL("%.*s has %u requests in flight", TEXT_ARGS(peer->name),
                  atomic_load(&peer->in_flight) - 1);
         ask.tried[ask.tried_count++] = peer;
-        group_done(&peer, false, &is_now_down);
+        group_done(&peer, &ending, &is_now_down);
     }
 }
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+/* Who is fit to be asked, and how busy he seems. All under the group's lock. */
+#ifndef BALANCE_HEALTH_H
+#define BALANCE_HEALTH_H
+
+#include "balance/picker.h"
+
+/* How a request ended at a peer. */
+struct ending {
+    bool     is_failure;                 /* counts against max_fails */
+    unsigned status;                     /* of the peer's answer; 0: there was none */
+    int64_t  head_us, whole_us;          /* from the choice to the answer's head, to its end; 0: did not
+                                            come to that */
+};
+
+/* Neither down nor failed. */
+bool     peer_is_up(const struct peer *peer, int64_t now_ms);
+bool     peer_is_full(const struct peer *peer);
+/* Up, not full and not tried before. */
+bool     peer_is_usable(const struct peer *peer, const struct pick_ask *ask);
+bool     peer_is_tried(const struct peer *peer, const struct pick_ask *ask);
+/* In WEIGHT_ONE, at least 1. */
+uint64_t peer_weight(const struct peer *peer, int64_t now_ms);
+/* Requests in flight per weight, in parts. One that fails of late is never taken to be quieter than
+ * the others are on average: it is idle because it fails, and would draw all requests. */
+uint64_t peer_load(const struct roster *roster, const struct peer *peer, int64_t now_ms);
+
+/* Takes note of an end. True: by this failure it is left alone from now on. */
+bool health_note(struct peer *peer, const struct ending *ending);
+/* Whether health_note() would change anything: false for most, so that they need no lock. */
+bool health_matters(const struct peer *peer, const struct ending *ending);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/* Peers: made when a group needs one, gone with the last who holds it. */
+#include "balance/peer.h"
+
+#include <string.h>
+
+#include "balance/group_parts.h"
+#include "base/mem.h"
+
+struct peer *peer_new(struct group *group, const struct address *address)
+{
+    struct peer *peer = mem_new(sizeof(*peer));
+    char         text[ADDRESS_TEXT_BYTES];
+
+    address_string(address, text);
+    peer->group = group_ref(group);
+    peer->address = *address;
+    peer->name = text_from(mem_string(text, strlen(text)));
+    atomic_init(&peer->refs, 1);
+    for (unsigned i = 0; i < LOOPS_MOST; i++)
+        list_init(&peer->idle[i]);
+    return peer;
+}
+
+struct peer *peer_ref(struct peer *peer)
+{
+    atomic_fetch_add_explicit(&peer->refs, 1, memory_order_relaxed);
+    return peer;
+}
+
+void peer_unref(struct peer **peer)
+{
+    struct peer *done = *peer;
+
+    *peer = NULL;
+    if (done == NULL || atomic_fetch_sub_explicit(&done->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    group_unref(done->group);
+    mem_free((void *)done->name.ptr);
+    mem_free(done);
+}
+
+void peer_configure(struct peer *peer, const struct upstream_server *server)
+{
+    peer->max_conns = server->max_conns;
+    peer->max_fails = server->max_fails;
+    peer->fail_timeout_ms = server->fail_timeout_ms;
+    peer->is_backup = server->is_backup;
+    peer->is_down = server->is_down;
+    if (peer->weight != server->weight)
+        peer->effective_weight = (int64_t)server->weight * WEIGHT_ONE;
+    peer->weight = server->weight;
+}

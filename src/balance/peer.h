@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* One server of a group, alive: its address and its counters, shared by all loops.
+ *
+ * Owner: its group, the exchanges that use it and its idle connections hold it together (peer_ref);
+ * it outlives reloads. Counters are atomics; what is marked so is written under the group's lock. */
+#ifndef BALANCE_PEER_H
+#define BALANCE_PEER_H
+
+#include <stdatomic.h>
+
+#include "balance/upstream.h"
+#include "base/list.h"
+#include "net/loop.h"
+
+struct group;
+
+struct peer {
+    struct peer    *next;                /* in its group's list */
+    struct group   *group;
+    struct address  address;
+    struct text     name;                /* "127.0.0.1:3000": $upstream_addr, logs; owned */
+    atomic_uint     refs;
+    atomic_uint     in_flight;           /* exchanges, on all loops */
+    atomic_uint     fails;               /* in a row; written under the group's lock */
+    /* below: under the group's lock. As configured: */
+    unsigned        weight, max_conns, max_fails;
+    uint32_t        fail_timeout_ms;
+    bool            is_backup, is_down;
+    bool            is_listed;           /* its group's list has it */
+    /* the choice: */
+    int64_t         effective_weight, current_weight;   /* in WEIGHT_ONE; smooth round robin */
+    uint64_t        key_load, key_turn;                 /* where it stands in its roster's heap, */
+    uint32_t        heap_place;                         /* and where that is */
+    uint64_t        turn;                               /* when it is due among equals */
+    /* health, clock_mono_ms(); 0: never: */
+    int64_t         failed_ms, checked_ms, soured_ms;
+    /* per loop, by loop_number(): idle connections, newest first */
+    struct link     idle[LOOPS_MOST];
+};
+
+/* Weights are counted in parts, so that a part of one can be given. */
+enum { WEIGHT_ONE = 128 };
+
+/* Referenced once, with all counters zero and nothing configured. */
+struct peer *peer_new(struct group *group, const struct address *address);
+struct peer *peer_ref(struct peer *peer);
+void         peer_unref(struct peer **peer);
+/* Brings it in line with a `server` line. Under the group's lock. */
+void         peer_configure(struct peer *peer, const struct upstream_server *server);
+
+/* Exchanges that use it now. */
+static inline unsigned peer_in_flight(const struct peer *peer)
+{
+    return atomic_load_explicit(&peer->in_flight, memory_order_relaxed);
+}
+
+#endif
