@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "balance/idle.h"
+#include "balance/shelf.h"
 #include "base/must.h"
 #include "base/pool.h"
 #include "net/room.h"
@@ -70,7 +71,7 @@ static void peer_conn_run(struct task *task, unsigned wakes)
         return;
     if (user != NULL)
         user->peer_conn = NULL;
-    idle_leave(peer_conn->loop, peer_conn);
+    idle_ended(peer_conn->loop, peer_conn);
     peer_unref(&peer_conn->peer);
     loop_bury(peer_conn->loop, &peer_conn->corpse);
 }
@@ -87,6 +88,19 @@ static struct peer_conn *peer_conn_new(struct loop *loop, struct peer *peer)
     list_init(&peer_conn->loop_link);
     task_init(&peer_conn->task, peer_conn_run);
     peer_conn->corpse.release = peer_conn_release;
+    return peer_conn;
+}
+
+/* NULL, and it is gone, when its conn could not be made. */
+static struct peer_conn *peer_conn_if_open(struct peer_conn *peer_conn)
+{
+    if (peer_conn->conn == NULL) {
+        peer_unref(&peer_conn->peer);
+        loop_bury(peer_conn->loop, &peer_conn->corpse);
+        return NULL;
+    }
+    peer_conn->conn->error_to = &peer_conn->error;
+    h1_attach(peer_conn->codec, peer_conn->conn);
     return peer_conn;
 }
 
@@ -109,15 +123,8 @@ static int connect_once(struct connector *connector, const struct connector_ask 
     peer_conn->codec = h1_client_new();
     peer_conn->conn = conn_open(loop, fd, &peer_conn->codec->protocol, &ask->timeouts,
                                 &peer_conn->task, loop_now_ms(loop) + ask->connect_timeout_ms);
-    if (peer_conn->conn == NULL) {
-        peer_unref(&peer_conn->peer);
-        loop_bury(loop, &peer_conn->corpse);
-        return -ENOMEM;
-    }
-    peer_conn->conn->error_to = &peer_conn->error;
-    h1_attach(peer_conn->codec, peer_conn->conn);
-    connector->peer_conn = peer_conn;
-    return 0;
+    connector->peer_conn = peer_conn_if_open(peer_conn);
+    return connector->peer_conn != NULL ? 0 : -ENOMEM;
 }
 
 static bool is_short_of_room(int error)
@@ -136,16 +143,43 @@ static int connect_new(struct connector *connector, const struct connector_ask *
     return r;
 }
 
+/* Back to life from the shelf, as a connection of this loop. NULL: the poller refuses. */
+static struct peer_conn *peer_conn_revive(const struct connector_ask *ask, struct loop *loop,
+                                          const struct shelved *shelved)
+{
+    struct peer_conn *peer_conn = peer_conn_new(loop, ask->peer);
+
+    peer_conn->made_ms = shelved->made_ms;
+    peer_conn->served = shelved->served;
+    peer_conn->codec = h1_client_new();
+    h1_set_message_count(peer_conn->codec, shelved->served);
+    peer_conn->conn =
+        conn_new(loop, shelved->fd, &peer_conn->codec->protocol, &ask->timeouts, &peer_conn->task);
+    return peer_conn_if_open(peer_conn);
+}
+
+/* A connection that rests: this loop's, or one from the shelf. */
+static struct peer_conn *take_kept(const struct connector_ask *ask, struct loop *loop)
+{
+    struct peer_conn *kept = idle_take(loop, ask->peer);
+    struct shelved    shelved;
+
+    if (kept != NULL)
+        conn_set_timeouts(kept->conn, &ask->timeouts);
+    else if (room_for_upstream() && shelf_take(ask->peer, &shelved))
+        kept = peer_conn_revive(ask, loop, &shelved);
+    return kept;
+}
+
 void connector_start(struct connector *connector, const struct connector_ask *ask,
                      struct loop *loop, struct task *waiter)
 {
-    struct peer_conn *kept = ask->must_be_new ? NULL : idle_take(loop, ask->peer);
+    struct peer_conn *kept = ask->must_be_new ? NULL : take_kept(ask, loop);
     int               r;
 
     *connector = (struct connector){ .upstream = ask->upstream, .waiter = waiter };
     if (kept != NULL) {
         connector->peer_conn = kept;
-        conn_set_timeouts(kept->conn, &ask->timeouts);
         connector->state = CONNECTOR_READY;
     } else {
         connector->state = CONNECTOR_WAITING;

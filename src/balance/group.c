@@ -20,7 +20,7 @@ static void *group_build(void *arg)
     atomic_init(&group->refs, 1);
     pthread_mutex_init(&group->lock, NULL);
     for (unsigned i = 0; i < LOOPS_MOST; i++)
-        list_init(&group->idle[i].conns);
+        list_init(&group->idle[i]);
     return group;
 }
 
@@ -71,7 +71,7 @@ static void group_destroy(void *state)
     group_unref(group);
 }
 
-struct idle_list *group_idle(struct group *group, const struct loop *loop)
+struct link *group_idle(struct group *group, const struct loop *loop)
 {
     return &group->idle[loop_number(loop)];
 }

@@ -20,11 +20,7 @@ void group_bind(struct upstream *upstream, struct loop *control);
 void group_unbind(struct upstream *upstream);
 
 /* A loop's idle connections to all peers of a group, newest first (balance/idle.c). */
-struct idle_list {
-    struct link conns;
-    uint32_t    count;
-};
-struct idle_list *group_idle(struct group *group, const struct loop *loop);
+struct link *group_idle(struct group *group, const struct loop *loop);
 
 /* Why a pick found nobody. */
 enum nobody {

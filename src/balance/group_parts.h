@@ -24,8 +24,9 @@ struct group {
     unsigned        peer_count;
     struct roster   primaries, backups;
     enum nobody     nobody;              /* what it means that there are no peers */
+    atomic_uint     resting;             /* idle connections of all loops and on the shelf */
     /* per loop, touched by that loop only */
-    struct idle_list idle[LOOPS_MOST];
+    struct link     idle[LOOPS_MOST];
 };
 
 struct group *group_ref(struct group *group);

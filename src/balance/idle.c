@@ -1,31 +1,86 @@
 // SPDX-License-Identifier: MIT
-/* Idle connections: a stack per peer and loop, and a list by age per group and loop for the limit. */
+/* Idle connections: a stack per peer and loop, a list by age per group and loop for the limit, and
+ * one per loop for what goes to the shelf. */
 #include "balance/idle.h"
 
 #include <threads.h>
 
-static thread_local struct link resting;     /* of this thread's loop, by loop_link */
+#include "balance/group_parts.h"
+#include "balance/patience.h"
+#include "balance/shelf.h"
+#include "net/room.h"
 
-static struct link *resting_list(void)
+enum { WARM_MS = 1000 };
+
+/* What rests on this thread's loop. */
+struct rest {
+    struct link  conns;                  /* by loop_link */
+    struct loop *loop;
+    struct task  task;                   /* to the shelf with those that are no longer warm */
+    struct timer timer;
+    bool         is_timed;
+};
+
+static thread_local struct rest rest;
+static const char               rest_key;
+
+static void rest_run(struct task *task, unsigned wakes);
+
+static struct rest *rest_of(struct loop *loop)
 {
-    if (resting.next == NULL)
-        list_init(&resting);
-    return &resting;
+    if (loop_local(loop, &rest_key) == NULL) {
+        rest = (struct rest){ .loop = loop };
+        list_init(&rest.conns);
+        task_init(&rest.task, rest_run);
+        timer_init(&rest.timer, &rest.task);
+        loop_local_set(loop, &rest_key, &rest);
+    }
+    return &rest;
 }
+
+static void rest_again(struct rest *mine)
+{
+    mine->is_timed = !list_is_empty(&mine->conns) || shelf_count() > 0;
+    if (mine->is_timed)
+        timer_set(loop_timers(mine->loop), &mine->timer, loop_now_ms(mine->loop) + SHELF_SWEEP_MS);
+}
+
+/* ---- leaving ---- */
 
 static bool is_at_rest(const struct peer_conn *peer_conn)
 {
     return list_is_linked(&peer_conn->link);
 }
 
-void idle_leave(struct loop *loop, struct peer_conn *peer_conn)
+static void leave(struct peer_conn *peer_conn)
 {
-    if (!is_at_rest(peer_conn))
-        return;
     list_remove(&peer_conn->link);
     list_remove(&peer_conn->age_link);
     list_remove(&peer_conn->loop_link);
-    group_idle(peer_conn->peer->group, loop)->count--;
+    atomic_fetch_sub_explicit(&peer_conn->peer->group->resting, 1, memory_order_relaxed);
+}
+
+static void drop(struct peer_conn *peer_conn)
+{
+    leave(peer_conn);
+    conn_close(peer_conn->conn, LOSS_CLOSED);
+}
+
+/* Still at rest, so it was not us, unless its time was over. */
+void idle_ended(struct loop *loop, struct peer_conn *peer_conn)
+{
+    int64_t now_ms = loop_now_ms(loop);
+
+    if (!is_at_rest(peer_conn))
+        return;
+    leave(peer_conn);
+    if (now_ms < peer_conn->until_ms)
+        patience_note_closed(peer_conn->peer, now_ms - peer_conn->rested_ms, now_ms);
+}
+
+static bool is_fit(struct peer_conn *peer_conn)
+{
+    return conn_is_quiet(peer_conn->conn) && h1_is_idle(peer_conn->codec);
 }
 
 struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
@@ -35,19 +90,53 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
     while (!list_is_empty(stack)) {
         struct peer_conn *peer_conn = container_of(stack->next, struct peer_conn, link);
 
-        idle_leave(loop, peer_conn);
-        if (conn_is_quiet(peer_conn->conn) && h1_is_idle(peer_conn->codec))
+        leave(peer_conn);
+        if (is_fit(peer_conn))
             return peer_conn;
         conn_close(peer_conn->conn, LOSS_CLOSED);
     }
     return NULL;
 }
 
-static void drop(struct loop *loop, struct peer_conn *peer_conn)
+/* ---- to the shelf ---- */
+
+static void shelve(struct rest *mine, struct peer_conn *peer_conn)
 {
-    idle_leave(loop, peer_conn);
-    conn_close(peer_conn->conn, LOSS_CLOSED);
+    struct shelved shelved = { .served = peer_conn->served, .made_ms = peer_conn->made_ms,
+                               .rested_ms = peer_conn->rested_ms,
+                               .until_ms = peer_conn->until_ms };
+
+    if (!is_fit(peer_conn) || peer_conn->conn->pending.len > 0) {
+        drop(peer_conn);
+        return;
+    }
+    leave(peer_conn);
+    loop_unwatch(mine->loop, &peer_conn->conn->watch);
+    shelved.fd = conn_detach(peer_conn->conn);
+    room_conn_shelved();
+    shelf_put(peer_conn->peer, &shelved);
+    peer_unref(&peer_conn->peer);
+    loop_bury(mine->loop, &peer_conn->corpse);
 }
+
+static void rest_run(struct task *task, unsigned wakes)
+{
+    struct rest *mine = container_of(task, struct rest, task);
+    int64_t      now_ms = loop_now_ms(mine->loop);
+
+    (void)wakes;
+    while (!list_is_empty(&mine->conns)) {
+        struct peer_conn *oldest = container_of(mine->conns.prev, struct peer_conn, loop_link);
+
+        if (now_ms - oldest->rested_ms < WARM_MS)
+            break;
+        shelve(mine, oldest);
+    }
+    shelf_sweep(now_ms);
+    rest_again(mine);
+}
+
+/* ---- coming ---- */
 
 static bool may_rest(const struct loop *loop, const struct upstream *upstream,
                      const struct peer_conn *peer_conn)
@@ -57,32 +146,53 @@ static bool may_rest(const struct loop *loop, const struct upstream *upstream,
            loop_now_ms(loop) - peer_conn->made_ms < upstream->keepalive_time_ms;
 }
 
+static void set_deadline(struct loop *loop, const struct upstream *upstream,
+                         struct peer_conn *peer_conn)
+{
+    int64_t  now_ms = loop_now_ms(loop);
+    uint32_t rest_ms = patience_ms(peer_conn->peer, upstream->keepalive_timeout_ms, now_ms);
+    struct conn_timeouts timeouts = { .waits_ms = { [CONN_WAIT_IDLE] = rest_ms } };
+
+    peer_conn->rested_ms = now_ms;
+    peer_conn->until_ms = rest_ms > 0 ? now_ms + rest_ms : INT64_MAX;
+    conn_set_timeouts(peer_conn->conn, &timeouts);
+    task_wake(&peer_conn->conn->task, 0);   /* arms the new deadline */
+}
+
+/* One more rests than may: those on the shelf have rested longest. */
+static void make_room(struct group *group, struct link *by_age)
+{
+    if (shelf_close_oldest(group, 1) == 0)
+        drop(container_of(by_age->prev, struct peer_conn, age_link));
+}
+
 void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_conn *peer_conn)
 {
-    struct idle_list    *list = group_idle(peer_conn->peer->group, loop);
-    struct conn_timeouts timeouts = {
-        .waits_ms = { [CONN_WAIT_IDLE] = upstream->keepalive_timeout_ms },
-    };
+    struct group *group = peer_conn->peer->group;
+    struct link  *by_age = group_idle(group, loop);
+    struct rest  *mine = rest_of(loop);
+    uint64_t      most = (uint64_t)upstream->keepalive * room_loops();
 
     if (!may_rest(loop, upstream, peer_conn)) {
         conn_close(peer_conn->conn, LOSS_CLOSED);
         return;
     }
-    conn_set_timeouts(peer_conn->conn, &timeouts);
-    task_wake(&peer_conn->conn->task, 0);   /* arms the new deadline */
+    set_deadline(loop, upstream, peer_conn);
     list_prepend(&peer_conn->peer->idle[loop_number(loop)], &peer_conn->link);
-    list_prepend(&list->conns, &peer_conn->age_link);
-    list_prepend(resting_list(), &peer_conn->loop_link);
-    if (++list->count > upstream->keepalive)
-        drop(loop, container_of(list->conns.prev, struct peer_conn, age_link));
+    list_prepend(by_age, &peer_conn->age_link);
+    list_prepend(&mine->conns, &peer_conn->loop_link);
+    if (atomic_fetch_add_explicit(&group->resting, 1, memory_order_relaxed) + 1 > most)
+        make_room(group, by_age);
+    if (!mine->is_timed)
+        rest_again(mine);
 }
 
 unsigned idle_close_oldest(struct loop *loop, unsigned most)
 {
-    struct link *list = resting_list();
-    unsigned     closed = 0;
+    struct rest *mine = rest_of(loop);
+    unsigned     closed = shelf_close_oldest(NULL, most);
 
-    for (; closed < most && !list_is_empty(list); closed++)
-        drop(loop, container_of(list->prev, struct peer_conn, loop_link));
+    for (; closed < most && !list_is_empty(&mine->conns); closed++)
+        drop(container_of(mine->conns.prev, struct peer_conn, loop_link));
     return closed;
 }

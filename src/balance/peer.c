@@ -17,6 +17,7 @@ struct peer *peer_new(struct group *group, const struct address *address)
     peer->address = *address;
     peer->name = text_from(mem_string(text, strlen(text)));
     atomic_init(&peer->refs, 1);
+    list_init(&peer->shelf);
     for (unsigned i = 0; i < LOOPS_MOST; i++)
         list_init(&peer->idle[i]);
     return peer;

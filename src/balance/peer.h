@@ -34,7 +34,12 @@ struct peer {
     uint64_t        turn;                               /* when it is due among equals */
     /* health, clock_mono_ms(); 0: never: */
     int64_t         failed_ms, checked_ms, soured_ms;
-    /* per loop, by loop_number(): idle connections, newest first */
+    /* how long it lets connections rest (patience.c): atomics */
+    atomic_uint      patience_ms;        /* 0: unknown */
+    _Atomic(int64_t) patience_until_ms, closed_ms, closed_after_ms;
+    /* idle connections, newest first: on the shelf (its lock; shelf.c), and per loop */
+    struct link     shelf;
+    atomic_uint     shelved;
     struct link     idle[LOOPS_MOST];
 };
 

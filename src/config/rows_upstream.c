@@ -268,7 +268,7 @@ static const struct directive rows[] = {
     { "least_conn", IN_UPSTREAM, 0, 0, IS_LIST, apply_least_conn, FIELD_UPSTREAM(method), "", "",
       "The server with the fewest requests per weight is next." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
-      "32", "Idle connections that each loop keeps to the group; 0: none." },
+      "32", "Idle connections per loop that the group keeps, for all loops to use; 0: none." },
     { "keepalive_requests", IN_UPSTREAM, 1, 1, 0, apply_number,
       FIELD_UPSTREAM(keepalive_requests), "number", "1000", "Most requests of one connection." },
     { "keepalive_timeout", IN_UPSTREAM, 1, 1, 0, apply_msec, FIELD_UPSTREAM(keepalive_timeout_ms),

@@ -15,6 +15,7 @@ enum {
 
 static uint64_t descriptors_most = UINT64_MAX;   /* for conns and lanes; set before there are loops */
 static _Atomic(uint64_t) descriptors;
+static unsigned          loops = 1;
 
 static thread_local unsigned conns, conns_most;
 
@@ -23,11 +24,17 @@ void room_begin(unsigned loop_count)
     uint64_t      reserve = ROOM_RESERVE + (uint64_t)loop_count * LOOP_DESCRIPTORS;
     struct rlimit limit;
 
+    loops = loop_count;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
     if (reserve > limit.rlim_cur / 4)
         reserve = limit.rlim_cur / 4;
     descriptors_most = limit.rlim_cur - reserve;
+}
+
+unsigned room_loops(void)
+{
+    return loops;
 }
 
 void room_set_most(unsigned most)
@@ -49,6 +56,16 @@ void room_conn_opened(void)
 void room_conn_closed(void)
 {
     conns--;
+    note(-1);
+}
+
+void room_conn_shelved(void)
+{
+    conns--;
+}
+
+void room_shelved_gone(void)
+{
     note(-1);
 }
 

@@ -15,11 +15,15 @@ enum { ROOM_RESERVE = 64 };              /* descriptors; a quarter of them all i
 
 /* Before the loops run: looks up how many descriptors there may be. */
 void room_begin(unsigned loop_count);
+unsigned room_loops(void);
 /* How many conns the calling thread's loop may have. */
 void room_set_most(unsigned conns);
 
 void room_conn_opened(void);
 void room_conn_closed(void);
+/* Its descriptor stays open and is no loop's any more; that one is closed, or becomes a conn again. */
+void room_conn_shelved(void);
+void room_shelved_gone(void);
 void room_lane_opened(void);
 void room_lane_closed(void);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "balance/idle.h"
+#include "balance/patience.h"
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
 #include "proxy/forward_head.h"
@@ -234,11 +235,20 @@ static enum turn replace_answer(struct exchange *x, unsigned status)
     return exchange_answer(x, status);
 }
 
+/* Said once on a connection, it is not asked for again. */
+static void note_patience(struct exchange *x, const struct head *head)
+{
+    if (x->connector.peer_conn != NULL && x->connector.peer_conn->served == 1)
+        patience_note_said(x->chosen, fields_value(&head->fields, FIELD_KEEP_ALIVE),
+                           loop_now_ms(x->loop));
+}
+
 static enum turn judge_head(struct exchange *x)
 {
     struct head *head = x->peer->rx_head;
     unsigned     condition = condition_of(head->status);
 
+    note_patience(x, head);
     x->last_attempt->head_us = loop_now_us(x->loop);
     x->last_attempt->status = head->status;
     x->response = head;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/* The shelf: a list by age of all that rests on it, and a stack for each peer. */
+#include "balance/shelf.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "balance/group_parts.h"
+#include "balance/patience.h"
+#include "base/mem.h"
+#include "net/room.h"
+
+struct item {
+    struct shelved shelved;
+    struct peer   *peer;                 /* referenced */
+    struct link    link;                 /* in peer->shelf, newest first */
+    struct link    age_link;             /* in `by_age`, newest first */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* of the lists */
+static struct link     by_age = { &by_age, &by_age };
+static atomic_uint     count;
+static _Atomic(int64_t) swept_ms;
+
+static struct item *item_of(struct link *link)
+{
+    return container_of(link, struct item, link);
+}
+
+static struct item *item_of_age(struct link *link)
+{
+    return container_of(link, struct item, age_link);
+}
+
+/* Off the lists; the caller holds the lock. */
+static void leave(struct item *item)
+{
+    list_remove(&item->link);
+    list_remove(&item->age_link);
+    atomic_fetch_sub_explicit(&count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&item->peer->shelved, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&item->peer->group->resting, 1, memory_order_relaxed);
+    room_shelved_gone();
+}
+
+static void item_free(struct item *item)
+{
+    peer_unref(&item->peer);
+    mem_free(item);
+}
+
+static void items_close(struct link *gone)
+{
+    LIST_EACH_SAFE(gone, at, after) {
+        struct item *item = item_of(at);
+
+        list_remove(at);
+        (void)close(item->shelved.fd);
+        item_free(item);
+    }
+}
+
+void shelf_put(struct peer *peer, const struct shelved *shelved)
+{
+    struct item *item = mem_new(sizeof(*item));
+
+    item->shelved = *shelved;
+    item->peer = peer_ref(peer);
+    list_init(&item->link);
+    list_init(&item->age_link);
+    pthread_mutex_lock(&lock);
+    list_prepend(&peer->shelf, &item->link);
+    list_prepend(&by_age, &item->age_link);
+    if (atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) == 0)
+        atomic_store_explicit(&swept_ms, shelved->rested_ms, memory_order_relaxed);
+    atomic_fetch_add_explicit(&peer->shelved, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&peer->group->resting, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Neither an end nor a surplus byte has come. */
+static bool is_alive(int fd)
+{
+    char    byte;
+    ssize_t n;
+
+    do
+        n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && errno == EAGAIN;
+}
+
+static struct item *take_newest(struct peer *peer)
+{
+    struct item *item = NULL;
+
+    pthread_mutex_lock(&lock);
+    if (!list_is_empty(&peer->shelf)) {
+        item = item_of(peer->shelf.next);
+        leave(item);
+    }
+    pthread_mutex_unlock(&lock);
+    return item;
+}
+
+bool shelf_take(struct peer *peer, struct shelved *ret_shelved)
+{
+    while (atomic_load_explicit(&peer->shelved, memory_order_relaxed) > 0) {
+        struct item *item = take_newest(peer);
+        bool         is_good;
+
+        if (item == NULL)
+            return false;
+        is_good = is_alive(item->shelved.fd);
+        if (is_good)
+            *ret_shelved = item->shelved;
+        else
+            (void)close(item->shelved.fd);
+        item_free(item);
+        if (is_good)
+            return true;
+    }
+    return false;
+}
+
+/* One loop at a time, and none too early. */
+static bool may_sweep(int64_t now_ms)
+{
+    int64_t last = atomic_load_explicit(&swept_ms, memory_order_relaxed);
+
+    return now_ms - last >= SHELF_SWEEP_MS &&
+           atomic_compare_exchange_strong_explicit(&swept_ms, &last, now_ms, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+static bool is_over(const struct item *item, int64_t now_ms)
+{
+    if (now_ms >= item->shelved.until_ms)
+        return true;
+    if (is_alive(item->shelved.fd))
+        return false;
+    patience_note_closed(item->peer, now_ms - item->shelved.rested_ms, now_ms);
+    return true;
+}
+
+void shelf_sweep(int64_t now_ms)
+{
+    struct link gone;
+
+    if (shelf_count() == 0 || !may_sweep(now_ms))
+        return;
+    list_init(&gone);
+    pthread_mutex_lock(&lock);
+    LIST_EACH_SAFE(&by_age, at, after) {
+        struct item *item = item_of_age(at);
+
+        if (!is_over(item, now_ms))
+            continue;
+        leave(item);
+        list_append(&gone, &item->link);
+    }
+    pthread_mutex_unlock(&lock);
+    items_close(&gone);
+}
+
+unsigned shelf_close_oldest(const struct group *group, unsigned most)
+{
+    struct link  gone;
+    unsigned     closed = 0;
+    struct link *at, *before;
+
+    if (shelf_count() == 0)
+        return 0;
+    list_init(&gone);
+    pthread_mutex_lock(&lock);
+    for (at = by_age.prev; at != &by_age && closed < most; at = before) {
+        struct item *item = item_of_age(at);
+
+        before = at->prev;
+        if (group != NULL && item->peer->group != group)
+            continue;
+        leave(item);
+        list_append(&gone, &item->link);
+        closed++;
+    }
+    pthread_mutex_unlock(&lock);
+    items_close(&gone);
+    return closed;
+}
+
+unsigned shelf_count(void)
+{
+    return atomic_load_explicit(&count, memory_order_relaxed);
+}
