@@ -11,7 +11,7 @@ define configure_and_build # preset, target
 	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
 endef
 
-.PHONY: release run test check e2e asan tsan fuzz fmt lint bench cover docs dev clean help
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-balancing cover docs dev clean help
 
 release: ## the optimised binary (the default)
 	@tools/install-deps build
@@ -63,6 +63,11 @@ lint: ## layers, words, sizes, documents, clang-format, clang-tidy, cppcheck
 	@tools/install-deps build test lint
 	$(call configure_and_build,release,all)
 	@tools/lint build/release
+
+bench-balancing: ## balancing methods and reuse of connections; DOCS=1 writes docs/balancing.md
+	@tools/install-deps build bench
+	$(call configure_and_build,release,frontdesk bench_origin)
+	@$(PYTHON) tests/bench/balancing.py $(if $(DOCS),--docs) $(BENCH)
 
 bench: ## against Debian's nginx and haproxy; DOCS=1 writes docs/performance.md
 	@tools/install-deps build bench

@@ -24,7 +24,7 @@ struct group {
     unsigned        peer_count;
     struct roster   primaries, backups;
     enum nobody     nobody;              /* what it means that there are no peers */
-    atomic_uint     resting;             /* idle connections of all loops and on the shelf */
+    atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf */
     /* per loop, touched by that loop only */
     struct link     idle[LOOPS_MOST];
 };

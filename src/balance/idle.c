@@ -10,7 +10,10 @@
 #include "balance/shelf.h"
 #include "net/room.h"
 
-enum { WARM_MS = 1000 };
+enum {
+    WARM_MS = 100,            /* many turns under load; when there is little, the shelf costs little */
+    SHELF_SHARE = 2
+};
 
 /* What rests on this thread's loop. */
 struct rest {
@@ -40,9 +43,12 @@ static struct rest *rest_of(struct loop *loop)
 
 static void rest_again(struct rest *mine)
 {
-    mine->is_timed = !list_is_empty(&mine->conns) || shelf_count() > 0;
+    bool has_warm = !list_is_empty(&mine->conns);
+
+    mine->is_timed = has_warm || shelf_count() > 0;
     if (mine->is_timed)
-        timer_set(loop_timers(mine->loop), &mine->timer, loop_now_ms(mine->loop) + SHELF_SWEEP_MS);
+        timer_set(loop_timers(mine->loop), &mine->timer,
+                  loop_now_ms(mine->loop) + (has_warm ? WARM_MS : SHELF_SWEEP_MS));
 }
 
 /* ---- leaving ---- */
@@ -159,11 +165,19 @@ static void set_deadline(struct loop *loop, const struct upstream *upstream,
     task_wake(&peer_conn->conn->task, 0);   /* arms the new deadline */
 }
 
-/* One more rests than may: those on the shelf have rested longest. */
-static void make_room(struct group *group, struct link *by_age)
+/* One more rests than may: those on the shelf have rested longest. Half of all is for the shelf, so
+ * that a loop that has too many feeds those that have too few; a lone loop feeds nobody. */
+static void make_room(struct rest *mine, struct group *group, struct link *by_age, uint64_t most)
 {
-    if (shelf_close_oldest(group, 1) == 0)
-        drop(container_of(by_age->prev, struct peer_conn, age_link));
+    struct peer_conn *oldest = container_of(by_age->prev, struct peer_conn, age_link);
+    uint64_t          all = atomic_load_explicit(&group->resting, memory_order_relaxed);
+    uint64_t          shelved = atomic_load_explicit(&group->shelved, memory_order_relaxed);
+    uint64_t          most_warm = room_loops() > 1 ? most - most / SHELF_SHARE : most;
+
+    if (all > most && shelf_close_oldest(group, 1) == 0)
+        drop(oldest);
+    else if (all > shelved + most_warm)
+        shelve(mine, oldest);
 }
 
 void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_conn *peer_conn)
@@ -181,8 +195,8 @@ void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_c
     list_prepend(&peer_conn->peer->idle[loop_number(loop)], &peer_conn->link);
     list_prepend(by_age, &peer_conn->age_link);
     list_prepend(&mine->conns, &peer_conn->loop_link);
-    if (atomic_fetch_add_explicit(&group->resting, 1, memory_order_relaxed) + 1 > most)
-        make_room(group, by_age);
+    atomic_fetch_add_explicit(&group->resting, 1, memory_order_relaxed);
+    make_room(mine, group, by_age, most);
     if (!mine->is_timed)
         rest_again(mine);
 }

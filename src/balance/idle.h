@@ -2,8 +2,8 @@
 /* Idle connections to peers: warm ones on a loop's stack, older ones on the shelf.
  *
  * A connection at rest is first watched by its loop, so a peer that closes is noticed at once, and
- * taking one costs nothing. After a second it gives up its conn and its codec and lies on the shelf
- * (balance/shelf.h), where any loop may take it. A group has at most `keepalive` idle connections per
+ * taking one costs nothing. After a tenth of a second, or when the loop has more than its share, it gives
+ * up its conn and its codec and lies on the shelf (balance/shelf.h), where any loop may take it. A group has at most `keepalive` idle connections per
  * loop, wherever they are; then the oldest goes. */
 #ifndef BALANCE_IDLE_H
 #define BALANCE_IDLE_H

@@ -40,6 +40,7 @@ static void leave(struct item *item)
     list_remove(&item->age_link);
     atomic_fetch_sub_explicit(&count, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&item->peer->shelved, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&item->peer->group->shelved, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&item->peer->group->resting, 1, memory_order_relaxed);
     room_shelved_gone();
 }
@@ -75,6 +76,7 @@ void shelf_put(struct peer *peer, const struct shelved *shelved)
     if (atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) == 0)
         atomic_store_explicit(&swept_ms, shelved->rested_ms, memory_order_relaxed);
     atomic_fetch_add_explicit(&peer->shelved, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&peer->group->shelved, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&peer->group->resting, 1, memory_order_relaxed);
     pthread_mutex_unlock(&lock);
 }
