@@ -4,6 +4,7 @@
 #include "balance/group.h"
 
 #include "balance/members.h"
+#include "balance/pick_time.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -78,14 +79,39 @@ struct link *group_idle(struct group *group, const struct loop *loop)
 
 /* ---- in line with a configuration ---- */
 
-static const struct picker *picker_of(const struct upstream *upstream)
+static const struct picker *picker_of(const struct balance *balance)
 {
-    switch (upstream->method) {
+    switch (balance->method) {
     case BALANCE_ROUND_ROBIN:
     case BALANCE_LEAST_CONN:
         break;
+    case BALANCE_LEAST_TIME:
+        return &pick_time;
+    case BALANCE_RANDOM:
+        return &pick_random;
+    case BALANCE_HASH:
+        return balance->is_consistent ? &pick_ring : &pick_hash;
+    case BALANCE_IP_HASH:
+        return &pick_ip_hash;
     }
     return &pick_quiet;
+}
+
+/* What was known of times goes on when the method is the same kind. */
+static void method_set(struct group *group, const struct balance *balance)
+{
+    bool was_timed = group->balance.is_timed && group->balance.is_whole == balance->is_whole;
+
+    group->picker = picker_of(balance);
+    group->balance = *balance;
+    group->balance.key = NULL;           /* it lives with the snapshot */
+    if (balance->is_timed && was_timed)
+        return;
+    group->timed_since_ms = clock_mono_ms() + 1;
+    for (struct peer *peer = group->peers; peer != NULL; peer = peer->next) {
+        peer->open_count = 0;
+        peer->open_since_ms = 0;
+    }
 }
 
 /* Takes the peer with that address out of *from, or makes one. */
@@ -136,7 +162,8 @@ static void rosters_arrange(struct group *group)
     roster_arrange(&group->primaries, group, false, now_ms);
     roster_arrange(&group->backups, group, true, now_ms);
     atomic_store_explicit(&group->has_to_tell,
-                          group->primaries.heap != NULL || group->backups.heap != NULL,
+                          group->primaries.heap != NULL || group->backups.heap != NULL ||
+                              group->balance.is_timed,
                           memory_order_relaxed);
 }
 
@@ -160,7 +187,7 @@ void group_bind(struct upstream *upstream, struct loop *control)
     group->zone = zone;
     members_replace(group, upstream, control);
     pthread_mutex_lock(&group->lock);
-    group->picker = picker_of(upstream);
+    method_set(group, &upstream->balance);
     pthread_mutex_unlock(&group->lock);
     group_rebuild(group);
     members_ask(group);
@@ -242,6 +269,13 @@ static void peer_moved(struct group *group, struct peer *peer, int64_t now_ms)
         group->picker->moved(roster, peer, now_ms);
 }
 
+static void peer_chosen(struct group *group, struct peer *peer, int64_t now_ms)
+{
+    if (group->balance.is_timed && now_ms >= group->timed_since_ms)
+        pick_time_begin(peer, now_ms);
+    peer_moved(group, peer, now_ms);
+}
+
 static bool has_to_tell(const struct group *group)
 {
     return atomic_load_explicit(&group->has_to_tell, memory_order_relaxed);
@@ -260,23 +294,35 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
         count_in(peer_ref(peer));
         if (ask->now_ms - peer->checked_ms > peer->fail_timeout_ms)
             peer->checked_ms = ask->now_ms;
-        peer_moved(group, peer, ask->now_ms);
+        peer_chosen(group, peer, ask->now_ms);
     }
     pthread_mutex_unlock(&group->lock);
     return peer;
 }
 
-struct peer *group_pick_again(struct peer *peer)
+struct peer *group_pick_again(struct peer *peer, int64_t picked_ms)
 {
     struct group *group = peer->group;
 
     count_in(peer_ref(peer));
     if (has_to_tell(group)) {
         pthread_mutex_lock(&group->lock);
-        peer_moved(group, peer, clock_mono_ms());
+        peer_chosen(group, peer, picked_ms);
         pthread_mutex_unlock(&group->lock);
     }
     return peer;
+}
+
+void group_head(struct peer *peer, const struct ending *ending)
+{
+    struct group *group = peer->group;
+
+    if (!has_to_tell(group))
+        return;
+    pthread_mutex_lock(&group->lock);
+    if (group->balance.is_timed)
+        pick_time_head(peer, ending, clock_mono_ms());
+    pthread_mutex_unlock(&group->lock);
 }
 
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down)
@@ -288,6 +334,8 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
     count_out(done);
     if (has_to_tell(group) || health_matters(done, ending)) {
         pthread_mutex_lock(&group->lock);
+        if (group->balance.is_timed)
+            pick_time_end(done, ending, clock_mono_ms());
         *ret_is_now_down = health_note(done, ending) && group->peer_count > 1;
         peer_moved(group, done, clock_mono_ms());
         pthread_mutex_unlock(&group->lock);

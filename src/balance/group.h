@@ -33,8 +33,11 @@ enum nobody {
  * and *ret_nobody says why. Any loop. */
 struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *ask,
                         enum nobody *ret_nobody);
-/* The same peer once more, counted and referenced as by group_pick(): for another connection. */
-struct peer *group_pick_again(struct peer *peer);
+/* The same peer once more, counted and referenced as by group_pick(): for another connection. It was
+ * picked at picked_ms. */
+struct peer *group_pick_again(struct peer *peer, int64_t picked_ms);
+/* The head of the peer's answer has come; the rest of `ending` is not known yet. */
+void group_head(struct peer *peer, const struct ending *ending);
 /* The exchange is over with this peer: uncounts and unrefs it. A failure counts against max_fails; a
  * success after failures clears them. *ret_is_now_down: this failure made it so. */
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down);

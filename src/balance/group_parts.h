@@ -20,6 +20,9 @@ struct group {
     struct member  *members;             /* control thread only (members.c) */
     pthread_mutex_t lock;                /* of what follows */
     const struct picker *picker;
+    struct balance  balance;             /* as configured; without the key's template */
+    int64_t         timed_since_ms;      /* what began earlier is not counted as open; 0: not timed */
+    double          typical_us;          /* of an answer, from any peer; 0: not known */
     struct peer    *peers;               /* in order of the configuration */
     unsigned        peer_count;
     struct roster   primaries, backups;
@@ -37,7 +40,15 @@ void          group_unref(struct group *group);
 void group_rebuild(struct group *group);
 
 /* roster.c */
+/* Whose share of the weights `lot` falls into; 0 <= lot < roster_lots(). */
+struct peer *roster_at(const struct roster *roster, uint64_t lot);
+uint64_t     roster_lots(const struct roster *roster);
+/* For a method that found nobody in its own way: as round robin has it. */
+struct peer *roster_in_turn(struct roster *roster, const struct pick_ask *ask);
 void roster_arrange(struct roster *roster, struct group *group, bool is_backup, int64_t now_ms);
 void roster_drop(struct roster *roster);
+
+/* pick_ring.c */
+void ring_free(struct ring **ring);
 
 #endif

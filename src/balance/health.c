@@ -66,11 +66,21 @@ static uint64_t load_of_others(const struct roster *roster, const struct peer *p
     return all <= own ? 0 : load_of(all - own, roster->weight - weight);
 }
 
+bool peer_is_sour(const struct peer *peer, int64_t now_ms)
+{
+    return peer->soured_ms != 0 && now_ms - peer->soured_ms <= SOUR_MS;
+}
+
+uint64_t peer_load_of_one(const struct peer *peer, int64_t now_ms)
+{
+    return load_of(1, peer_weight(peer, now_ms));
+}
+
 uint64_t peer_load(const struct roster *roster, const struct peer *peer, int64_t now_ms)
 {
     uint64_t own = load_of(peer_in_flight(peer), peer_weight(peer, now_ms)), others;
 
-    if (peer->soured_ms == 0 || now_ms - peer->soured_ms > SOUR_MS)
+    if (!peer_is_sour(peer, now_ms))
         return own;
     others = load_of_others(roster, peer);
     return own > others ? own : others;

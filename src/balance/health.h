@@ -11,6 +11,7 @@ struct ending {
     unsigned status;                     /* of the peer's answer; 0: there was none */
     int64_t  head_us, whole_us;          /* from the choice to the answer's head, to its end; 0: did not
                                             come to that */
+    int64_t  picked_ms;                  /* when it was chosen: pick_ask's now_ms */
 };
 
 /* Neither down nor failed. */
@@ -24,6 +25,9 @@ uint64_t peer_weight(const struct peer *peer, int64_t now_ms);
 /* Requests in flight per weight, in parts. One that fails of late is never taken to be quieter than
  * the others are on average: it is idle because it fails, and would draw all requests. */
 uint64_t peer_load(const struct roster *roster, const struct peer *peer, int64_t now_ms);
+/* What one request more would add to that. */
+uint64_t peer_load_of_one(const struct peer *peer, int64_t now_ms);
+bool     peer_is_sour(const struct peer *peer, int64_t now_ms);
 
 /* Takes note of an end. True: by this failure it is left alone from now on. */
 bool health_note(struct peer *peer, const struct ending *ending);

@@ -38,11 +38,16 @@ void peer_unref(struct peer **peer)
         return;
     group_unref(done->group);
     mem_free((void *)done->name.ptr);
+    mem_free((void *)done->server.ptr);
     mem_free(done);
 }
 
 void peer_configure(struct peer *peer, const struct upstream_server *server)
 {
+    if (!text_is_equal(peer->server, server->name)) {
+        mem_free((void *)peer->server.ptr);
+        peer->server = text_of(mem_string(server->name.ptr, server->name.len), server->name.len);
+    }
     peer->max_conns = server->max_conns;
     peer->max_fails = server->max_fails;
     peer->fail_timeout_ms = server->fail_timeout_ms;

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "balance/latency.h"
 #include "balance/upstream.h"
 #include "base/list.h"
 #include "net/loop.h"
@@ -23,6 +24,7 @@ struct peer {
     atomic_uint     in_flight;           /* exchanges, on all loops */
     atomic_uint     fails;               /* in a row; written under the group's lock */
     /* below: under the group's lock. As configured: */
+    struct text     server;              /* the `server` line's name; owned */
     unsigned        weight, max_conns, max_fails;
     uint32_t        fail_timeout_ms;
     bool            is_backup, is_down;
@@ -32,6 +34,10 @@ struct peer {
     uint64_t        key_load, key_turn;                 /* where it stands in its roster's heap, */
     uint32_t        heap_place;                         /* and where that is */
     uint64_t        turn;                               /* when it is due among equals */
+    struct latency  head, whole;         /* of its answers, while the method is timed */
+    struct badness  badness;
+    unsigned        open_count;          /* requests without the answer that counts, */
+    int64_t         open_since_ms;       /* and the sum of their beginnings */
     /* health, clock_mono_ms(); 0: never: */
     int64_t         failed_ms, checked_ms, soured_ms;
     /* how long it lets connections rest (patience.c): atomics */

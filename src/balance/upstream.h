@@ -11,6 +11,7 @@
 #include "net/address.h"
 
 struct group;
+struct template;
 
 /* One `server` line of an upstream, or the host of a proxy_pass. */
 struct upstream_server {
@@ -26,7 +27,22 @@ struct upstream_server {
     bool            is_backup, is_down;
 };
 
-enum balance_method { BALANCE_ROUND_ROBIN = 0, BALANCE_LEAST_CONN };
+enum balance_method {
+    BALANCE_ROUND_ROBIN = 0, BALANCE_LEAST_CONN, BALANCE_LEAST_TIME, BALANCE_RANDOM, BALANCE_HASH,
+    BALANCE_IP_HASH
+};
+
+/* How a server is chosen. */
+struct balance {
+    enum balance_method    method;
+    const struct template *key;          /* HASH */
+    bool                   is_consistent;/* HASH: ketama's ring */
+    uint32_t               bound_percent;/* of the average load that a server of the ring may have; 0: any */
+    bool                   has_two;      /* RANDOM: the better of two */
+    bool                   is_timed;     /* LEAST_TIME, RANDOM two: by time, not by requests alone */
+    bool                   is_whole;     /* timed: until the last byte, not until the head */
+    bool                   has_inflight; /* timed: incomplete requests tell, too */
+};
 
 struct upstream {
     struct text             name;        /* "backend", or host:port of an implicit one */
@@ -35,7 +51,7 @@ struct upstream {
     unsigned                line;
     struct upstream_server *servers;
     unsigned                server_count;
-    enum balance_method     method;
+    struct balance          balance;
     uint32_t                keepalive;            /* idle connections per loop; 32; 0: none */
     uint32_t                keepalive_requests;   /* 1000 */
     uint32_t                keepalive_timeout_ms; /* 60000 */

@@ -177,6 +177,25 @@ static bool is_missing(struct text text)
     return false;
 }
 
+/* nginx: refused when the method stands before the server. */
+static void take_backup(struct compiler *compiler, const struct word *word,
+                        struct upstream_server *server)
+{
+    server->is_backup = true;
+    switch (compiler->level->upstream->balance.method) {
+    case BALANCE_RANDOM:
+    case BALANCE_HASH:
+    case BALANCE_IP_HASH:
+        complain(compiler, word, "balancing method does not support parameter \"%.*s\"",
+                 TEXT_ARGS(word->text));
+        break;
+    case BALANCE_ROUND_ROBIN:
+    case BALANCE_LEAST_CONN:
+    case BALANCE_LEAST_TIME:
+        break;
+    }
+}
+
 static void take_parameter(struct compiler *compiler, const struct word *word,
                            struct upstream_server *server)
 {
@@ -192,7 +211,7 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
     else if (text_has_prefix(text, TEXT("fail_timeout=")))
         is_good = fail_timeout_after(text, &server->fail_timeout_ms);
     else if (text_is_equal(text, TEXT("backup")))
-        server->is_backup = true;
+        take_backup(compiler, word, server);
     else if (text_is_equal(text, TEXT("down")))
         server->is_down = true;
     else if (is_missing(text))
@@ -225,12 +244,6 @@ static void apply_upstream_server(struct compiler *compiler, const struct node *
 }
 
 /* ---- the rest ---- */
-
-static void apply_least_conn(struct compiler *compiler, const struct node *node, void *field)
-{
-    (void)compiler, (void)node;
-    *(enum balance_method *)field = BALANCE_LEAST_CONN;
-}
 
 static void apply_keepalive(struct compiler *compiler, const struct node *node, void *field)
 {
@@ -265,8 +278,6 @@ static const struct directive rows[] = {
       "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] [backup] "
       "[down]",
       "", "A server of the group. A name is resolved at start, and tried again when it fails." },
-    { "least_conn", IN_UPSTREAM, 0, 0, IS_LIST, apply_least_conn, FIELD_UPSTREAM(method), "", "",
-      "The server with the fewest requests per weight is next." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
       "32", "Idle connections per loop that the group keeps, for all loops to use; 0: none." },
     { "keepalive_requests", IN_UPSTREAM, 1, 1, 0, apply_number,

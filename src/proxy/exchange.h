@@ -44,6 +44,7 @@ struct attempt {
     struct text     address;             /* "127.0.0.1:3000" or the group's name when there was no peer */
     unsigned        status;              /* 0: "-" unless fault tells: 502, 504 */
     int64_t         started_us, connected_us, head_us, done_us;   /* loop_now_us(); 0: not reached */
+    int64_t         picked_ms;           /* loop_now_ms() of the choice */
     uint64_t        bytes_sent, bytes_received, body_bytes;
     bool            is_redirect;         /* came after an internal redirect: " : ", not ", " */
 };

@@ -102,7 +102,7 @@ void forward_anew(struct exchange *x, struct text uri)
 
 static enum turn again(struct exchange *x, bool is_fresh)
 {
-    struct peer *same = is_fresh ? group_pick_again(x->chosen) : NULL;
+    struct peer *same = is_fresh ? group_pick_again(x->chosen, x->last_attempt->picked_ms) : NULL;
 
     forward_done(x, false, !is_fresh);
     forward_rewind(x);

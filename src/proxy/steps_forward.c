@@ -56,6 +56,20 @@ static bool may_wait_for_name(struct exchange *x)
     return true;
 }
 
+/* What the method wants to know, once for all tries of a request. */
+static void ask_fill(struct exchange *x)
+{
+    const struct balance *balance = &x->upstream->balance;
+
+    x->ask.now_ms = loop_now_ms(x->loop);
+    if (x->ask.tried_count > 0)
+        return;
+    if (balance->key != NULL)
+        x->ask.key = template_eval(balance->key, &x->scope);
+    if (balance->method == BALANCE_IP_HASH)
+        x->ask.client = exchange_remote(x);
+}
+
 static enum turn run_pick(struct exchange *x)
 {
     const struct pass *pass = x->location->proxy.pass;
@@ -66,13 +80,13 @@ static enum turn run_pick(struct exchange *x)
         x->upstream_host = pass->host;
         x->upstream_port = pass->port;
     }
-    x->ask.now_ms = loop_now_ms(x->loop);
+    ask_fill(x);
     x->chosen = group_pick(x->upstream, &x->ask, &nobody);
     if (x->chosen == NULL && nobody == NOBODY_ASKING && may_wait_for_name(x))
         return TURN_WAIT;
     if (x->chosen == NULL)
         return nobody_to_ask(x, nobody);
-    attempt_new(x, arena_copy(x->arena, x->chosen->name));
+    attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = x->ask.now_ms;
     if (x->ask.tried_count < PICK_TRIED_MOST)
         x->ask.tried[x->ask.tried_count] = x->chosen;
     x->ask.tried_count++;
@@ -201,6 +215,23 @@ static enum turn run_send(struct exchange *x)
     return exchange_go(x, &step_await_head);
 }
 
+/* ---- what the peer's group learns ---- */
+
+static int64_t since_choice(const struct attempt *attempt, int64_t then_us)
+{
+    return then_us > attempt->started_us ? then_us - attempt->started_us : then_us > 0;
+}
+
+/* How long a whole answer took is not known of a part. */
+static struct ending ending_of(const struct attempt *attempt, bool is_whole, bool is_failure)
+{
+    return (struct ending){ .is_failure = is_failure,
+                             .status = attempt->head_us > 0 ? attempt->status : 0,
+                             .head_us = since_choice(attempt, attempt->head_us),
+                             .whole_us = is_whole ? since_choice(attempt, attempt->done_us) : 0,
+                             .picked_ms = attempt->picked_ms };
+}
+
 /* ---- await_head ---- */
 
 static unsigned condition_of(unsigned status)
@@ -243,6 +274,13 @@ static void note_patience(struct exchange *x, const struct head *head)
                            loop_now_ms(x->loop));
 }
 
+static void tell_head(const struct exchange *x)
+{
+    struct ending ending = ending_of(x->last_attempt, false, false);
+
+    group_head(x->chosen, &ending);
+}
+
 static enum turn judge_head(struct exchange *x)
 {
     struct head *head = x->peer->rx_head;
@@ -252,6 +290,7 @@ static enum turn judge_head(struct exchange *x)
     x->last_attempt->head_us = loop_now_us(x->loop);
     x->last_attempt->status = head->status;
     x->response = head;
+    tell_head(x);
     if (condition != 0 && forward_may_retry(x, condition)) {
         exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", head->status);
         forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
@@ -306,20 +345,6 @@ static void note_figures(struct exchange *x)
     attempt->bytes_sent = peer->tx_bytes;
     attempt->bytes_received = peer->rx_bytes;
     attempt->body_bytes = x->is_head_sent ? x->response_body.total_in : 0;   /* else nobody's */
-}
-
-static int64_t since_choice(const struct attempt *attempt, int64_t then_us)
-{
-    return then_us > attempt->started_us ? then_us - attempt->started_us : then_us > 0;
-}
-
-/* What the peer's group learns of it. How long a whole answer took is not known of a part. */
-static struct ending ending_of(const struct attempt *attempt, bool is_whole, bool is_failure)
-{
-    return (struct ending){ .is_failure = is_failure,
-                             .status = attempt->head_us > 0 ? attempt->status : 0,
-                             .head_us = since_choice(attempt, attempt->head_us),
-                             .whole_us = is_whole ? since_choice(attempt, attempt->done_us) : 0 };
 }
 
 void forward_done(struct exchange *x, bool may_keep, bool is_failure)

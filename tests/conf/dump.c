@@ -61,7 +61,11 @@ static const struct row core_rows[] = {
     CORE(memory_percent, KIND_U32),
 };
 static const struct row upstream_rows[] = {
-    UPSTREAM(method, KIND_ENUM), UPSTREAM(keepalive, KIND_U32),
+    UPSTREAM(balance.method, KIND_ENUM), UPSTREAM(balance.key, KIND_TEMPLATE),
+    UPSTREAM(balance.is_consistent, KIND_BOOL), UPSTREAM(balance.bound_percent, KIND_U32),
+    UPSTREAM(balance.has_two, KIND_BOOL), UPSTREAM(balance.is_timed, KIND_BOOL),
+    UPSTREAM(balance.is_whole, KIND_BOOL), UPSTREAM(balance.has_inflight, KIND_BOOL),
+    UPSTREAM(keepalive, KIND_U32),
     UPSTREAM(keepalive_requests, KIND_U32), UPSTREAM(keepalive_timeout_ms, KIND_U32),
     UPSTREAM(keepalive_time_ms, KIND_U32),
 };
