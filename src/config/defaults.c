@@ -83,6 +83,7 @@ static void location_defaults(struct compiler *compiler, struct location *locati
     location->is_absolute_redirect = true;
     location->has_port_in_redirect = true;
     location->is_chunking = true;
+    location->real_ip.field = TEXT("X-Real-IP");
     location->proxy = proxy_defaults();
 }
 

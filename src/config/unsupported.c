@@ -197,7 +197,7 @@ static const char *const known_variables[] = {
     "connections_writing", "date_gmt", "date_local", "document_root", "gzip_ratio",
     "invalid_referer", "memcached_key", "modern_browser", "msie", "proxy_internal_body_length",
     "proxy_protocol_addr", "proxy_protocol_port", "proxy_protocol_server_addr",
-    "proxy_protocol_server_port", "realip_remote_addr", "realip_remote_port", "realpath_root",
+    "proxy_protocol_server_port", "realpath_root",
     "request_body_file", "request_filename", "secure_link", "secure_link_expires", "session_time",
     "slice_range", "spdy", "uid_got", "uid_reset", "uid_set", "upstream_cache_age",
     "upstream_cache_key", "upstream_cache_last_modified", "upstream_cache_status",

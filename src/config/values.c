@@ -283,6 +283,46 @@ bool word_is_field_name(struct compiler *compiler, const struct word *word)
     return is_good;
 }
 
+/* Clears what lies behind the prefix; true if something did. */
+static bool mask(struct network *network)
+{
+    bool has_cleared = false;
+
+    for (unsigned i = 0; i < network->len; i++) {
+        unsigned      kept = network->bits > i * 8 ? network->bits - i * 8 : 0;
+        unsigned char keep = kept >= 8 ? 0xff : (unsigned char)(0xff00u >> kept);
+
+        has_cleared = has_cleared || (network->bytes[i] & (unsigned char)~keep) != 0;
+        network->bytes[i] &= keep;
+    }
+    return has_cleared;
+}
+
+bool word_network(struct compiler *compiler, const struct word *word, struct network *ret_network)
+{
+    size_t               slash = text_find(word->text, '/');
+    struct text          bits_text = text_from_offset(word->text, slash + 1);
+    struct network       network = { .len = 0 };
+    struct address       address;
+    const unsigned char *bytes;
+    unsigned             len = 0;
+    uint64_t             bits;
+
+    if (address_parse_ip(text_part(word->text, 0, slash), 0, &address) < 0)
+        return false;
+    bytes = address_bytes(&address, &len);
+    bits = len * 8;
+    if (slash < word->text.len && value_number(bits_text, len * 8, &bits) < 0)
+        return false;
+    memcpy(network.bytes, bytes, len);
+    network.len = (uint8_t)len;
+    network.bits = (uint8_t)bits;
+    if (mask(&network))
+        warn(compiler, word, "low address bits of %.*s are meaningless", TEXT_ARGS(word->text));
+    *ret_network = network;
+    return true;
+}
+
 bool word_flag(struct compiler *compiler, const struct word *word, bool *ret_flag)
 {
     if (text_is_equal_nocase(word->text, TEXT("on"))) {

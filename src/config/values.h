@@ -36,6 +36,8 @@ const struct regex *word_regex(struct compiler *compiler, const struct word *wor
 bool word_path(struct compiler *compiler, const struct word *word, struct text *ret_path);
 /* A name of a field (RFC 9110 token); false after a complaint. */
 bool word_is_field_name(struct compiler *compiler, const struct word *word);
+/* "10.0.0.0/8", "::1"; warns of bits behind the prefix. False without a complaint: it is none. */
+bool word_network(struct compiler *compiler, const struct word *word, struct network *ret_network);
 bool word_flag(struct compiler *compiler, const struct word *word, bool *ret_flag);
 void complain_value(struct compiler *compiler, const struct word *word);   /* "x" directive invalid value */
 void complain_number(struct compiler *compiler, const struct word *word);

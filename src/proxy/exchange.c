@@ -159,11 +159,9 @@ static void describe(const struct log_scope *scope, struct writer *writer)
 {
     const struct exchange *x = container_of(scope, struct exchange, log_scope);
     const struct head     *request = x->request;
-    struct address         remote;
 
-    client_remote(x->client_conn, &remote);
     writer_string(writer, ", client: ");
-    address_write_ip(writer, &remote);
+    address_write_ip(writer, exchange_remote((struct exchange *)x));
     writer_format(writer, ", server: %.*s", TEXT_ARGS(x->server->first_name));
     write_quoted(writer, "request", request->line);
     if (x->last_attempt != NULL && x->location->proxy.pass != NULL)
@@ -191,12 +189,19 @@ void exchange_log(struct exchange *x, enum log_level level, const char *format, 
 
 /* ---- facts about the connection ---- */
 
-const struct address *exchange_remote(const struct exchange *x)
+const struct address *exchange_sender(struct exchange *x)
 {
-    struct address *remote = ARENA_NEW(x->arena, struct address);
+    struct address *sender = ARENA_NEW(x->arena, struct address);
 
-    client_remote(x->client_conn, remote);
-    return remote;
+    client_remote(x->client_conn, sender);
+    return sender;
+}
+
+const struct address *exchange_remote(struct exchange *x)
+{
+    if (x->remote == NULL)
+        x->remote = exchange_sender(x);
+    return x->remote;
 }
 
 const struct address *exchange_local(struct exchange *x)

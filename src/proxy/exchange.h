@@ -71,6 +71,8 @@ struct exchange {
     bool                    has_asked_host;  /* `host` is the client's, not the server's name */
     struct scope            scope;
     struct text             request_id;  /* made on demand */
+    const struct address   *remote;      /* exchange_remote()'s, once somebody has asked */
+    bool                    is_remote_replaced;   /* by realip_apply() */
 
     /* upstream */
     struct connector        connector;
@@ -137,7 +139,8 @@ void exchange_log(struct exchange *x, enum log_level level, const char *format, 
     PRINTF_LIKE(3, 4);
 
 /* Facts about the connection, for variables and headers. */
-const struct address *exchange_remote(const struct exchange *x);
+const struct address *exchange_remote(struct exchange *x);      /* the client, as far as is known */
+const struct address *exchange_sender(struct exchange *x);      /* who is connected to us */
 const struct address *exchange_local(struct exchange *x);       /* asks the kernel when it must */
 uint64_t              exchange_serial(const struct exchange *x);
 unsigned              exchange_request_number(const struct exchange *x);   /* on its connection */

@@ -14,6 +14,7 @@
 #include "balance/upstream.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/prefix_tree.h"
 #include "expr/choose.h"
 #include "expr/regex.h"
 #include "expr/template.h"
@@ -104,6 +105,29 @@ struct access_rule {
     uint8_t             bits;
     unsigned char       network[16];
     struct place        place;
+};
+
+/* set_real_ip_from: whose word counts. The tree answers, the list remembers what was written. */
+struct network {
+    unsigned char bytes[16];             /* network order; what lies behind the bits is 0 */
+    uint8_t       len;                   /* 4 or 16 */
+    uint8_t       bits;
+};
+struct trusted {
+    struct trusted *next;
+    struct network  network;
+};
+struct trust {
+    struct prefix_tree *networks;
+    struct trusted     *list;
+    bool                has_unix;
+};
+struct real_ip {
+    struct trust *trust;                 /* NULL: nobody's */
+    struct text   field;                 /* real_ip_header */
+    enum field_id id;                    /* of that name */
+    bool          is_of_proxy_protocol;  /* what the PROXY header says, no field */
+    bool          is_recursive;
 };
 
 /* The rewrite step's instructions, in file order: set and return (more with the rewrite module). */
@@ -234,6 +258,7 @@ struct location {
     struct expires         expires;
 
     /* access */
+    struct real_ip         real_ip;
     struct access_rule    *access_rules;
     bool                   is_satisfy_any;
 

@@ -7,6 +7,7 @@
 #include "proxy/access.h"
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
+#include "proxy/realip.h"
 #include "proxy/route.h"
 #include "proxy/steps.h"
 #include "proxy/variables.h"
@@ -161,6 +162,7 @@ static enum turn run_route(struct exchange *x)
         first_route(x);
         if (x->step != &step_route)
             return TURN_NEXT;
+        realip_apply(x);
     }
     if (rewrite_run(x, x->server->level.rewrites))
         return exchange_go(x, &step_respond);
@@ -258,6 +260,7 @@ static enum turn run_rewrite(struct exchange *x)
 {
     if (rewrite_run(x, x->location->rewrites))
         return exchange_go(x, &step_respond);
+    realip_apply(x);   /* another location may trust others than its server does */
     return exchange_go(x, &step_access);
 }
 

@@ -145,6 +145,22 @@ static struct text get_remote_port(struct scope *scope, const struct variable *s
     return from_port(x, exchange_remote(x));
 }
 
+static struct text get_realip_remote_addr(struct scope *scope, const struct variable *self)
+{
+    struct exchange *x = exchange_of_scope(scope);
+
+    (void)self;
+    return from_ip(x, exchange_sender(x));
+}
+
+static struct text get_realip_remote_port(struct scope *scope, const struct variable *self)
+{
+    struct exchange *x = exchange_of_scope(scope);
+
+    (void)self;
+    return from_port(x, exchange_sender(x));
+}
+
 static struct text get_server_addr(struct scope *scope, const struct variable *self)
 {
     struct exchange      *x = exchange_of_scope(scope);
@@ -913,6 +929,8 @@ static const struct row rows[] = {
     { LITERAL("proxy_host"), get_proxy_host, 0 },
     { LITERAL("proxy_port"), get_proxy_port, 0 },
     { LITERAL("query_string"), get_args, 0 },
+    { LITERAL("realip_remote_addr"), get_realip_remote_addr, 0 },
+    { LITERAL("realip_remote_port"), get_realip_remote_port, 0 },
     { LITERAL("remote_addr"), get_remote_addr, 0 },
     { LITERAL("remote_port"), get_remote_port, 0 },
     { LITERAL("remote_user"), get_remote_user, 0 },

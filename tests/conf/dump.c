@@ -35,6 +35,8 @@ static const struct row location_rows[] = {
     LOCATION(is_absolute_redirect, KIND_BOOL), LOCATION(has_port_in_redirect, KIND_BOOL),
     LOCATION(has_name_in_redirect, KIND_BOOL), LOCATION(has_recursive_error_pages, KIND_BOOL),
     LOCATION(is_chunking, KIND_BOOL), LOCATION(is_satisfy_any, KIND_BOOL),
+    LOCATION(real_ip.field, KIND_TEXT), LOCATION(real_ip.is_of_proxy_protocol, KIND_BOOL),
+    LOCATION(real_ip.is_recursive, KIND_BOOL),
     PROXY(http_version, KIND_U32), PROXY(method, KIND_TEMPLATE), PROXY(body, KIND_TEMPLATE),
     PROXY(is_passing_headers, KIND_BOOL), PROXY(is_passing_body, KIND_BOOL),
     PROXY(ignore_headers, KIND_U32), PROXY(is_redirect_default, KIND_BOOL),
@@ -209,15 +211,12 @@ static void proxy_lists_dump(struct dumper *dumper, const struct proxy_policy *p
              at->flags);
 }
 
-static void network_write(struct writer *writer, const struct access_rule *rule)
+static void network_write(struct writer *writer, const unsigned char *bytes, unsigned len,
+                          unsigned bits)
 {
-    if (rule->is_all || rule->is_unix) {
-        writer_string(writer, rule->is_all ? "all" : "unix:");
-        return;
-    }
-    for (unsigned i = 0; i < rule->family_bytes; i++)
-        writer_format(writer, "%02x", rule->network[i]);
-    writer_format(writer, "/%u", rule->bits);
+    for (unsigned i = 0; i < len; i++)
+        writer_format(writer, "%02x", bytes[i]);
+    writer_format(writer, "/%u", bits);
 }
 
 static void access_dump(struct dumper *dumper, const struct access_rule *at,
@@ -228,8 +227,28 @@ static void access_dump(struct dumper *dumper, const struct access_rule *at,
     for (; at != NULL; at = at->next) {
         indent(dumper);
         writer_string(&dumper->writer, at->is_allow ? "allow " : "deny ");
-        network_write(&dumper->writer, at);
+        if (at->is_all || at->is_unix)
+            writer_string(&dumper->writer, at->is_all ? "all" : "unix:");
+        else
+            network_write(&dumper->writer, at->network, at->family_bytes, at->bits);
         writer_char(&dumper->writer, '\n');
+    }
+}
+
+static void trust_dump(struct dumper *dumper, const struct trust *trust, const struct trust *outer)
+{
+    if (!list_differs(dumper, "trust", trust, outer))
+        return;
+    if (trust->has_unix)
+        LINE(dumper, "trust unix:");
+    for (const struct trusted *at = trust->list; at != NULL; at = at->next) {
+        const void *found =
+            prefix_tree_find(trust->networks, at->network.bytes, at->network.len);
+
+        indent(dumper);
+        writer_string(&dumper->writer, "trust ");
+        network_write(&dumper->writer, at->network.bytes, at->network.len, at->network.bits);
+        writer_string(&dumper->writer, found != NULL ? "\n" : " (not in the tree)\n");
     }
 }
 
@@ -323,6 +342,7 @@ static void level_dump(struct dumper *dumper, const struct location *location,
 {
     ROWS_DUMP(dumper, location_rows, location, outer);
     rewrites_dump(dumper, location->rewrites);
+    trust_dump(dumper, location->real_ip.trust, outer->real_ip.trust);
     access_dump(dumper, location->access_rules, outer->access_rules);
     pass_dump(dumper, location->proxy.pass);
     proxy_lists_dump(dumper, &location->proxy, &outer->proxy);

@@ -37,7 +37,7 @@ struct desk {
     struct location location;
     struct server   server;
     struct pass     pass;
-    struct address  remote, local;
+    struct address  remote, sender, local;
     struct names    names;
     struct exchange x;
 };
@@ -51,10 +51,16 @@ struct exchange *exchange_of_scope(struct scope *scope)
     return container_of(scope, struct exchange, scope);
 }
 
-const struct address *exchange_remote(const struct exchange *x)
+const struct address *exchange_remote(struct exchange *x)
 {
     (void)x;
     return &desk->remote;
+}
+
+const struct address *exchange_sender(struct exchange *x)
+{
+    (void)x;
+    return &desk->sender;
 }
 
 const struct address *exchange_local(struct exchange *x)
@@ -201,6 +207,7 @@ static inline int desk_set_up(void **state)
                                  .location = &desk->location, .request = &desk->request };
     desk->x.scope.arena = desk->arena;
     assert_int_equal(address_parse_ip(TEXT("192.0.2.1"), 4711, &desk->remote), 0);
+    assert_int_equal(address_parse_ip(TEXT("198.51.100.1"), 99, &desk->sender), 0);
     assert_int_equal(address_parse_ip(TEXT("127.0.0.1"), 80, &desk->local), 0);
     desk_request("GET / HTTP/1.1\r\nHost: site.example\r\n\r\n");
     *state = desk;

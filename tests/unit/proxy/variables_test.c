@@ -43,7 +43,7 @@ static void all_names_are_known(void **state)
         "upstream_response_length", "upstream_bytes_sent", "upstream_bytes_received",
         "content_length", "content_type", "limit_rate", "http2", "http3", "pipe", "request_port",
         "is_request_port", "tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd",
-        "tcpinfo_rcv_space", "Host", "HTTP_X",
+        "tcpinfo_rcv_space", "realip_remote_addr", "realip_remote_port", "Host", "HTTP_X",
     };
 
     (void)state;
@@ -162,6 +162,7 @@ static void addresses_are_told(void **state)
 {
     (void)state;
     CHECK_VALUE("$remote_addr|$remote_port|$server_addr|$server_port", "192.0.2.1|4711|127.0.0.1|80");
+    CHECK_VALUE("$realip_remote_addr|$realip_remote_port", "198.51.100.1|99");
     struct text binary = get("binary_remote_addr");
     assert_int_equal(binary.len, 4);
     assert_memory_equal(binary.ptr, "\xc0\x00\x02\x01", 4);
