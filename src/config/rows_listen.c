@@ -20,6 +20,7 @@ struct listen_line {
     struct listen_options options;
     bool                  has_options;   /* of the socket */
     bool                  is_default;
+    bool                  has_proxy_protocol;
     bool                  is_bad;
 };
 
@@ -201,6 +202,8 @@ static bool take_plain(struct listen_line *line, struct text text)
 {
     if (text_is_equal(text, TEXT("default_server")) || text_is_equal(text, TEXT("default")))
         line->is_default = true;
+    else if (text_is_equal(text, TEXT("proxy_protocol")))
+        line->has_proxy_protocol = true;
     else if (text_is_equal(text, TEXT("bind")))
         line->has_options = true;
     else if (text_is_equal(text, TEXT("reuseport")))
@@ -214,8 +217,7 @@ static bool take_plain(struct listen_line *line, struct text text)
 
 static bool is_missing(struct text text)
 {
-    static const char *const names[] = { "ssl", "http2", "quic", "http3", "proxy_protocol",
-                                         "multipath" };
+    static const char *const names[] = { "ssl", "http2", "quic", "http3", "multipath" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (text_is_equal(text, text_from(names[i])))
@@ -327,6 +329,7 @@ static void listen_join(struct compiler *compiler, const struct listen_line *lin
         listen->has_options = true;
         listen->place = node_place(node);
     }
+    listen->has_proxy_protocol = listen->has_proxy_protocol || line->has_proxy_protocol;
     listen->has_explicit_default = listen->has_explicit_default || line->is_default;
     listen_add_server(compiler, listen, server, line->is_default);
 }
@@ -369,7 +372,7 @@ void server_listen_default(struct compiler *compiler, struct server *server,
 
 static const struct directive rows[] = {
     { "listen", IN_SERVER, 1, ARGS_MANY, IS_LIST, apply_listen, FIELD_NONE,
-      "address[:port] | name[:port] | port | unix:path [default_server] [bind] [backlog=number] [rcvbuf=size] "
+      "address[:port] | name[:port] | port | unix:path [default_server] [proxy_protocol] [bind] [backlog=number] [rcvbuf=size] "
       "[sndbuf=size] [fastopen=number] [deferred] [reuseport] [ipv6only=on|off] "
       "[so_keepalive=on|off|idle:interval:count]",
       "*:80", "Where the server accepts connections." },

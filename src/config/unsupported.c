@@ -196,16 +196,27 @@ static const char *const known_variables[] = {
     "ancient_browser", "connections_active", "connections_reading", "connections_waiting",
     "connections_writing", "date_gmt", "date_local", "document_root", "gzip_ratio",
     "invalid_referer", "memcached_key", "modern_browser", "msie", "proxy_internal_body_length",
-    "proxy_protocol_addr", "proxy_protocol_port", "proxy_protocol_server_addr",
-    "proxy_protocol_server_port", "realpath_root",
-    "request_body_file", "request_filename", "secure_link", "secure_link_expires", "session_time",
-    "slice_range", "spdy", "uid_got", "uid_reset", "uid_set", "upstream_cache_age",
-    "upstream_cache_key", "upstream_cache_last_modified", "upstream_cache_status",
-    "upstream_last_server_name", "upstream_queue_time",
+    "realpath_root",
+    "request_body_file",
+    "request_filename",
+    "secure_link",
+    "secure_link_expires",
+    "session_time",
+    "slice_range",
+    "spdy",
+    "uid_got",
+    "uid_reset",
+    "uid_set",
+    "upstream_cache_age",
+    "upstream_cache_key",
+    "upstream_cache_last_modified",
+    "upstream_cache_status",
+    "upstream_last_server_name",
+    "upstream_queue_time",
 };
 
 static const char *const known_families[] = { "fastcgi_", "geoip_", "geoip2_", "jwt_", "limit_conn_",
-                                              "limit_req_", "otel_", "proxy_protocol_tlv_", "ssl_" };
+                                              "limit_req_", "otel_", "ssl_" };
 
 bool unsupported_variable_is_known(struct text name)
 {

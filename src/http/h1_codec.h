@@ -10,6 +10,8 @@
  * server's). The codec tells nothing of itself until a conn is made with its protocol;
  * h1_attach() then ties the two. */
 struct codec *h1_server_new(const struct h1_limits *limits, struct codec_host *host);
+/* What such a codec does with bytes, for whoever takes some off before. */
+extern const struct protocol_ops h1_server_protocol;
 /* Client side: limits of the response head. */
 struct codec *h1_client_new(void);
 

@@ -360,7 +360,7 @@ static void server_drain(struct codec *codec)
         h1_close(h1);
 }
 
-static const struct protocol_ops server_protocol = {
+const struct protocol_ops h1_server_protocol = {
     .feed = server_feed,
     .finish = server_finish,
     .fill = h1_fill,
@@ -389,6 +389,6 @@ static const struct stream_ops server_stream = {
 
 void h1_server_init(struct h1_codec *h1)
 {
-    h1_init(h1, &server_protocol, &server_codec, &server_stream);
+    h1_init(h1, &h1_server_protocol, &server_codec, &server_stream);
     h1->is_server = true;
 }

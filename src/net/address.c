@@ -146,6 +146,34 @@ const unsigned char *address_bytes(const struct address *address, unsigned *ret_
     }
 }
 
+struct address_short address_shorten(const struct address *address)
+{
+    struct address_short result = { .family = (uint8_t)address_family(address),
+                                    .port = (uint16_t)address_port(address) };
+    unsigned             len = 0;
+    const unsigned char *bytes = address_bytes(address, &len);
+
+    if (bytes != NULL)
+        memcpy(result.bytes, bytes, len);
+    return result;
+}
+
+struct address address_lengthen(const struct address_short *address)
+{
+    struct address result = { .len = sizeof(sa_family_t) };
+
+    result.raw.any.sa_family = address->family;
+    if (address->family == AF_INET) {
+        result.len = sizeof(result.raw.v4);
+        memcpy(&result.raw.v4.sin_addr, address->bytes, 4);
+    } else if (address->family == AF_INET6) {
+        result.len = sizeof(result.raw.v6);
+        memcpy(&result.raw.v6.sin6_addr, address->bytes, 16);
+    }
+    address_set_port(&result, address->port);
+    return result;
+}
+
 /* nginx takes ::102 for an IPv4-compatible address where inet_ntop() does not: "::0.0.1.2". */
 static bool is_compatible(const unsigned char bytes[16])
 {

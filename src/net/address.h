@@ -21,6 +21,15 @@ struct address {
     } raw;
 };
 
+/* For what is kept by the thousand; of a unix address only that it is one. */
+struct address_short {
+    uint8_t  family;
+    uint16_t port;
+    uint8_t  bytes[16];
+};
+struct address_short address_shorten(const struct address *address);
+struct address       address_lengthen(const struct address_short *address);
+
 /* "127.0.0.1" or "[::1]" or "::1", no port in the text. -EINVAL: not an address (maybe a name). */
 int address_parse_ip(struct text ip, unsigned port, struct address *ret_address) WARN_UNUSED;
 /* The same with a port behind it or not: "127.0.0.1:80", "[::1]:80". */

@@ -9,6 +9,7 @@
 
 struct door;
 struct exchange;
+struct preface;
 
 /* Owner: its front; dies when its conn has ended and its exchange is over. One loop. */
 struct client {
@@ -27,19 +28,21 @@ struct client {
         struct corpse corpse;            /* once dead */
     };
     uint32_t          keepalive_ms;      /* how long it may rest between two requests */
-    unsigned          requests;          /* while parked: how many it has made */
-    struct address_short {               /* struct address is ten times as large */
-        uint8_t  family;
-        uint16_t port;
-        uint8_t  bytes[16];
-    } remote;
+    unsigned          requests : 31;     /* while parked: how many it has made */
+    bool              has_preface : 1;   /* which of these two: most clients have none */
+    union {
+        struct address_short remote;
+        struct preface      *preface;    /* owned */
+    };
 };
 
 /* Whose task this is, or NULL: some other task. */
 const struct client *client_of_task(const struct task *task);
 /* Of a client that has a conn. */
 struct codec *client_codec(const struct client *client);
-void client_remote(const struct client *client, struct address *ret_address);
+/* Who is connected, whatever a preface or a field says. */
+struct address client_remote(const struct client *client);
+const struct listen *client_listen(const struct client *client);
 /* The location's deadlines hold from now on. */
 void client_use(struct client *client, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */

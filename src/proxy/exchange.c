@@ -193,7 +193,7 @@ const struct address *exchange_sender(struct exchange *x)
 {
     struct address *sender = ARENA_NEW(x->arena, struct address);
 
-    client_remote(x->client_conn, sender);
+    *sender = client_remote(x->client_conn);
     return sender;
 }
 
@@ -212,6 +212,11 @@ const struct address *exchange_local(struct exchange *x)
         socket_local(x->client_conn->conn->transport.fd, local) < 0)
         *local = x->listen->address;
     return local;
+}
+
+const struct preface *exchange_preface(const struct exchange *x)
+{
+    return x->client_conn->has_preface ? x->client_conn->preface : NULL;
 }
 
 uint64_t exchange_serial(const struct exchange *x)

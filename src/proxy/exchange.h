@@ -15,6 +15,7 @@
 struct client;
 struct dynamic_ask;
 struct exchange;
+struct preface;
 
 enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
 
@@ -141,6 +142,7 @@ void exchange_log(struct exchange *x, enum log_level level, const char *format, 
 /* Facts about the connection, for variables and headers. */
 const struct address *exchange_remote(struct exchange *x);      /* the client, as far as is known */
 const struct address *exchange_sender(struct exchange *x);      /* who is connected to us */
+const struct preface *exchange_preface(const struct exchange *x);   /* NULL: nothing was said */
 const struct address *exchange_local(struct exchange *x);       /* asks the kernel when it must */
 uint64_t              exchange_serial(const struct exchange *x);
 unsigned              exchange_request_number(const struct exchange *x);   /* on its connection */

@@ -16,6 +16,7 @@
 #include "net/socket.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/preface.h"
 
 enum {
     ACCEPTS_MOST = 64,          /* per run of a door */
@@ -271,6 +272,7 @@ static void client_release(struct corpse *corpse)
     struct client *client = container_of(corpse, struct client, corpse);
 
     task_cancel(&client->task);
+    preface_drop(client);
     pool_give(&client_pool, client);
 }
 
@@ -407,33 +409,14 @@ static void client_accept(struct codec_host *host, struct stream *stream)
     exchange_begin(client, stream, door->snapshot, door->listen, door->front->loop);
 }
 
-static struct address_short shorten(const struct address *address)
+struct address client_remote(const struct client *client)
 {
-    struct address_short result = { .family = (uint8_t)address_family(address),
-                                    .port = (uint16_t)address_port(address) };
-    unsigned             len = 0;
-    const unsigned char *bytes = address_bytes(address, &len);
-
-    if (bytes != NULL)
-        memcpy(result.bytes, bytes, len);
-    return result;
+    return address_lengthen(client->has_preface ? &client->preface->sender : &client->remote);
 }
 
-void client_remote(const struct client *client, struct address *ret_address)
+const struct listen *client_listen(const struct client *client)
 {
-    memset(ret_address, 0, sizeof(*ret_address));
-    ret_address->raw.any.sa_family = client->remote.family;
-    if (client->remote.family == AF_INET) {
-        ret_address->len = sizeof(ret_address->raw.v4);
-        memcpy(&ret_address->raw.v4.sin_addr, client->remote.bytes, 4);
-        address_set_port(ret_address, client->remote.port);
-    } else if (client->remote.family == AF_INET6) {
-        ret_address->len = sizeof(ret_address->raw.v6);
-        memcpy(&ret_address->raw.v6.sin6_addr, client->remote.bytes, 16);
-        address_set_port(ret_address, client->remote.port);
-    } else {
-        ret_address->len = sizeof(sa_family_t);
-    }
+    return client->door->listen;
 }
 
 static struct h1_limits limits_of(const struct server *server)
@@ -518,10 +501,12 @@ static void client_new(struct door *door, int fd, const struct address *remote)
     task_init(&client->task, client_run);
     timer_init(&client->timer, &client->task);
     list_init(&client->link);
-    client->remote = shorten(remote);
+    client->remote = address_shorten(remote);
     client->connected_ms = loop_now_ms(front->loop);
     timeouts = client_timeouts(client, &door->listen->servers[0]->level);
     codec = codec_new(client);
+    if (door->listen->has_proxy_protocol)
+        preface_expect(codec);
     client->conn = conn_new(front->loop, fd, &codec->protocol, &timeouts, &client->task);
     if (client->conn == NULL) {
         pool_give(&client_pool, client);

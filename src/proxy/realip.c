@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/exchange.h"
+#include "proxy/preface.h"
 
 enum { V4_BYTES = 4, V6_BYTES = 16, MAPPED_BYTES = 12, PORT_MOST = 65535 };
 
@@ -125,10 +126,22 @@ static bool walk_field(const struct real_ip *rules, const struct fields *fields,
            realip_walk(rules->trust, field->value, rules->is_recursive, address) != REALIP_NOTHING;
 }
 
+static bool take_preface(struct exchange *x, const struct real_ip *rules, struct address *address)
+{
+    const struct preface *preface = exchange_preface(x);
+
+    if (preface == NULL || !realip_is_trusted(rules->trust, address))
+        return false;
+    *address = address_lengthen(&preface->source);
+    return true;
+}
+
 static bool find_client(struct exchange *x, const struct real_ip *rules, struct address *address)
 {
     const struct fields *fields = &x->request->fields;
 
+    if (rules->is_of_proxy_protocol)
+        return take_preface(x, rules, address);
     if (rules->id == FIELD_X_FORWARDED_FOR)
         return walk_lines(rules, fields, address);
     return walk_field(rules, fields, address);

@@ -299,6 +299,7 @@ struct listen {
     struct text            written;      /* "80", "127.0.0.1:8080", "unix:/x" */
     struct listen_options  options;
     bool                   has_options;
+    bool                   has_proxy_protocol;
     struct place           place;
     struct server        **servers;      /* default first */
     unsigned               server_count;

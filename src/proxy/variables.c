@@ -18,7 +18,9 @@
 #include "http/status.h"
 #include "http/uri.h"
 #include "net/loop.h"
+#include "net/proxy_protocol.h"
 #include "proxy/exchange.h"
+#include "proxy/preface.h"
 #include "proxy/rate.h"
 
 enum {
@@ -159,6 +161,47 @@ static struct text get_realip_remote_port(struct scope *scope, const struct vari
 
     (void)self;
     return from_port(x, exchange_sender(x));
+}
+
+/* Which end of the connection that a PROXY header tells of: in variable.slot. */
+enum { PREFACE_SOURCE = 0, PREFACE_DESTINATION };
+
+static struct text get_proxy_protocol_addr(struct scope *scope, const struct variable *self)
+{
+    struct exchange      *x = exchange_of_scope(scope);
+    const struct preface *preface = exchange_preface(x);
+    struct address        address;
+
+    if (preface == NULL)
+        return TEXT_NONE;
+    address =
+        address_lengthen(self->slot == PREFACE_SOURCE ? &preface->source : &preface->destination);
+    return from_ip(x, &address);
+}
+
+static struct text get_proxy_protocol_port(struct scope *scope, const struct variable *self)
+{
+    struct exchange      *x = exchange_of_scope(scope);
+    const struct preface *preface = exchange_preface(x);
+    struct address        address;
+
+    if (preface == NULL)
+        return TEXT_NONE;
+    address =
+        address_lengthen(self->slot == PREFACE_SOURCE ? &preface->source : &preface->destination);
+    return from_port(x, &address);
+}
+
+static struct text get_proxy_protocol_tlv(struct scope *scope, const struct variable *self)
+{
+    struct exchange      *x = exchange_of_scope(scope);
+    const struct preface *preface = exchange_preface(x);
+    struct text           values = preface == NULL ? TEXT("") : preface_values(preface);
+    uint32_t              verify;
+
+    if (self->slot != PROXY_PROTOCOL_SSL_VERIFY)
+        return proxy_protocol_value(values, self->slot);
+    return proxy_protocol_ssl_verify(values, &verify) ? from_u64(x, verify) : TEXT_NONE;
 }
 
 static struct text get_server_addr(struct scope *scope, const struct variable *self)
@@ -873,24 +916,27 @@ static struct text get_upstream_cookie(struct scope *scope, const struct variabl
     return TEXT_NONE;
 }
 
+static bool find_field(struct text argument, unsigned *ret_slot);
+
 struct family {
     struct text prefix;
     getter     *get;
-    bool        is_of_fields;            /* variable.slot is the field's number */
+    bool      (*find)(struct text argument, unsigned *ret_slot);   /* false: no such name; NULL: any */
 };
 
 #define LITERAL(literal) { "" literal, sizeof(literal) - 1 }
 
 /* Longer prefixes first where one begins with another. */
 static const struct family families[] = {
-    { LITERAL("http_"), get_http, true },
-    { LITERAL("arg_"), get_arg, false },
-    { LITERAL("cookie_"), get_cookie, false },
-    { LITERAL("sent_http_"), get_sent_http, true },
-    { LITERAL("sent_trailer_"), get_sent_trailer, true },
-    { LITERAL("upstream_http_"), get_upstream_http, true },
-    { LITERAL("upstream_trailer_"), get_upstream_trailer, true },
-    { LITERAL("upstream_cookie_"), get_upstream_cookie, false },
+    { LITERAL("http_"), get_http, find_field },
+    { LITERAL("arg_"), get_arg, NULL },
+    { LITERAL("cookie_"), get_cookie, NULL },
+    { LITERAL("sent_http_"), get_sent_http, find_field },
+    { LITERAL("sent_trailer_"), get_sent_trailer, find_field },
+    { LITERAL("upstream_http_"), get_upstream_http, find_field },
+    { LITERAL("upstream_trailer_"), get_upstream_trailer, find_field },
+    { LITERAL("upstream_cookie_"), get_upstream_cookie, NULL },
+    { LITERAL("proxy_protocol_tlv_"), get_proxy_protocol_tlv, proxy_protocol_find_name },
 };
 
 /* ---- lookup ---- */
@@ -928,6 +974,10 @@ static const struct row rows[] = {
     { LITERAL("proxy_add_x_forwarded_for"), get_proxy_add_x_forwarded_for, 0 },
     { LITERAL("proxy_host"), get_proxy_host, 0 },
     { LITERAL("proxy_port"), get_proxy_port, 0 },
+    { LITERAL("proxy_protocol_addr"), get_proxy_protocol_addr, PREFACE_SOURCE },
+    { LITERAL("proxy_protocol_port"), get_proxy_protocol_port, PREFACE_SOURCE },
+    { LITERAL("proxy_protocol_server_addr"), get_proxy_protocol_addr, PREFACE_DESTINATION },
+    { LITERAL("proxy_protocol_server_port"), get_proxy_protocol_port, PREFACE_DESTINATION },
     { LITERAL("query_string"), get_args, 0 },
     { LITERAL("realip_remote_addr"), get_realip_remote_addr, 0 },
     { LITERAL("realip_remote_port"), get_realip_remote_port, 0 },
@@ -971,16 +1021,18 @@ static int row_compare(const void *key, const void *row)
     return text_compare_nocase(*(const struct text *)key, ((const struct row *)row)->name);
 }
 
-/* The number of the field that "x_forwarded_for" stands for. */
-static enum field_id field_of_argument(struct text argument)
+/* The number of the field that "x_forwarded_for" stands for; any name may be one. */
+static bool find_field(struct text argument, unsigned *ret_slot)
 {
     char bytes[NAME_BYTES];
 
+    *ret_slot = FIELD_OTHER;
     if (argument.len > sizeof(bytes))
-        return FIELD_OTHER;
+        return true;
     for (size_t i = 0; i < argument.len; i++)
         bytes[i] = argument.ptr[i] == '_' ? '-' : argument.ptr[i];
-    return field_id_of(text_of(bytes, argument.len));
+    *ret_slot = field_id_of(text_of(bytes, argument.len));
+    return true;
 }
 
 static bool family_find(struct text name, struct variable *ret_variable)
@@ -989,12 +1041,11 @@ static bool family_find(struct text name, struct variable *ret_variable)
         const struct family *family = &families[i];
         if (name.len <= family->prefix.len || !text_has_prefix_nocase(name, family->prefix))
             continue;
-        struct text argument = text_from_offset(name, family->prefix.len);
-        *ret_variable = (struct variable){
-            .get = family->get,
-            .argument = argument,
-            .slot = family->is_of_fields ? field_of_argument(argument) : 0,
-        };
+        struct variable found = { .get = family->get,
+                                  .argument = text_from_offset(name, family->prefix.len) };
+        if (family->find != NULL && !family->find(found.argument, &found.slot))
+            return false;
+        *ret_variable = found;
         return true;
     }
     return false;

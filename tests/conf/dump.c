@@ -409,7 +409,7 @@ static void listen_dump(struct dumper *dumper, const struct listen *listen)
                       options->has_reuseport ? " reuseport" : "",
                       options->is_deferred ? " deferred" : "",
                       options->is_ipv6_only_off ? " ipv6only=off" : "");
-    writer_string(&dumper->writer, " ->");
+    writer_string(&dumper->writer, listen->has_proxy_protocol ? " proxy_protocol ->" : " ->");
     for (unsigned i = 0; i < listen->server_count; i++)
         writer_format(&dumper->writer, " \"%.*s\"", TEXT_ARGS(listen->servers[i]->first_name));
     writer_char(&dumper->writer, '\n');

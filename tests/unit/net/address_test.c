@@ -195,6 +195,27 @@ static void a_port_may_follow(void **state)
         assert_int_equal(address_parse_ip_port(text_from(bad[i]), &address), -EINVAL);
 }
 
+static void short_ones(void **state)
+{
+    static const char *const ips[] = { "192.0.2.1", "2001:db8::1", "::" };
+    struct address           path = unix_of("/x");
+    struct address_short     small = address_shorten(&path);
+    struct address           whole = address_lengthen(&small);
+
+    (void)state;
+    assert_int_equal(address_family(&whole), AF_UNIX);
+    assert_int_equal(address_port(&whole), 0);
+    for (size_t i = 0; i < sizeof(ips) / sizeof(ips[0]); i++) {
+        struct address address;
+
+        assert_int_equal(address_parse_ip(text_from(ips[i]), 4711, &address), 0);
+        small = address_shorten(&address);
+        whole = address_lengthen(&small);
+        assert_true(address_is_equal(&whole, &address));
+        assert_int_equal(whole.len, address.len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,7 +223,7 @@ int main(void)
         cmocka_unit_test(a_port_may_follow),      cmocka_unit_test(what_is_no_address),
         cmocka_unit_test(ports),                cmocka_unit_test(unix_paths),
         cmocka_unit_test(unix_from_the_kernel), cmocka_unit_test(equality),
-        cmocka_unit_test(bytes_and_wildcards),
+        cmocka_unit_test(bytes_and_wildcards),  cmocka_unit_test(short_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

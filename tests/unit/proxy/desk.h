@@ -20,6 +20,7 @@
 #include "http/h1_write.h"
 #include "http/uri.h"
 #include "proxy/exchange.h"
+#include "proxy/preface.h"
 #include "proxy/variables.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -38,6 +39,7 @@ struct desk {
     struct server   server;
     struct pass     pass;
     struct address  remote, sender, local;
+    struct preface *preface;
     struct names    names;
     struct exchange x;
 };
@@ -61,6 +63,12 @@ const struct address *exchange_sender(struct exchange *x)
 {
     (void)x;
     return &desk->sender;
+}
+
+const struct preface *exchange_preface(const struct exchange *x)
+{
+    (void)x;
+    return desk->preface;
 }
 
 const struct address *exchange_local(struct exchange *x)

@@ -43,7 +43,10 @@ static void all_names_are_known(void **state)
         "upstream_response_length", "upstream_bytes_sent", "upstream_bytes_received",
         "content_length", "content_type", "limit_rate", "http2", "http3", "pipe", "request_port",
         "is_request_port", "tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd",
-        "tcpinfo_rcv_space", "realip_remote_addr", "realip_remote_port", "Host", "HTTP_X",
+        "tcpinfo_rcv_space", "realip_remote_addr", "realip_remote_port",
+        "proxy_protocol_addr", "proxy_protocol_port", "proxy_protocol_server_addr",
+        "proxy_protocol_server_port", "proxy_protocol_tlv_alpn", "proxy_protocol_tlv_0x03",
+        "proxy_protocol_tlv_ssl_verify", "Host", "HTTP_X",
     };
 
     (void)state;
@@ -54,7 +57,8 @@ static void all_names_are_known(void **state)
 static void other_names_are_unknown(void **state)
 {
     static const char *const names[] = { "", "x", "http_", "arg_", "hos", "hosts", "upstream",
-                                         "upstream_cache_status", "document_root", "sent_http_" };
+                                         "upstream_cache_status", "document_root",
+                                         "proxy_protocol_tlv_", "proxy_protocol_tlv_alp", "sent_http_" };
     struct variable variable;
 
     (void)state;
@@ -171,6 +175,31 @@ static void addresses_are_told(void **state)
     assert_int_equal(get("binary_remote_addr").len, 16);
     assert_int_equal(address_parse_unix(TEXT("/x"), &desk->remote), 0);
     CHECK_VALUE("$remote_addr|$remote_port|$binary_remote_addr", "unix:||unix:");
+}
+
+/* Two values: alpn, and that of TLS with its verification and a version. */
+static void a_preface_is_told(void **state)
+{
+    static const char values[] = "\1\0\2h2\x20\0\x0c\1\0\0\0\x12\x21\0\4TLSx";
+    struct preface   *preface = (void *)arena_bytes(desk->arena, sizeof(*preface) + sizeof(values));
+    struct address    source, destination;
+
+    (void)state;
+    assert_null(get("proxy_protocol_addr").ptr);
+    assert_null(get("proxy_protocol_server_port").ptr);
+    assert_null(get("proxy_protocol_tlv_alpn").ptr);
+    assert_null(get("proxy_protocol_tlv_ssl_verify").ptr);
+    assert_int_equal(address_parse_ip(TEXT("2001:db8::1"), 4712, &source), 0);
+    assert_int_equal(address_parse_ip(TEXT("2001:db8::2"), 0, &destination), 0);
+    preface->source = address_shorten(&source);
+    preface->destination = address_shorten(&destination);
+    preface->value_bytes = sizeof(values) - 1;
+    memcpy(preface->values, values, sizeof(values));
+    desk->preface = preface;
+    CHECK_VALUE("$proxy_protocol_addr|$proxy_protocol_port|$proxy_protocol_server_addr|"
+                "$proxy_protocol_server_port", "2001:db8::1|4712|2001:db8::2|");
+    CHECK_VALUE("$proxy_protocol_tlv_alpn|$proxy_protocol_tlv_0x01|$proxy_protocol_tlv_ssl_verify|"
+                "$proxy_protocol_tlv_ssl_version|$proxy_protocol_tlv_authority", "h2|h2|18|TLSx|");
 }
 
 static void forwarded_for_grows(void **state)
@@ -353,6 +382,7 @@ int main(void)
         WITH_DESK(cookies_are_found_without_case),
         WITH_DESK(basic_users_are_decoded),
         WITH_DESK(addresses_are_told),
+        WITH_DESK(a_preface_is_told),
         WITH_DESK(forwarded_for_grows),
         WITH_DESK(a_request_has_one_id),
         WITH_DESK(numbers_and_times_have_their_forms),

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/* What a proxy in front of us says of its client before the client's own bytes (`listen ...
+ * proxy_protocol`).
+ *
+ * The header is taken off where bytes come in, so whatever follows it, HTTP today, begins with its
+ * own first byte. A client whose header told addresses keeps them for as long as it lives, parked or
+ * not. Owner of all: the client; one loop. */
+#ifndef PROXY_PREFACE_H
+#define PROXY_PREFACE_H
+
+#include "net/address.h"
+
+struct client;
+struct codec;
+
+struct preface {
+    struct address_short sender;                     /* who is really connected */
+    struct address_short source, destination;        /* what the header says */
+    uint16_t             value_bytes;
+    char                 values[];                   /* of version 2 */
+};
+
+static inline struct text preface_values(const struct preface *preface)
+{
+    return text_of(preface->values, preface->value_bytes);
+}
+
+/* The codec of a new client hears nothing before a header has come, within client_header_timeout; a
+ * connection that begins otherwise is closed. */
+void preface_expect(struct codec *codec);
+/* At the client's end. */
+void preface_drop(struct client *client);
+
+#endif
