@@ -140,12 +140,12 @@ static struct peer *peers_renew(struct group *group, struct peer *old)
     group->peer_count = 0;
     group->nobody = NOBODY_LIVE;
     for (struct member *member = group->members; member != NULL; member = member->next) {
-        if (member->address_count == 0 && group->nobody != NOBODY_ASKING)
-            group->nobody = member->has_failed ? NOBODY_KNOWN : NOBODY_ASKING;
-        for (unsigned i = 0; i < member->address_count; i++) {
-            struct peer *peer = peer_take(group, &old, &member->addresses[i]);
+        if (member->station_count == 0 && group->nobody != NOBODY_ASKING)
+            group->nobody = member->failures > 0 ? NOBODY_KNOWN : NOBODY_ASKING;
+        for (unsigned i = 0; i < member->station_count; i++) {
+            struct peer *peer = peer_take(group, &old, &member->stations[i].address);
 
-            peer_configure(peer, &member->server);
+            peer_configure(peer, &member->server, &member->stations[i]);
             peer->is_listed = true;
             *end = peer;
             end = &peer->next;

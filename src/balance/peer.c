@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "balance/group_parts.h"
+#include "balance/members.h"
 #include "base/mem.h"
 
 struct peer *peer_new(struct group *group, const struct address *address)
@@ -42,7 +42,8 @@ void peer_unref(struct peer **peer)
     mem_free(done);
 }
 
-void peer_configure(struct peer *peer, const struct upstream_server *server)
+void peer_configure(struct peer *peer, const struct upstream_server *server,
+                    const struct station *station)
 {
     if (!text_is_equal(peer->server, server->name)) {
         mem_free((void *)peer->server.ptr);
@@ -51,9 +52,9 @@ void peer_configure(struct peer *peer, const struct upstream_server *server)
     peer->max_conns = server->max_conns;
     peer->max_fails = server->max_fails;
     peer->fail_timeout_ms = server->fail_timeout_ms;
-    peer->is_backup = server->is_backup;
+    peer->is_backup = station->is_backup;
     peer->is_down = server->is_down;
-    if (peer->weight != server->weight)
-        peer->effective_weight = (int64_t)server->weight * WEIGHT_ONE;
-    peer->weight = server->weight;
+    if (peer->weight != station->weight)
+        peer->effective_weight = (int64_t)station->weight * WEIGHT_ONE;
+    peer->weight = station->weight;
 }

@@ -14,6 +14,7 @@
 #include "net/loop.h"
 
 struct group;
+struct station;
 
 struct peer {
     struct peer    *next;                /* in its group's list */
@@ -56,8 +57,9 @@ enum { WEIGHT_ONE = 128 };
 struct peer *peer_new(struct group *group, const struct address *address);
 struct peer *peer_ref(struct peer *peer);
 void         peer_unref(struct peer **peer);
-/* Brings it in line with a `server` line. Under the group's lock. */
-void         peer_configure(struct peer *peer, const struct upstream_server *server);
+/* Brings it in line with a `server` line and what that stands for. Under the group's lock. */
+void         peer_configure(struct peer *peer, const struct upstream_server *server,
+                            const struct station *station);
 
 /* Exchanges that use it now. */
 static inline unsigned peer_in_flight(const struct peer *peer)

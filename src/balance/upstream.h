@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
-#include "net/address.h"
+#include "net/resolver.h"
 
 struct group;
 struct template;
@@ -25,6 +25,8 @@ struct upstream_server {
     unsigned        max_fails;           /* 1 */
     uint32_t        fail_timeout_ms;     /* 10000 */
     bool            is_backup, is_down;
+    bool            is_resolved;         /* "resolve": by the upstream's resolver, not the system's */
+    struct text     service;             /* "_http._tcp.app.test" to ask for SRV; empty: none */
 };
 
 enum balance_method {
@@ -56,6 +58,8 @@ struct upstream {
     uint32_t                keepalive_requests;   /* 1000 */
     uint32_t                keepalive_timeout_ms; /* 60000 */
     uint32_t                keepalive_time_ms;    /* 3600000 */
+    const struct resolver_policy *resolver;       /* NULL: the system's way */
+    uint32_t                resolver_timeout_ms;  /* 30000 */
     struct group           *group;       /* set when a snapshot is made; NULL in the supervisor */
 };
 

@@ -14,7 +14,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "net/resolver.h"
+#include "net/lookup.h"
 
 enum { FILE_MOST = 16 * 1024 * 1024, PATHS_MOST = 10000, ERRNO_MOST = 4095 };
 
@@ -108,21 +108,14 @@ static int glob_disk(struct arena *arena, struct text pattern, struct text **ret
 
 static void name_resolve(struct arena *arena, struct bundle_name *record)
 {
-    struct resolve *resolve = mem_new(sizeof(*resolve));
+    struct address found[LOOKUP_ADDRESSES_MOST];
 
-    record->error = record->name.len < sizeof(resolve->name) ? 0 : -ENAMETOOLONG;
-    if (record->error == 0) {
-        memcpy(resolve->name, record->name.ptr, record->name.len);
-        resolve->name[record->name.len] = '\0';
-        resolve->port = 0;
-        resolve_now(resolve);
-        record->error = resolve->error;
-        record->count = record->error == 0 ? resolve->count : 0;
-    }
+    record->error = record->name.len < LOOKUP_NAME_BYTES
+                        ? lookup_now(arena_string(arena, record->name), found, &record->count)
+                        : -ENAMETOOLONG;
     record->addresses = ARENA_ARRAY(arena, struct address, record->count);
     for (unsigned i = 0; i < record->count; i++)
-        record->addresses[i] = resolve->addresses[i];
-    mem_free(resolve);
+        record->addresses[i] = found[i];
 }
 
 /* ---- the record ---- */
@@ -450,7 +443,7 @@ static bool read_name(struct bundle *bundle, struct text *rest)
     uint64_t            error, count;
 
     if (!read_text(rest, &name) || !read_number(rest, '\n', ERRNO_MOST, &error) ||
-        !read_number(rest, '\n', RESOLVE_MOST_ADDRESSES, &count))
+        !read_number(rest, '\n', LOOKUP_ADDRESSES_MOST, &count))
         return false;
     record->name = arena_copy(bundle->arena, name);
     record->error = -(int)error;

@@ -43,7 +43,7 @@ static struct upstream *upstream_implicit(struct compiler *compiler, const struc
     *upstream = (struct upstream){
         .name = key, .is_implicit = true, .file = node->name.file->path, .line = node->name.line,
         .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60 * 1000,
-        .keepalive_time_ms = 3600 * 1000,
+        .keepalive_time_ms = 3600 * 1000, .resolver_timeout_ms = RESOLVER_TIMEOUT_MS,
     };
     upstream->servers = ARENA_NEW(compiler->arena, struct upstream_server);
     upstream->servers[0] = *server;

@@ -42,6 +42,7 @@ static struct upstream *upstream_new(struct compiler *compiler, const struct nod
         .name = arena_copy(compiler->arena, node->args[0].text), .file = node->name.file->path,
         .line = node->name.line, .keepalive = 32, .keepalive_requests = 1000,
         .keepalive_timeout_ms = 60 * 1000, .keepalive_time_ms = 3600 * 1000,
+        .resolver_timeout_ms = RESOLVER_TIMEOUT_MS,
     };
     return upstream;
 }
@@ -124,7 +125,7 @@ bool upstream_server_parse(struct compiler *compiler, const struct word *word, s
 {
     struct upstream_server server = {
         .name = arena_copy(compiler->arena, address), .host = TEXT(""), .weight = 1, .max_fails = 1,
-        .fail_timeout_ms = 10 * 1000,
+        .service = TEXT(""), .fail_timeout_ms = 10 * 1000,
     };
 
     if (text_has_prefix(address, TEXT("unix:"))) {

@@ -18,13 +18,15 @@ static struct upstream *upstream_make(struct loop *control, struct text name, co
     struct upstream_server *server = mem_new(sizeof(*server));
 
     *server = (struct upstream_server){ .name = name, .port = port, .weight = 1, .max_fails = 1,
-                                        .fail_timeout_ms = 10000 };
+                                        .fail_timeout_ms = 10000,
+                                        .service = TEXT("") };
     server->has_address = address_parse_ip(text_from(host), port, &server->address) == 0;
     if (!server->has_address)
         server->host = text_part(name, 0, strlen(host));
     *upstream = (struct upstream){ .name = name, .is_implicit = true, .servers = server,
                                    .server_count = 1, .keepalive = 32, .keepalive_requests = 1000,
-                                   .keepalive_timeout_ms = 60000, .keepalive_time_ms = 3600000 };
+                                   .keepalive_timeout_ms = 60000, .keepalive_time_ms = 3600000,
+                                   .resolver_timeout_ms = RESOLVER_TIMEOUT_MS };
     group_bind(upstream, control);
     return upstream;
 }
