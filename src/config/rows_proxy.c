@@ -255,6 +255,18 @@ static void apply_busy_size(struct compiler *compiler, const struct node *node, 
     buffers_touched(compiler, node);
 }
 
+static void apply_send_proxy_protocol(struct compiler *compiler, const struct node *node,
+                                      void *field)
+{
+    static const struct choice choices[] = { { "off", PROXY_PROTOCOL_OFF },
+                                             { "v1", PROXY_PROTOCOL_V1 },
+                                             { "v2", PROXY_PROTOCOL_V2 } };
+    unsigned                   value;
+
+    if (WORD_CHOICE(compiler, &node->args[0], choices, &value))
+        *(enum proxy_protocol_version *)field = (enum proxy_protocol_version)value;
+}
+
 #define PROXY(member) FIELD_LOCATION(proxy.member)
 
 static const struct directive rows[] = {
@@ -278,6 +290,10 @@ static const struct directive rows[] = {
       "Local address of connections to upstreams." },
     { "proxy_socket_keepalive", EVERYWHERE, 1, 1, 0, apply_flag, PROXY(has_socket_keepalive),
       "on | off", "off", "SO_KEEPALIVE on connections to upstreams." },
+    { "proxy_send_proxy_protocol", EVERYWHERE, 1, 1, 0, apply_send_proxy_protocol,
+      PROXY(proxy_protocol), "v1 | v2 | off", "off",
+      "A PROXY header with the client's address begins each connection to an upstream, which then "
+      "carries one request. (Not nginx's.)" },
     { "proxy_connect_timeout", EVERYWHERE, 1, 1, 0, apply_msec, PROXY(connect_timeout_ms), "time",
       "60s", "Longest time to connect; then 504 or another server." },
     { "proxy_send_timeout", EVERYWHERE, 1, 1, 0, apply_msec, PROXY(send_timeout_ms), "time", "60s",

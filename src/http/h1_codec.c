@@ -94,6 +94,11 @@ void h1_set_message_count(struct codec *codec, unsigned count)
     h1_of_codec(codec)->messages = count;
 }
 
+void h1_begin_with(struct codec *codec, struct text bytes)
+{
+    h1_add_out(h1_of_codec(codec), bytes);
+}
+
 /* ---- what both sides do ---- */
 
 /* Wakes from the pipes: room in what we write, data in what we read. */

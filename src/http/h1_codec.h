@@ -25,6 +25,9 @@ unsigned h1_message_count(const struct codec *codec);
 const struct task *h1_owner(const struct codec *codec);
 /* The same for the task of a stream; NULL: another task, or nobody waits. */
 const struct task *h1_owner_of_task(const struct task *task);
+/* Client side, between open() and send(): bytes that go before everything else on this connection.
+ * They live as long as the stream's arena. */
+void     h1_begin_with(struct codec *codec, struct text bytes);
 /* For a connection that has carried some before this codec was made. */
 void     h1_set_message_count(struct codec *codec, unsigned count);
 

@@ -19,6 +19,7 @@
 #include "expr/regex.h"
 #include "expr/template.h"
 #include "http/fields.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "net/syslog.h"
 
@@ -203,6 +204,7 @@ struct proxy_policy {
     uint32_t               buffers_count;
     uint64_t               buffers_size; /* each */
     uint64_t               busy_size;
+    enum proxy_protocol_version proxy_protocol;   /* proxy_send_proxy_protocol */
     uint64_t               limit_rate;   /* bytes/s from the upstream; 0: off */
     unsigned               next_upstream;         /* NEXT_* */
     uint32_t               next_tries;            /* 0: no limit */

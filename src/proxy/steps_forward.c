@@ -113,7 +113,7 @@ static struct connector_ask ask_of(const struct exchange *x, struct address *bin
                     .head_bytes = (uint32_t)policy->buffer_size,
                     .fields = 1000 },
         .connect_timeout_ms = policy->connect_timeout_ms,
-        .must_be_new = x->must_be_new,
+        .must_be_new = x->must_be_new || policy->proxy_protocol != PROXY_PROTOCOL_OFF,
         .has_socket_keepalive = policy->has_socket_keepalive,
     };
 }
@@ -194,6 +194,21 @@ static void join(struct exchange *x, struct stream *peer)
         pipe_set_reader(peer->tx_body, &peer->task);
 }
 
+/* proxy_send_proxy_protocol: the connection is this client's from its first byte to its last, so it
+ * carries nobody else's request. */
+static void introduce_client(struct exchange *x, struct head *head)
+{
+    enum proxy_protocol_version version = x->location->proxy.proxy_protocol;
+    struct writer               writer;
+
+    if (version == PROXY_PROTOCOL_OFF)
+        return;
+    writer = writer_arena(x->arena, PROXY_PROTOCOL_WRITE_MOST);
+    proxy_protocol_write(&writer, version, exchange_remote(x), exchange_local(x));
+    h1_begin_with(x->connector.peer_conn->codec, writer_done(&writer));
+    head->may_persist = false;
+}
+
 static enum turn run_send(struct exchange *x)
 {
     struct stream *peer;
@@ -208,6 +223,7 @@ static enum turn run_send(struct exchange *x)
     peer->owner = &x->task;
     peer->arena = x->arena;
     peer->tx_head = head;
+    introduce_client(x, head);
     if (x->upstream->keepalive == 0)
         peer->is_last = true;
     join(x, peer);

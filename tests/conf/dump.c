@@ -46,7 +46,7 @@ static const struct row location_rows[] = {
     PROXY(connect_timeout_ms, KIND_U32), PROXY(send_timeout_ms, KIND_U32),
     PROXY(read_timeout_ms, KIND_U32), PROXY(buffer_size, KIND_U64), PROXY(buffers_count, KIND_U32),
     PROXY(buffers_size, KIND_U64), PROXY(busy_size, KIND_U64), PROXY(limit_rate, KIND_U64),
-    PROXY(next_upstream, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
+    PROXY(proxy_protocol, KIND_ENUM), PROXY(next_upstream, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
 };
 static const struct row server_rows[] = {
     SERVER(head_timeout_ms, KIND_U32), SERVER(head_buffer, KIND_U32), SERVER(large_count, KIND_U32),

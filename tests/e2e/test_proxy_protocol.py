@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The PROXY protocol: in (`listen ... proxy_protocol`) and out (`proxy_send_proxy_protocol`)."""
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 from harness.client import request
 from harness.origin import reply
+from harness.proxy import PORTS
 
 ours = pytest.mark.ours
 
@@ -315,3 +317,232 @@ def test_draining_waits_for_a_header_only_briefly(proxy):
         desk.stop(3)                            # QUIT
         assert time.monotonic() - started < 5
         silent.expect_closed()
+
+
+# ---- out -------------------------------------------------------------------------------------------
+
+OUT = """
+server {
+    listen @P@;
+    listen [::1]:@P.port@;
+    listen unix:@DIR@/out.sock;
+    set_real_ip_from 127.0.0.1;
+    set_real_ip_from unix:;
+    location / { proxy_pass http://back; }
+    location /v1 { proxy_send_proxy_protocol v1; proxy_pass http://back; }
+    location /v2 { proxy_send_proxy_protocol v2; proxy_pass http://back; }
+    location /v1/off { proxy_send_proxy_protocol off; proxy_pass http://back; }
+    location /variable { set $where back; proxy_send_proxy_protocol v1; proxy_pass http://$where; }
+    location /error { error_page 404 = /v1/page; proxy_intercept_errors on; proxy_pass http://back; }
+}
+upstream back { server @O@; keepalive 16; }
+"""
+
+
+class Introduced:
+    """An origin that reads a PROXY header, if one comes, and answers as the harness does."""
+
+    def __init__(self, origin):
+        self.origin = origin
+        self.headers = []                       # per connection: the header's bytes, or b""
+        origin.script = self.serve
+
+    def serve(self, conn):
+        while len(conn.buffer) < 16:
+            conn.fill()
+        header = b""
+        if conn.buffer.startswith(b"PROXY "):
+            header = conn.take_until(b"\r\n")
+        elif conn.buffer.startswith(SIGNATURE):
+            header = conn.take(16)
+            header += conn.take(struct.unpack(">H", header[14:16])[0])
+        self.headers.append(header)
+        while True:
+            got = conn.request()
+            conn.send(reply(404 if got.target == "/error" else 200, body=got.body or b"answer"))
+            if "close" in (got.get("Connection") or ""):
+                return
+
+
+@pytest.fixture
+def introduced(origin):
+    return Introduced(origin())
+
+
+@pytest.fixture
+def out(proxy, introduced):
+    desk = proxy(OUT, O=introduced.origin)
+    desk.names["V6"] = f"[::1]:{desk.port()}"
+    desk.names["UNIX"] = f"unix:{desk.path('out.sock')}"
+    return desk
+
+
+def client_at(desk, target, to="P", **options):
+    """The client's own address, as the header should tell it."""
+    with desk.connect(to) as client:
+        name = client.sock.getsockname()
+        client.send(request("GET", target, host="a", **options))
+        assert client.response().body == b"answer"
+    return name
+
+
+@ours
+def test_version_1(out, introduced):
+    _, port = client_at(out, "/v1")
+    assert introduced.headers == [b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (port, out.port())]
+    _, port, *_ = client_at(out, "/v1", to="V6")
+    assert introduced.headers[1] == b"PROXY TCP6 ::1 ::1 %d %d\r\n" % (port, out.port())
+
+
+@ours
+def test_version_2(out, introduced):
+    _, port = client_at(out, "/v2")
+    assert introduced.headers == [v2("127.0.0.1", "127.0.0.1", (port, out.port()))]
+    _, port, *_ = client_at(out, "/v2", to="V6")
+    assert introduced.headers[1] == v2("::1", "::1", (port, out.port()))
+
+
+@ours
+def test_off_and_not_said(out, introduced):
+    client_at(out, "/")
+    client_at(out, "/v1/off")
+    assert introduced.headers == [b""]          # one connection for both
+
+
+@ours
+def test_the_real_client_is_introduced(out, introduced):
+    client_at(out, "/v1", fields={"X-Real-IP": "192.0.2.1:4711"})
+    client_at(out, "/v1", fields={"X-Real-IP": "192.0.2.1"})
+    client_at(out, "/v1", fields={"X-Real-IP": "2001:db8::1"})
+    assert introduced.headers == [b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 %d\r\n" % out.port(),
+                                  b"PROXY TCP4 192.0.2.1 127.0.0.1 0 %d\r\n" % out.port(),
+                                  b"PROXY TCP6 2001:db8::1 ::ffff:127.0.0.1 0 %d\r\n" % out.port()]
+
+
+@ours
+def test_unix_has_no_addresses(out, introduced):
+    client_at(out, "/v1", to="UNIX")
+    client_at(out, "/v2", to="UNIX")
+    assert introduced.headers == [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\0\0\0"]
+
+
+@ours
+def test_no_connection_serves_two_clients(out, introduced):
+    """Neither one that was introduced, nor a kept one that was not."""
+    client_at(out, "/")
+    ports = [client_at(out, path)[1] for path in ("/v1", "/v1", "/variable")]
+    client_at(out, "/")
+    assert introduced.headers == [b""] + [b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (port, out.port())
+                                          for port in ports]
+    assert all(got.get("Connection") == "close" for got in introduced.origin.requests[1:4])
+
+
+@ours
+def test_each_request_of_a_client_too(out, introduced):
+    with out.connect() as client:
+        for _ in range(3):
+            client.send(request("GET", "/v2", host="a"))
+            assert client.response().status == 200
+    assert len(introduced.headers) == 3 and len(set(introduced.headers)) == 1 and introduced.headers[0] != b""
+
+
+@ours
+def test_a_body_behind_the_header(out, introduced):
+    body = os.urandom(300000).replace(b"\r", b"x")
+    assert out.fetch("POST", "/v1", body=body).body == body
+    assert out.fetch("POST", "/v1", body=body, chunked=True).body == body
+    assert all(header.startswith(b"PROXY TCP4 ") for header in introduced.headers)
+
+
+@ours
+def test_an_error_page_is_introduced_as_well(out, introduced):
+    assert out.get("/error").body == b"answer"
+    assert introduced.headers[0] == b"" and introduced.headers[1].startswith(b"PROXY TCP4 ")
+
+
+@ours
+def test_the_next_server_is_told_as_well(proxy, introduced, origin):
+    gone = origin(script=lambda conn: conn.take_line() and None)
+    desk = proxy("""upstream two { server @A@; server @B@ backup; }
+        server { listen @P@; proxy_send_proxy_protocol v1; location / { proxy_pass http://two; } }""",
+                 A=gone, B=introduced.origin)
+    assert desk.get("/").body == b"answer"
+    assert introduced.headers[0].startswith(b"PROXY TCP4 127.0.0.1 ")
+
+
+@ours
+def test_two_of_us(proxy, origin):
+    """What one sends the other understands."""
+    back = origin()
+    desk = proxy("""
+        server { listen @P@; location /1 { proxy_send_proxy_protocol v1; proxy_pass http://@Q@; }
+                 location /2 { proxy_send_proxy_protocol v2; proxy_pass http://@Q@; } }
+        server { listen @Q@ proxy_protocol; set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;
+                 proxy_set_header X-Seen "$remote_addr:$remote_port"; location / { proxy_pass http://@O@; } }""", O=back)
+    for path in ("/1", "/2"):
+        with desk.connect(source="127.0.0.5") as client:
+            port = client.sock.getsockname()[1]
+            client.send(request("GET", path, host="a"))
+            assert client.response().status == 200
+        assert back.last.get("X-Seen") == f"127.0.0.5:{port}"
+
+
+# ---- with haproxy ----------------------------------------------------------------------------------
+
+HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
+with_haproxy = pytest.mark.skipif(HAPROXY is None, reason="haproxy is missing")
+
+
+@contextlib.contextmanager
+def haproxy(desk, port, mode, section):
+    conf = desk.put("haproxy.cfg", f"""
+defaults
+    mode {mode}
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+listen it
+{section}
+""")
+
+    def is_up():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    with subprocess.Popen([HAPROXY, "-db", "-f", conf], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            desk.wait_for(is_up, 5, "haproxy")
+            yield
+        finally:
+            process.terminate()
+
+
+@with_haproxy
+@pytest.mark.parametrize("option", ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"],
+                         ids=["v1", "v2", "v2-values"])
+def test_behind_haproxy(desk, option):
+    port = PORTS.get()
+    desk.names["HAPROXY"] = f"127.0.0.1:{port}"
+    with haproxy(desk, port, "tcp", f"    bind 127.0.0.1:{port}\n    server desk {desk.address()} {option}"), \
+            desk.connect("HAPROXY", source="127.0.0.5") as client:
+        own = client.sock.getsockname()[1]
+        client.send(GET)
+        assert client.response().body.decode() == \
+            f"127.0.0.5 {own},127.0.0.1,127.0.0.5 {own},127.0.0.1 {port}"
+
+
+@ours
+@with_haproxy
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_before_haproxy(proxy, origin, version):
+    back, port = origin(), PORTS.get()
+    desk = proxy(f"""server {{ listen @P@; proxy_send_proxy_protocol {version};
+                               location / {{ proxy_pass http://127.0.0.1:{port}; }} }}""")
+    with haproxy(desk, port, "http", f"""    bind 127.0.0.1:{port} accept-proxy
+    http-request set-header X-Seen %[src]:%[src_port]
+    server origin {back.address}"""), desk.connect(source="127.0.0.5") as client:
+        own = client.sock.getsockname()[1]
+        client.send(GET)
+        assert client.response().status == 200
+        assert back.last.get("X-Seen") == f"127.0.0.5:{own}"
