@@ -79,7 +79,7 @@ void crumb_write(struct writer *writer, const struct task *task)
                                              : "at rest");
     }
     if (client != NULL) {
-        remote = client_remote(client);
+        remote = x != NULL && x->remote != NULL ? *x->remote : client_remote(client);
         writer_string(writer, ", client: ");
         address_write_ip(writer, &remote);
     }

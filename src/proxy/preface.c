@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/proxy_protocol.h"
@@ -62,6 +63,11 @@ static struct text readable(struct text bytes)
 
 /* ---- the header ---- */
 
+static int64_t size_of(const struct preface *preface)
+{
+    return (int64_t)(sizeof(*preface) + preface->value_bytes);
+}
+
 /* False: there is no memory for it. */
 static bool keep(struct client *client, const struct proxy_protocol *said)
 {
@@ -80,6 +86,7 @@ static bool keep(struct client *client, const struct proxy_protocol *said)
     preface->value_bytes = (uint16_t)said->values.len;
     if (said->values.len > 0)
         memcpy(preface->values, said->values.ptr, said->values.len);
+    budget_add(size_of(preface));
     client->preface = preface;
     client->has_preface = true;
     return true;
@@ -87,8 +94,10 @@ static bool keep(struct client *client, const struct proxy_protocol *said)
 
 void preface_drop(struct client *client)
 {
-    if (client->has_preface)
-        MEM_FREE(&client->preface);
+    if (!client->has_preface)
+        return;
+    budget_add(-size_of(client->preface));
+    MEM_FREE(&client->preface);
     client->has_preface = false;
 }
 
