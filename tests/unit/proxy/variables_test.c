@@ -181,7 +181,7 @@ static void addresses_are_told(void **state)
 static void a_preface_is_told(void **state)
 {
     static const char values[] = "\1\0\2h2\x20\0\x0c\1\0\0\0\x12\x21\0\4TLSx";
-    struct preface   *preface = (void *)arena_bytes(desk->arena, sizeof(*preface) + sizeof(values));
+    struct preface   *preface = mem_new(sizeof(*preface) + sizeof(values));
     struct address    source, destination;
 
     (void)state;
@@ -200,6 +200,7 @@ static void a_preface_is_told(void **state)
                 "$proxy_protocol_server_port", "2001:db8::1|4712|2001:db8::2|");
     CHECK_VALUE("$proxy_protocol_tlv_alpn|$proxy_protocol_tlv_0x01|$proxy_protocol_tlv_ssl_verify|"
                 "$proxy_protocol_tlv_ssl_version|$proxy_protocol_tlv_authority", "h2|h2|18|TLSx|");
+    mem_free(preface);
 }
 
 static void forwarded_for_grows(void **state)
