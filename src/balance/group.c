@@ -3,6 +3,7 @@
  * (picker.h) among primaries, then among backups. */
 #include "balance/group.h"
 
+#include "balance/ejection.h"
 #include "balance/members.h"
 #include "balance/pick_time.h"
 #include "base/clock.h"
@@ -129,10 +130,30 @@ static struct peer *peer_take(struct group *group, struct peer **from,
     return peer_new(group, address);
 }
 
+/* Somebody has been asked already: whoever joins now, or is not down any more, starts slowly. */
+static bool is_at_work(const struct peer *peers)
+{
+    while (peers != NULL && peers->checked_ms == 0)
+        peers = peers->next;
+    return peers != NULL;
+}
+
+static void configure(struct peer *peer, const struct upstream_server *server,
+                      const struct station *station, bool is_late)
+{
+    bool was_out = peer->weight == 0 || peer->is_down;
+
+    peer_configure(peer, server, station);
+    peer->is_listed = true;
+    if (was_out && !peer->is_down && is_late)
+        health_returned(peer, clock_mono_ms());
+}
+
 /* What the members stand for now, taken from `old` where it is there; returns what is left of it. */
 static struct peer *peers_renew(struct group *group, struct peer *old)
 {
     struct peer **end = &group->peers;
+    bool          is_late = is_at_work(old);
 
     for (struct peer *peer = old; peer != NULL; peer = peer->next)
         peer->is_listed = false;
@@ -145,8 +166,7 @@ static struct peer *peers_renew(struct group *group, struct peer *old)
         for (unsigned i = 0; i < member->station_count; i++) {
             struct peer *peer = peer_take(group, &old, &member->stations[i].address);
 
-            peer_configure(peer, &member->server, &member->stations[i]);
-            peer->is_listed = true;
+            configure(peer, &member->server, &member->stations[i], is_late);
             *end = peer;
             end = &peer->next;
             group->peer_count++;
@@ -163,7 +183,7 @@ static void rosters_arrange(struct group *group)
     roster_arrange(&group->backups, group, true, now_ms);
     atomic_store_explicit(&group->has_to_tell,
                           group->primaries.heap != NULL || group->backups.heap != NULL ||
-                              group->balance.is_timed,
+                              group->balance.is_timed || group->ejection.is_on,
                           memory_order_relaxed);
 }
 
@@ -188,6 +208,7 @@ void group_bind(struct upstream *upstream, struct loop *control)
     members_replace(group, upstream, control);
     pthread_mutex_lock(&group->lock);
     method_set(group, &upstream->balance);
+    ejection_configure(group, &upstream->ejection);
     pthread_mutex_unlock(&group->lock);
     group_rebuild(group);
     members_ask(group);
@@ -232,8 +253,10 @@ static struct peer *pick_to_probe(const struct group *group, const struct pick_a
         if (oldest == NULL || peer->checked_ms < oldest->checked_ms)
             oldest = peer;
     }
-    if (oldest != NULL)
+    if (oldest != NULL) {
         oldest->checked_ms = ask->now_ms;
+        oldest->is_probed = true;
+    }
     return oldest;
 }
 
@@ -288,6 +311,8 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
     struct peer  *peer;
 
     pthread_mutex_lock(&group->lock);
+    if (group->ejection_ends_ms != 0 && ask->now_ms >= group->ejection_ends_ms)
+        ejection_end(group, ask->now_ms);
     peer = choose(group, ask);
     *ret_nobody = group->peers == NULL ? group->nobody : NOBODY_LIVE;
     if (peer != NULL) {

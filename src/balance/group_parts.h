@@ -26,6 +26,9 @@ struct group {
     struct peer    *peers;               /* in order of the configuration */
     unsigned        peer_count;
     struct roster   primaries, backups;
+    struct ejection ejection;            /* as configured */
+    int64_t         window_ms;           /* when its interval began */
+    int64_t         ejection_ends_ms;    /* the next one that does; 0: none */
     enum nobody     nobody;              /* what it means that there are no peers */
     atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf */
     /* per loop, touched by that loop only */

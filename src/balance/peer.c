@@ -52,6 +52,7 @@ void peer_configure(struct peer *peer, const struct upstream_server *server,
     peer->max_conns = server->max_conns;
     peer->max_fails = server->max_fails;
     peer->fail_timeout_ms = server->fail_timeout_ms;
+    peer->slow_start_ms = server->slow_start_ms;
     peer->is_backup = station->is_backup;
     peer->is_down = server->is_down;
     if (peer->weight != station->weight)

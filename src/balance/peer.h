@@ -27,7 +27,7 @@ struct peer {
     /* below: under the group's lock. As configured: */
     struct text     server;              /* the `server` line's name; owned */
     unsigned        weight, max_conns, max_fails;
-    uint32_t        fail_timeout_ms;
+    uint32_t        fail_timeout_ms, slow_start_ms;
     bool            is_backup, is_down;
     bool            is_listed;           /* its group's list has it */
     /* the choice: */
@@ -41,6 +41,12 @@ struct peer {
     int64_t         open_since_ms;       /* and the sum of their beginnings */
     /* health, clock_mono_ms(); 0: never: */
     int64_t         failed_ms, checked_ms, soured_ms;
+    int64_t         slow_since_ms;       /* back, and growing into its weight; 0: not */
+    int64_t         ejected_ms, ejected_until_ms;   /* the last time; until is 0 when it is over */
+    unsigned        ejections;           /* of late: how long the next one takes */
+    unsigned        bad_in_row;          /* answers */
+    unsigned        window_answers, window_bad;     /* of this interval */
+    bool            is_probed;           /* asked because nobody was left; that is under way */
     /* how long it lets connections rest (patience.c): atomics */
     atomic_uint      patience_ms;        /* 0: unknown */
     _Atomic(int64_t) patience_until_ms, closed_ms, closed_after_ms;

@@ -124,9 +124,28 @@ static void sift_down(struct roster *roster, struct peer *peer)
     heap_put(roster, place, peer);
 }
 
+static uint64_t stride_of(const struct peer *peer, int64_t now_ms)
+{
+    return TURN_ONE * (uint64_t)WEIGHT_ONE / peer_weight(peer, now_ms);
+}
+
+/* Whoever grows into its weight took long strides, which are not its measure any more. */
+static void turn_shorten(const struct roster *roster, struct peer *peer, int64_t now_ms)
+{
+    uint64_t most = roster->turn + stride_of(peer, now_ms);
+
+    if (peer->slow_since_ms != 0 && peer->turn > most)
+        peer->turn = most;
+}
+
 static void key_set(const struct roster *roster, struct peer *peer, int64_t now_ms)
 {
+    bool was_out = peer->key_load == UINT64_MAX;
+
     peer->key_load = peer_is_up(peer, now_ms) ? peer_load(roster, peer, now_ms) : UINT64_MAX;
+    if (was_out && peer->turn < roster->turn)
+        peer->turn = roster->turn;       /* what it missed is not made up for */
+    turn_shorten(roster, peer, now_ms);
     peer->key_turn = peer->turn;
 }
 
@@ -193,7 +212,7 @@ static bool frontier_widen(struct frontier *frontier, const struct roster *roste
 static void take_turn(struct roster *roster, struct peer *peer, int64_t now_ms)
 {
     roster->turn = peer->turn;
-    peer->turn += TURN_ONE * (uint64_t)WEIGHT_ONE / peer_weight(peer, now_ms);
+    peer->turn += stride_of(peer, now_ms);
 }
 
 /* In the order of the heap, without taking it apart: the tried and the full are passed over. */

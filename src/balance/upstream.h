@@ -24,9 +24,21 @@ struct upstream_server {
     unsigned        max_conns;           /* 0: no limit */
     unsigned        max_fails;           /* 1 */
     uint32_t        fail_timeout_ms;     /* 10000 */
+    uint32_t        slow_start_ms;       /* 0: whoever is back has its whole weight at once */
     bool            is_backup, is_down;
     bool            is_resolved;         /* "resolve": by the upstream's resolver, not the system's */
     struct text     service;             /* "_http._tcp.app.test" to ask for SRV; empty: none */
+};
+
+/* outlier_ejection: whoever answers much worse than the others is left out for a while. */
+struct ejection {
+    bool     is_on;
+    unsigned consecutive;                /* bad answers in a row; 0: however many */
+    unsigned rate;                       /* percentage points above the others' share; 0: any */
+    unsigned requests;                   /* fewer in an interval prove nothing */
+    uint32_t interval_ms;
+    uint32_t base_ms;                    /* of the first ejection; the next takes twice as long */
+    unsigned most;                       /* percent of the group, 1 to 50 */
 };
 
 enum balance_method {
@@ -54,6 +66,7 @@ struct upstream {
     struct upstream_server *servers;
     unsigned                server_count;
     struct balance          balance;
+    struct ejection         ejection;
     uint32_t                keepalive;            /* idle connections per loop; 32; 0: none */
     uint32_t                keepalive_requests;   /* 1000 */
     uint32_t                keepalive_timeout_ms; /* 60000 */

@@ -157,11 +157,11 @@ static bool number_after(struct text text, const char *prefix, uint64_t least, u
     return true;
 }
 
-static bool fail_timeout_after(struct text text, uint32_t *field)
+static bool seconds_after(struct text text, const char *prefix, uint32_t *field)
 {
     uint64_t seconds;
 
-    if (value_sec(text_from_offset(text, sizeof("fail_timeout=") - 1), &seconds) < 0)
+    if (value_sec(text_from_offset(text, text_from(prefix).len), &seconds) < 0)
         return false;
     *field = seconds > UINT32_MAX / 1000 ? UINT32_MAX : (uint32_t)seconds * 1000;
     return true;
@@ -169,7 +169,7 @@ static bool fail_timeout_after(struct text text, uint32_t *field)
 
 static bool is_missing(struct text text)
 {
-    static const char *const names[] = { "slow_start=", "resolve", "service=", "route=", "drain",
+    static const char *const names[] = { "resolve", "service=", "route=", "drain",
                                          "sid=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -210,7 +210,9 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
     else if (text_has_prefix(text, TEXT("max_fails=")))
         is_good = number_after(text, "max_fails=", 0, &server->max_fails);
     else if (text_has_prefix(text, TEXT("fail_timeout=")))
-        is_good = fail_timeout_after(text, &server->fail_timeout_ms);
+        is_good = seconds_after(text, "fail_timeout=", &server->fail_timeout_ms);
+    else if (text_has_prefix(text, TEXT("slow_start=")))
+        is_good = seconds_after(text, "slow_start=", &server->slow_start_ms);
     else if (text_is_equal(text, TEXT("backup")))
         take_backup(compiler, word, server);
     else if (text_is_equal(text, TEXT("down")))
@@ -276,8 +278,8 @@ static const struct directive rows[] = {
     { "upstream", IN_HTTP, 1, 1, IS_BLOCK | IS_EARLY | IS_LIST, apply_upstream, FIELD_NONE,
       "name { ... }", "", "A group of servers that proxy_pass can name." },
     { "server", IN_UPSTREAM, 1, ARGS_MANY, IS_LIST, apply_upstream_server, FIELD_NONE,
-      "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] [backup] "
-      "[down]",
+      "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] "
+      "[slow_start=time] [backup] [down]",
       "", "A server of the group. A name is resolved at start, and tried again when it fails." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
       "32", "Idle connections per loop that the group keeps, for all loops to use; 0: none." },

@@ -389,7 +389,13 @@ static void upstream_dump(struct dumper *dumper, const struct upstream *upstream
                                                          TEXT_ARGS(at->host), at->port)),
              at->weight, at->max_conns, at->max_fails, at->fail_timeout_ms,
              at->is_backup ? " backup" : "", at->is_down ? " down" : "");
+        if (at->slow_start_ms > 0)
+            LINE(dumper, "  slow_start=%u", at->slow_start_ms);
     }
+    if (upstream->ejection.is_on)
+        LINE(dumper, "ejection consecutive=%u rate=%u requests=%u interval=%u base=%u most=%u",
+             upstream->ejection.consecutive, upstream->ejection.rate, upstream->ejection.requests,
+             upstream->ejection.interval_ms, upstream->ejection.base_ms, upstream->ejection.most);
     dumper->depth--;
 }
 
