@@ -6,6 +6,7 @@
 #include "balance/ejection.h"
 #include "balance/members.h"
 #include "balance/pick_time.h"
+#include "balance/probe.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -58,6 +59,7 @@ static void group_destroy(void *state)
     struct group *group = state;
     struct peer  *peers;
 
+    probes_drop(group);
     members_drop(group->members);
     group->members = NULL;
     pthread_mutex_lock(&group->lock);
@@ -195,6 +197,7 @@ void group_rebuild(struct group *group)
     gone = peers_renew(group, group->peers);
     rosters_arrange(group);
     pthread_mutex_unlock(&group->lock);
+    probes_arrange(group);
     peers_drop(gone);
 }
 
@@ -206,6 +209,7 @@ void group_bind(struct upstream *upstream, struct loop *control)
 
     group->zone = zone;
     members_replace(group, upstream, control);
+    probes_configure(group, upstream, control);
     pthread_mutex_lock(&group->lock);
     method_set(group, &upstream->balance);
     ejection_configure(group, &upstream->ejection);
@@ -219,19 +223,22 @@ void group_unbind(struct upstream *upstream)
 {
     struct zone *zone = upstream->group->zone;
 
+    if (upstream->group->checked_for == upstream)
+        probes_drop(upstream->group);
     upstream->group = NULL;
     zone_unref(&zone);
 }
 
 /* ---- the choice ---- */
 
-/* A lone server is never given up: whom else should we ask? (nginx's single peer) */
+/* A lone server is never given up, but for what its checks say: whom else should we ask? (nginx's
+ * single peer) */
 static struct peer *only_one(const struct group *group, const struct pick_ask *ask)
 {
     struct peer *peer = group->peers;
 
-    if (peer == NULL || peer->next != NULL || peer->is_down || peer_is_tried(peer, ask) ||
-        peer_is_full(peer))
+    if (peer == NULL || peer->next != NULL || peer->is_down || peer->bad_checks > 0 ||
+        peer_is_tried(peer, ask) || peer_is_full(peer))
         return NULL;
     return peer;
 }
@@ -247,8 +254,8 @@ static struct peer *pick_to_probe(const struct group *group, const struct pick_a
     if (ask->tried_count > 0)
         return NULL;
     for (struct peer *peer = group->peers; peer != NULL; peer = peer->next) {
-        if (peer->is_down || ask->now_ms - peer->checked_ms < PROBE_EVERY_MS ||
-            peer_in_flight(peer) > 0)
+        if (peer->is_down || peer->bad_checks > 0 ||
+            ask->now_ms - peer->checked_ms < PROBE_EVERY_MS || peer_in_flight(peer) > 0)
             continue;
         if (oldest == NULL || peer->checked_ms < oldest->checked_ms)
             oldest = peer;

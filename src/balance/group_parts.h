@@ -10,6 +10,7 @@
 #include "base/zone.h"
 
 struct member;
+struct probe;
 
 struct group {
     struct text     name;
@@ -18,6 +19,10 @@ struct group {
     atomic_uint     in_flight;           /* exchanges at any of its peers, on all loops */
     atomic_bool     has_to_tell;         /* the end of every request matters to the choice */
     struct member  *members;             /* control thread only (members.c) */
+    struct probe   *probes;              /* the same (probe.c): active checks, of `checks` */
+    const struct check    *checks;       /* in the arena of `checked_for` */
+    const struct upstream *checked_for;
+    struct loop    *control;
     pthread_mutex_t lock;                /* of what follows */
     const struct picker *picker;
     struct balance  balance;             /* as configured; without the key's template */

@@ -38,7 +38,8 @@ bool peer_is_full(const struct peer *peer)
 
 bool peer_is_up(const struct peer *peer, int64_t now_ms)
 {
-    return !peer->is_down && !is_failed(peer, now_ms) && !peer_is_ejected(peer, now_ms);
+    return !peer->is_down && peer->bad_checks == 0 && !is_failed(peer, now_ms) &&
+           !peer_is_ejected(peer, now_ms);
 }
 
 bool peer_is_usable(const struct peer *peer, const struct pick_ask *ask)

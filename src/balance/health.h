@@ -17,7 +17,7 @@ struct ending {
 /* A failure, or an answer of 5xx. */
 bool     ending_is_bad(const struct ending *ending);
 
-/* Neither down, failed nor ejected. */
+/* Neither down, unhealthy by an active check, failed nor ejected. */
 bool     peer_is_up(const struct peer *peer, int64_t now_ms);
 bool     peer_is_full(const struct peer *peer);
 /* Up, not full and not tried before. */

@@ -46,6 +46,7 @@ struct peer {
     unsigned        ejections;           /* of late: how long the next one takes */
     unsigned        bad_in_row;          /* answers */
     unsigned        window_answers, window_bad;     /* of this interval */
+    unsigned        bad_checks;          /* active ones that it has not passed (balance/probe.c) */
     bool            is_probed;           /* asked because nobody was left; that is under way */
     /* how long it lets connections rest (patience.c): atomics */
     atomic_uint      patience_ms;        /* 0: unknown */

@@ -11,6 +11,7 @@
 #include "net/resolver.h"
 
 struct group;
+struct check;
 struct template;
 
 /* One `server` line of an upstream, or the host of a proxy_pass. */
@@ -67,6 +68,7 @@ struct upstream {
     unsigned                server_count;
     struct balance          balance;
     struct ejection         ejection;
+    struct check           *checks;      /* health_check of its locations (balance/check.h) */
     uint32_t                keepalive;            /* idle connections per loop; 32; 0: none */
     uint32_t                keepalive_requests;   /* 1000 */
     uint32_t                keepalive_timeout_ms; /* 60000 */

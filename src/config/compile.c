@@ -421,6 +421,7 @@ void compile(struct arena *arena, struct diagnoses *diagnoses, struct config_sou
     compiler->log_files = map_new(false);
     compiler->implicit = map_new(false);
     compiler->listens = map_new(false);
+    compiler->matches = map_new(false);
     variables_table_init(&compiler->variables, compiler);
     config->site.names = &compiler->variables.names;
     config->site.upstream_names = map_new(true);
@@ -434,4 +435,5 @@ void compile(struct arena *arena, struct diagnoses *diagnoses, struct config_sou
     map_free(&compiler->log_files);
     map_free(&compiler->implicit);
     map_free(&compiler->listens);
+    map_free(&compiler->matches);
 }

@@ -60,7 +60,7 @@ struct directive_rows {
 #define DIRECTIVE_ROWS(topic, rows) { topic, rows, sizeof(rows) / sizeof((rows)[0]) }
 extern const struct directive_rows rows_core, rows_http, rows_server, rows_listen, rows_location, rows_rewrite,
     rows_access, rows_real_ip, rows_answer, rows_proxy, rows_proxy_answer, rows_upstream, rows_balance,
-    rows_health, rows_map, rows_log,
+    rows_health, rows_match, rows_map, rows_log,
     rows_ignored;
 extern const struct directive_rows *const directive_tables[];
 extern const unsigned                     directive_table_count;
@@ -81,6 +81,8 @@ struct level {
     uint64_t         busy_size;          /* proxy_busy_buffers_size as given; 0: derived */
     struct word      busy_place;         /* of the directive that is to blame for the buffers */
     bool             has_default_redirect;   /* "proxy_redirect default" was written */
+    struct check    *checks;             /* health_check */
+    const struct node *check_place;      /* of the last one */
     bool             is_log_off;         /* "access_log off" was written here */
 };
 
@@ -100,6 +102,7 @@ struct compiler {
     struct map                  *log_files;  /* by path */
     struct map                  *implicit;   /* upstreams of proxy_pass by host:port */
     struct map                  *listens;    /* by address */
+    struct map                  *matches;    /* match by name */
     unsigned                     upstream_capacity;
     struct diagnosis            *finding;    /* the last error */
     bool                         has_buffers_fault;   /* complained of inherited ones */

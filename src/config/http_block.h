@@ -16,6 +16,9 @@ bool variable_name_is_good(struct text text);
 /* A changeable built-in that `set` assigns to ("args"). */
 bool set_is_of_built_in(struct text name);
 
+/* Gives a location's health_checks to the upstream that it proxies to. */
+void health_checks_finish(struct compiler *compiler);
+
 /* The explicit upstream of that name (case ignored), or NULL. */
 struct upstream *upstream_find(const struct compiler *compiler, struct text name);
 /* Adds one to the site. */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* The health of servers: outlier_ejection. */
+/* The health of servers: outlier_ejection and health_check. */
 #include <stddef.h>
 
+#include "balance/check.h"
+#include "base/map.h"
 #include "config/http_block.h"
 #include "config/values.h"
+#include "http/uri.h"
 
-enum { COUNT_MOST = 1000 * 1000, PERCENT_MOST = 100, EJECTED_MOST = 50 };
+enum { COUNT_MOST = 1000 * 1000, PERCENT_MOST = 100, EJECTED_MOST = 50, PORT_MOST = 65535 };
 
 /* ---- "name=value" ---- */
 
@@ -83,6 +86,198 @@ static void apply_ejection(struct compiler *compiler, const struct node *node, v
     *(struct ejection *)field = ejection;
 }
 
+/* ---- health_check ---- */
+
+/* What its arguments say, and whether they may stand together. */
+struct check_reader {
+    struct compiler *compiler;
+    struct check    *check;
+    bool             has_uri, has_match;
+};
+
+static bool take_match(struct check_reader *reader, const struct word *word, struct text name)
+{
+    reader->has_match = true;
+    reader->check->match = map_get(reader->compiler->matches, name);
+    if (reader->check->match == NULL)
+        complain(reader->compiler, word, "match \"%.*s\" is not found", TEXT_ARGS(name));
+    return true;
+}
+
+static bool take_uri(struct check_reader *reader, struct text uri)
+{
+    reader->has_uri = true;
+    reader->check->uri = arena_copy(reader->compiler->arena, uri);
+    return text_has_prefix(uri, TEXT("/")) && uri_target_is_valid(uri);
+}
+
+static bool take_type(struct check_reader *reader, const struct word *word, struct text type)
+{
+    if (text_is_equal(type, TEXT("grpc")))
+        complain_unsupported(reader->compiler, word, "parameter", word->text);
+    reader->check->type = text_is_equal(type, TEXT("tcp")) ? CHECK_TCP : CHECK_HTTP;
+    return text_is_equal(type, TEXT("http")) || text_is_equal(type, TEXT("tcp")) ||
+           text_is_equal(type, TEXT("grpc"));
+}
+
+static bool take_flag(struct check *check, struct text text)
+{
+    if (text_is_equal(text, TEXT("mandatory")))
+        check->is_mandatory = true;
+    else if (text_is_equal(text, TEXT("persistent")))
+        check->is_persistent = true;
+    else
+        return false;
+    return true;
+}
+
+/* False: it is no good. */
+static bool take_check(struct check_reader *reader, const struct word *word)
+{
+    struct check *check = reader->check;
+    struct text   text = word->text, value;
+
+    if (is_parameter(text, "interval=", &value))
+        return take_length(value, &check->interval_ms);
+    if (is_parameter(text, "jitter=", &value))
+        return value_msec(value, &check->jitter_ms) == 0;
+    if (is_parameter(text, "fails=", &value))
+        return take_number(value, 1, COUNT_MOST, &check->fails);
+    if (is_parameter(text, "passes=", &value))
+        return take_number(value, 1, COUNT_MOST, &check->passes);
+    if (is_parameter(text, "port=", &value))
+        return take_number(value, 1, PORT_MOST, &check->port);
+    if (is_parameter(text, "keepalive_time=", &value))
+        return value_msec(value, &check->keepalive_time_ms) == 0;
+    if (is_parameter(text, "uri=", &value))
+        return take_uri(reader, value);
+    if (is_parameter(text, "match=", &value))
+        return take_match(reader, word, value);
+    if (is_parameter(text, "type=", &value))
+        return take_type(reader, word, value);
+    if (is_parameter(text, "grpc_service=", &value) || is_parameter(text, "grpc_status=", &value)) {
+        complain_unsupported(reader->compiler, word, "parameter", text);
+        return true;
+    }
+    return take_flag(check, text);
+}
+
+static void complain_of_contradictions(struct check_reader *reader, const struct node *node)
+{
+    const struct check *check = reader->check;
+
+    if (check->is_persistent && !check->is_mandatory)
+        complain(reader->compiler, &node->name,
+                 "\"persistent\" of \"health_check\" needs \"mandatory\"");
+    if (check->type == CHECK_TCP &&
+        (reader->has_uri || reader->has_match || check->keepalive_time_ms > 0))
+        complain(reader->compiler, &node->name,
+                 "\"uri\", \"match\" and \"keepalive_time\" of \"health_check\" need "
+                 "\"type=http\"");
+}
+
+static void apply_health_check(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct check       *check = ARENA_NEW(compiler->arena, struct check), **end;
+    struct check_reader reader = { .compiler = compiler, .check = check };
+
+    (void)field;
+    *check = (struct check){ .uri = TEXT("/"), .interval_ms = 5000, .fails = 1, .passes = 1 };
+    for (unsigned i = 0; i < node->arg_count; i++)
+        if (!take_check(&reader, &node->args[i]))
+            complain_parameter(compiler, &node->args[i]);
+    complain_of_contradictions(&reader, node);
+    for (end = &compiler->level->checks; *end != NULL; end = &(*end)->next)
+        continue;
+    *end = check;
+    compiler->level->check_place = node;
+}
+
+/* ---- what a check has from its location ---- */
+
+/* What is known without a request: literals and $proxy_host. Empty: the rest. */
+static struct text known_value(const struct template *value, const struct pass *pass)
+{
+    if (template_is_constant(value))
+        return template_eval(value, NULL);
+    return text_is_equal(template_source(value), TEXT("$proxy_host")) ? pass->host : TEXT("");
+}
+
+static void take_fields(struct compiler *compiler, struct check *check,
+                        const struct proxy_policy *policy)
+{
+    struct check_field **end = &check->fields;
+
+    check->host = policy->pass->host;
+    for (const struct set_header *at = policy->set_headers; at != NULL; at = at->next) {
+        struct text value = known_value(at->value, policy->pass);
+
+        if (value.len == 0 || (field_flags(at->id) & (FIELD_HOP | FIELD_FRAMING)) != 0)
+            continue;
+        if (at->id == FIELD_HOST) {
+            check->host = value;
+            continue;
+        }
+        *end = ARENA_NEW(compiler->arena, struct check_field);
+        (*end)->name = at->name;
+        (*end)->value = value;
+        end = &(*end)->next;
+    }
+}
+
+static void take_bind(struct check *check, const struct template *bind)
+{
+    if (bind != NULL && template_is_constant(bind))
+        check->has_bind = address_parse_ip_port(template_eval(bind, NULL), &check->bind) == 0;
+}
+
+static void take_policy(struct compiler *compiler, struct check *check,
+                        const struct proxy_policy *policy)
+{
+    take_fields(compiler, check, policy);
+    take_bind(check, policy->bind);
+    check->connect_timeout_ms = policy->connect_timeout_ms;
+    check->send_timeout_ms = policy->send_timeout_ms;
+    check->read_timeout_ms = policy->read_timeout_ms;
+    check->head_bytes = (uint32_t)policy->buffer_size;
+    check->key = arena_format(compiler->arena, "%d %u %.*s %.*s %.*s", check->type, check->port,
+                              TEXT_ARGS(check->host), TEXT_ARGS(check->uri),
+                              TEXT_ARGS(check->match == NULL ? TEXT("") : check->match->name));
+}
+
+/* Two locations with the same check of one group make one. */
+static void check_add(struct upstream *upstream, struct check *check)
+{
+    struct check **end = &upstream->checks;
+
+    for (; *end != NULL; end = &(*end)->next)
+        if (text_is_equal((*end)->key, check->key))
+            return;
+    *end = check;
+}
+
+void health_checks_finish(struct compiler *compiler)
+{
+    const struct level        *level = compiler->level;
+    const struct proxy_policy *policy = &level->location->proxy;
+    struct check              *next;
+
+    if (level->checks == NULL)
+        return;
+    if (policy->pass == NULL || policy->pass->upstream == NULL ||
+        policy->pass->upstream->is_implicit) {
+        complain(compiler, &level->check_place->name,
+                 "\"health_check\" needs a \"proxy_pass\" to an \"upstream\" in its location");
+        return;
+    }
+    for (struct check *check = level->checks; check != NULL; check = next) {
+        next = check->next;
+        check->next = NULL;
+        take_policy(compiler, check, policy);
+        check_add(policy->pass->upstream, check);
+    }
+}
+
 static const struct directive rows[] = {
     { "outlier_ejection", IN_UPSTREAM, 0, 6, 0, apply_ejection, FIELD_UPSTREAM(ejection),
       "[consecutive=number] [rate=percent% | rate=off] [requests=number] [interval=time] "
@@ -90,6 +285,10 @@ static const struct directive rows[] = {
       "off",
       "Leaves out whoever answers much worse than the others, twice as long each time; see "
       "docs/health.md." },
+    { "health_check", IN_LOCATION, 0, ARGS_MANY, IS_LIST, apply_health_check, FIELD_NONE,
+      "[interval=time] [jitter=time] [fails=number] [passes=number] [uri=uri] [port=number] "
+      "[match=name] [mandatory [persistent]] [type=http | type=tcp] [keepalive_time=time]",
+      "", "Asks the servers of the group regularly; see docs/health.md." },
 };
 
 const struct directive_rows rows_health = DIRECTIVE_ROWS("Health of servers", rows);

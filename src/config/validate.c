@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/writer.h"
 #include "config/defaults.h"
+#include "config/http_block.h"
 
 /* ---- one level ---- */
 
@@ -70,6 +71,7 @@ void validate_level(struct compiler *compiler)
         return;
     validate_buffers(compiler);
     validate_redirect(compiler);
+    health_checks_finish(compiler);
 }
 
 /* ---- names of servers ---- */

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "balance/check.h"
 #include "base/writer.h"
 
 enum kind { KIND_BOOL = 0, KIND_U32, KIND_U64, KIND_TEXT, KIND_TEMPLATE, KIND_ENUM, KIND_INT };
@@ -371,6 +372,33 @@ static void server_dump(struct dumper *dumper, const struct server *server)
     dumper->depth--;
 }
 
+static void match_dump(struct dumper *dumper, const struct match_test *test)
+{
+    static const char *const kinds[] = { "status", "header", "body", "require" };
+
+    for (; test != NULL; test = test->next) {
+        LINE(dumper, "    %s how=%d %.*s %.*s %.*s", kinds[test->kind], test->how,
+             TEXT_ARGS(test->name), TEXT_ARGS(test->value),
+             TEXT_ARGS(test->regex == NULL ? TEXT("") : regex_pattern(test->regex)));
+        for (unsigned i = 0; i < test->range_count; i++)
+            LINE(dumper, "      %u-%u", test->ranges[i].first, test->ranges[i].last);
+    }
+}
+
+static void check_dump(struct dumper *dumper, const struct check *at)
+{
+    LINE(dumper, "check %.*s interval=%u jitter=%u fails=%u passes=%u%s%s keepalive_time=%u",
+         TEXT_ARGS(at->key), at->interval_ms, at->jitter_ms, at->fails, at->passes,
+         at->is_mandatory ? " mandatory" : "", at->is_persistent ? " persistent" : "",
+         at->keepalive_time_ms);
+    LINE(dumper, "  connect=%u send=%u read=%u head=%u%s", at->connect_timeout_ms,
+         at->send_timeout_ms, at->read_timeout_ms, at->head_bytes, at->has_bind ? " bind" : "");
+    for (const struct check_field *field = at->fields; field != NULL; field = field->next)
+        LINE(dumper, "  %.*s: %.*s", TEXT_ARGS(field->name), TEXT_ARGS(field->value));
+    if (at->match != NULL)
+        match_dump(dumper, at->match->tests);
+}
+
 static void upstream_dump(struct dumper *dumper, const struct upstream *upstream)
 {
     LINE(dumper, "upstream %.*s%s", TEXT_ARGS(upstream->name),
@@ -396,6 +424,8 @@ static void upstream_dump(struct dumper *dumper, const struct upstream *upstream
         LINE(dumper, "ejection consecutive=%u rate=%u requests=%u interval=%u base=%u most=%u",
              upstream->ejection.consecutive, upstream->ejection.rate, upstream->ejection.requests,
              upstream->ejection.interval_ms, upstream->ejection.base_ms, upstream->ejection.most);
+    for (const struct check *at = upstream->checks; at != NULL; at = at->next)
+        check_dump(dumper, at);
     dumper->depth--;
 }
 

@@ -237,3 +237,369 @@ def test_a_lone_server_ignores_slow_start(proxy, origin):
     desk.reload(http="upstream u { server @A@ slow_start=1h; }" + SERVE, **made)
     desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the server")
     assert names_of(desk, 20) == "a" * 20
+
+
+# ---- active checks: states ----------------------------------------------------------------------------
+
+class Patient:
+    """An origin whose health is told at other paths than "/"; `health` is the answer to a check."""
+
+    def __init__(self, origin, name):
+        self.name = name
+        self.health = reply(body="fine")
+        self.origin = origin(name=name, handle=self.answer)
+        self.checks = []
+
+    def answer(self, one):
+        if one.target == "/":
+            return reply(body=self.name)
+        self.checks.append(one)
+        return self.health
+
+    @property
+    def address(self):
+        return self.origin.address
+
+    def wait_checks(self, count, timeout=5):
+        goal, deadline = len(self.checks) + count, time.monotonic() + timeout
+        while len(self.checks) < goal:
+            assert time.monotonic() < deadline, f"{len(self.checks)} checks came, {goal} wanted"
+            time.sleep(0.005)
+        time.sleep(0.03)                 # for the answer to be judged
+
+
+@pytest.fixture
+def patients(origin):
+    return {name.upper(): Patient(origin, name) for name in "abc"}
+
+
+SICK = reply(status=500, body="sick")
+
+
+def checked(parameters, more="", match="", servers="server @A@; server @B@; server @C@;"):
+    return f"""{match} upstream u {{ {servers} }}
+        server {{ listen @P@; location / {{ proxy_pass http://u; {more} health_check uri=/h interval=50ms {parameters}; }} }}"""
+
+
+def test_an_unhealthy_server_is_left_out_and_comes_back(proxy, patients):
+    desk = proxy(checked(""), **patients)
+    patients["B"].wait_checks(2)
+    assert names_of(desk, 6) == "abcabc"
+    patients["B"].health = SICK
+    patients["B"].wait_checks(2)
+    assert "b" not in names_of(desk, 12)
+    desk.wait_error(r'\[warn\].*peer is unhealthy: 500 came while checking status code, health check "/h" of peer '
+                    r'[0-9.:]+ in upstream "u"')
+    patients["B"].health = reply(status=302)
+    patients["B"].wait_checks(2)
+    assert names_of(desk, 12).count("b") == 4
+    desk.wait_error(r'\[notice\].*peer is healthy, health check "/h" of peer [0-9.:]+ in upstream "u"')
+    assert desk.errors().count("peer is") == 2, "only changes are worth a line"
+
+
+def test_checks_come_once_per_server_and_not_once_per_loop(proxy, patients):
+    desk = proxy(checked("").replace("50ms", "200ms"), workers=3, **patients)
+    patients["A"].wait_checks(1)
+    begin = len(patients["A"].checks)
+    time.sleep(1)
+    assert 3 <= len(patients["A"].checks) - begin <= 6
+    assert names_of(desk, 3) != ""
+
+
+def test_fails_and_passes(proxy, patients):
+    desk = proxy(checked("fails=3 passes=2"), **patients)
+    patients["B"].wait_checks(1)
+    script = iter([SICK, SICK, reply(), SICK, SICK, SICK, reply(), SICK, reply(), reply(), reply(), reply()])
+    seen = []
+
+    def answer(one):
+        if one.target == "/":
+            return reply(body="b")
+        seen.append("peer is unhealthy" in desk.errors())
+        return next(script, reply())
+    patients["B"].origin.handle = answer
+    desk.wait_error("peer is healthy")
+    # It is sick after the third in a row, the sixth in all, and well after two in a row.
+    assert seen[:6] == [False] * 6
+    assert 9 <= len(seen) <= 12
+    assert desk.errors().count("peer is unhealthy") == 1
+
+
+def test_refused_is_unhealthy(proxy, patients):
+    desk = proxy(checked("", servers="server @A@; server @DEAD@ max_fails=0; server @C@;"), **patients)
+    desk.wait_error(r"peer is unhealthy: connect\(\) failed \(111: Connection refused\) while connecting to upstream, "
+                    r'health check "/h" of peer')
+    assert names_of(desk, 8).replace("-", "") == "acacacac"
+
+
+@pytest.mark.parametrize("script, words", [
+    (lambda conn: (conn.request(), conn.hang(5)), "upstream timed out"),
+    (lambda conn: conn.request(), "prematurely closed"),
+    (lambda conn: (conn.request(), conn.send(b"nonsense\r\n\r\n")), "invalid response"),
+    (lambda conn: (conn.request(), [(conn.send(b"HTTP/1.1 2"[i:i + 1]), conn.hang(0.2)) for i in range(10)]), "timed out"),
+], ids=["silent", "closed", "nonsense", "dribble"])
+def test_what_goes_wrong_is_unhealthy(proxy, origin, script, words):
+    desk = proxy(checked("", more="proxy_read_timeout 500ms;", servers="server @A@; server @B@;"),
+                 A=origin(handle=named("a")), B=origin(script=script))
+    desk.wait_error(f"peer is unhealthy: .*{words}")
+    assert names_of(desk, 4) == "aaaa"
+
+
+def test_a_lone_unhealthy_server_is_no_live_upstream(proxy, patients):
+    patients["A"].health = SICK
+    desk = proxy(checked("", servers="server @A@;"), **patients)
+    desk.wait_error("peer is unhealthy")
+    begin = time.monotonic()
+    assert desk.get("/").status == 502
+    assert time.monotonic() - begin < 0.5
+    desk.wait_error("no live upstreams")
+    assert not [one for one in patients["A"].origin.requests if one.target == "/"]
+    patients["A"].health = reply()
+    desk.wait_error("peer is healthy")
+    assert desk.get("/").text == "a"
+
+
+def test_backups_stand_in_for_the_unhealthy(proxy, patients):
+    patients["A"].health = SICK
+    desk = proxy(checked("", servers="server @A@; server @B@ backup;"), **patients)
+    desk.wait_error("peer is unhealthy")
+    assert names_of(desk, 4) == "bbbb"
+
+
+def test_several_checks_must_all_pass(proxy, patients):
+    desk = proxy("""match m { body ~ fine; } upstream u { server @A@; server @B@; server @C@; }
+        server { listen @P@; location / { proxy_pass http://u; health_check uri=/one interval=50ms; }
+                             location /x { proxy_pass http://u; health_check uri=/two interval=50ms match=m; } }""", **patients)
+    patients["B"].wait_checks(4)
+    assert {one.target for one in patients["B"].checks} == {"/one", "/two"}
+    patients["B"].health = reply(body="other")
+    desk.wait_error('peer is unhealthy: 200 came while checking response body, health check "m"')
+    assert "b" not in names_of(desk, 9)
+
+
+# ---- active checks: the request -----------------------------------------------------------------------
+
+def test_what_a_check_asks(proxy, patients):
+    proxy(checked("", more='proxy_set_header X-Probe yes; proxy_set_header X-To $proxy_host; '
+                           'proxy_set_header X-None $host; proxy_set_header Connection upgrade;'), **patients)
+    patients["A"].wait_checks(1)
+    one = patients["A"].checks[0]
+    assert (one.method, one.target, one.version) == ("GET", "/h", "HTTP/1.1")
+    assert one.get("Host") == "u" and one.get("X-Probe") == "yes" and one.get("X-To") == "u"
+    assert one.get("X-None") is None
+    assert one.get("Connection") == "close"
+
+
+@pytest.mark.parametrize("value, host", [("shop.example", "shop.example"), ("$host", "u"), ("$proxy_host", "u")])
+def test_host_of_a_check(proxy, patients, value, host):
+    proxy(checked("", more=f"proxy_set_header Host {value};"), **patients)
+    patients["A"].wait_checks(1)
+    assert patients["A"].checks[0].get("Host") == host
+
+
+def test_the_default_uri_is_the_root(proxy, origin):
+    one = origin()
+    proxy("upstream u { server @A@; } server { listen @P@; location / { proxy_pass http://u; health_check interval=50ms; } }",
+          A=one)
+    assert one.wait_requests(1)[0].target == "/"
+
+
+def test_port(proxy, patients):
+    """Health is asked for elsewhere."""
+    desk = proxy(checked("port=@C.port@", servers="server @A@; server @B@;"), **patients)
+    patients["C"].wait_checks(2)
+    assert not patients["A"].checks and not patients["B"].checks
+    patients["C"].health = SICK
+    desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 5, "both")
+    assert names_of(desk, 2) == "--"
+
+
+@pytest.mark.parametrize("parameters, connections", [("", 6), ("keepalive_time=1h", 1), ("keepalive_time=1ms", 6)])
+def test_keepalive_time(proxy, patients, parameters, connections):
+    proxy(checked(parameters, servers="server @A@;"), **patients)
+    patients["A"].wait_checks(6)
+    if connections == 1:
+        assert patients["A"].origin.connections == 1
+        assert patients["A"].checks[0].get("Connection") is None
+    else:
+        assert patients["A"].origin.connections >= 6
+
+
+def test_a_kept_connection_that_closes_is_not_a_failure(proxy, patients):
+    desk = proxy(checked("keepalive_time=1h", servers="server @A@;"), **patients)
+    for _ in range(5):
+        patients["A"].wait_checks(1)
+        patients["A"].origin.close_all()
+    patients["A"].wait_checks(1)
+    assert "unhealthy" not in desk.errors()
+
+
+def gaps(patient, count):
+    patient.wait_checks(count, 10)
+    times = [one.at for one in patient.checks][-count:]
+    return [later - earlier for earlier, later in zip(times, times[1:])]
+
+
+def test_interval(proxy, patients):
+    proxy(checked("").replace("50ms", "300ms"), **patients)
+    found = gaps(patients["A"], 5)
+    assert all(0.28 < one < 0.6 for one in found), found
+
+
+def test_jitter(proxy, patients):
+    proxy(checked("jitter=500ms"), **patients)
+    found = gaps(patients["A"], 12)
+    assert max(found) - min(found) > 0.1 and min(found) > 0.03, found
+    assert max(found) < 1, found
+
+
+def test_type_tcp(proxy, origin):
+    """A connection is enough; nothing is asked."""
+    made = group(origin, "ab", handle=named)
+    desk = proxy("""upstream u { server @A@; server @B@; server @DEAD@ max_fails=0; }
+        server { listen @P@; location / { proxy_pass http://u; health_check type=tcp interval=50ms; } }""", **made)
+    desk.wait_error('peer is unhealthy: connect.. failed .*health check "tcp"')
+    desk.wait_for(lambda: made["A"].connections > 2, 5, "checks")
+    assert made["A"].requests == []
+    assert set(names_of(desk, 6)) == {"a", "b"}
+
+
+def test_one_check_at_a_time(proxy, origin):
+    """It takes longer than the interval: the next one waits for its end."""
+    open_now, most = [0], [0]
+
+    def script(conn):
+        open_now[0] += 1
+        most[0] = max(most[0], open_now[0])
+        conn.request()
+        conn.hang(0.3)
+        conn.send(reply(close=True))
+        open_now[0] -= 1
+    one = origin(script=script)
+    proxy(checked("", servers="server @A@;"), A=one)
+    time.sleep(1.2)
+    assert most[0] == 1 and 2 <= one.connections <= 5
+
+
+# ---- active checks: mandatory, persistent, reloads ----------------------------------------------------
+
+def slow_to_answer(patient, seconds):
+    def answer(one):
+        if one.target == "/":
+            return reply(body=patient.name)
+        patient.checks.append(one)
+        time.sleep(seconds)
+        return patient.health
+    patient.origin.handle = answer
+
+
+def test_mandatory_waits_for_the_first_check(proxy, patients):
+    slow_to_answer(patients["B"], 1)
+    desk = proxy(checked("mandatory", servers="server @A@; server @B@;"), **patients)
+    desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the first")
+    assert names_of(desk, 6) == "aaaaaa"
+    desk.wait_for(lambda: "b" in names_of(desk, 4), 5, "the other")
+
+
+def test_without_mandatory_unknown_is_healthy(proxy, patients):
+    slow_to_answer(patients["B"], 1)
+    desk = proxy(checked("", servers="server @A@; server @B@;"), **patients)
+    assert "b" in names_of(desk, 4)
+
+
+@pytest.mark.parametrize("parameters, expected", [("mandatory", "--"), ("mandatory persistent", "aa"), ("", "aa")])
+def test_after_a_reload(proxy, patients, parameters, expected):
+    desk = proxy(checked(parameters, servers="server @A@;"), **patients)
+    desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the server")
+    slow_to_answer(patients["A"], 2)
+    desk.reload(http=checked(parameters, servers="server @A@;") + " server { listen @Q@; return 204; }", **patients)
+    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    assert names_of(desk, 2) == expected
+
+
+def listens(desk, name):
+    try:
+        return desk.get("/", to=name).status == 204
+    except OSError:
+        return False
+
+
+def test_the_unhealthy_stay_so_over_a_reload(proxy, patients):
+    patients["B"].health = SICK
+    desk = proxy(checked(""), **patients)
+    desk.wait_error("peer is unhealthy")
+    slow_to_answer(patients["B"], 2)
+    desk.reload(http=checked("") + " server { listen @Q@; return 204; }", **patients)
+    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    assert "b" not in names_of(desk, 9)
+
+
+def test_checks_end_with_their_configuration(proxy, patients):
+    patients["B"].health = SICK
+    desk = proxy(checked(""), **patients)
+    desk.wait_error("peer is unhealthy")
+    plain = "upstream u { server @A@; server @B@; server @C@; } server { listen @P@; location / { proxy_pass http://u; } }"
+    desk.reload(http=plain + " server { listen @Q@; return 204; }", **patients)
+    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    time.sleep(0.1)
+    before = len(patients["A"].checks)
+    assert "b" in names_of(desk, 6)
+    time.sleep(0.3)
+    assert len(patients["A"].checks) == before
+
+
+def test_slow_start_after_a_check(proxy, patients):
+    patients["B"].health = SICK
+    desk = proxy(checked("", servers="server @A@; server @B@ slow_start=4s;"), **patients)
+    desk.wait_error("peer is unhealthy")
+    assert names_of(desk, 4) == "aaaa"
+    patients["B"].health = reply()
+    desk.wait_error("peer is healthy")
+    assert_ramp(desk, "b")
+
+
+# ---- match --------------------------------------------------------------------------------------------
+
+GOOD, BAD = True, False
+
+
+@pytest.mark.parametrize("tests, answer, verdict", [
+    ("status 200;", reply(200), GOOD), ("status 200;", reply(204), BAD),
+    ("status ! 500;", reply(404), GOOD), ("status ! 500;", reply(500), BAD),
+    ("status 200 204;", reply(204), GOOD), ("status 200 204;", reply(201), BAD),
+    ("status ! 301 302;", reply(200), GOOD), ("status ! 301 302;", reply(302), BAD),
+    ("status 200-399;", reply(399), GOOD), ("status 200-399;", reply(400), BAD),
+    ("status ! 400-599;", reply(399), GOOD), ("status ! 400-599;", reply(503), BAD),
+    ("status 301-303 307;", reply(307), GOOD), ("status 301-303 307;", reply(304), BAD),
+    ("header X-A;", reply(fields={"x-a": "1"}), GOOD), ("header X-A;", reply(), BAD),
+    ("header ! X-A;", reply(), GOOD), ("header ! X-A;", reply(fields={"X-A": "1"}), BAD),
+    ("header X-A = one;", reply(fields={"X-A": "one"}), GOOD), ("header X-A = one;", reply(fields={"X-A": "two"}), BAD),
+    ("header X-A = one;", reply(), BAD),
+    ("header X-A != one;", reply(fields={"X-A": "two"}), GOOD), ("header X-A != one;", reply(fields={"X-A": "one"}), BAD),
+    ("header X-A != one;", reply(), BAD),
+    ("header X-A ~ ^o;", reply(fields={"X-A": "one"}), GOOD), ("header X-A ~ ^o;", reply(fields={"X-A": "two"}), BAD),
+    ("header X-A !~ ^o;", reply(fields={"X-A": "two"}), GOOD), ("header X-A !~ ^o;", reply(fields={"X-A": "one"}), BAD),
+    ("header X-A !~ ^o;", reply(), BAD),
+    ("header Connection ~ close;", reply(close=True), GOOD), ("header Connection !~ close;", reply(close=True), BAD),
+    ("body ~ 'W.lcome';", reply(body="x Welcome y"), GOOD), ("body ~ 'W.lcome';", reply(body="welcome"), BAD),
+    ("body !~ maintenance;", reply(body="all well"), GOOD), ("body !~ maintenance;", reply(body="in maintenance"), BAD),
+    ("body ~ end;", reply(body=b"x" * 200000 + b"end", chunked=True), GOOD),
+    ("body ~ end;", reply(body=b"x" * 262144 + b"end"), BAD),
+    ("body ~ end$;", reply(body=b"x" * 262141 + b"end" + b"x" * 1000000), GOOD),
+    ("body ~ fine;", reply(503, body="fine"), GOOD),
+    ("require $upstream_http_x_ok;", reply(fields={"X-Ok": "1"}), GOOD),
+    ("require $upstream_http_x_ok;", reply(fields={"X-Ok": "0"}), BAD),
+    ("require $upstream_http_x_ok $upstream_http_x_b;", reply(fields={"X-Ok": "1"}), BAD),
+    ("status 200; header X-A = one; body ~ fine;", reply(fields={"X-A": "one"}, body="fine"), GOOD),
+    ("status 200; header X-A = one; body ~ fine;", reply(fields={"X-A": "one"}, body="sad"), BAD),
+])
+def test_match(proxy, patients, tests, answer, verdict):
+    """From the other verdict to this one, so that each is seen to change."""
+    patients["B"].health = answer
+    desk = proxy(checked("match=m mandatory", match=f"match m {{ {tests} }}", servers="server @B@;"), **patients)
+    if verdict is GOOD:
+        desk.wait_error('peer is healthy, health check "m"')
+        assert names_of(desk, 2) == "bb"
+    else:
+        desk.wait_error('peer is unhealthy: .*health check "m"')
+        assert names_of(desk, 2) == "--"
