@@ -179,22 +179,36 @@ static bool is_missing(struct text text)
 }
 
 /* nginx: refused when the method stands before the server. */
-static void take_backup(struct compiler *compiler, const struct word *word,
-                        struct upstream_server *server)
+static void refuse_with_some_methods(struct compiler *compiler, const struct word *word,
+                                     struct text parameter)
 {
-    server->is_backup = true;
     switch (compiler->level->upstream->balance.method) {
     case BALANCE_RANDOM:
     case BALANCE_HASH:
     case BALANCE_IP_HASH:
         complain(compiler, word, "balancing method does not support parameter \"%.*s\"",
-                 TEXT_ARGS(word->text));
+                 TEXT_ARGS(parameter));
         break;
     case BALANCE_ROUND_ROBIN:
     case BALANCE_LEAST_CONN:
     case BALANCE_LEAST_TIME:
         break;
     }
+}
+
+static bool take_backup(struct compiler *compiler, const struct word *word,
+                        struct upstream_server *server)
+{
+    refuse_with_some_methods(compiler, word, word->text);
+    server->is_backup = true;
+    return true;
+}
+
+static bool take_slow_start(struct compiler *compiler, const struct word *word,
+                            struct upstream_server *server)
+{
+    refuse_with_some_methods(compiler, word, TEXT("slow_start"));
+    return seconds_after(word->text, "slow_start=", &server->slow_start_ms);
 }
 
 static void take_parameter(struct compiler *compiler, const struct word *word,
@@ -212,9 +226,9 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
     else if (text_has_prefix(text, TEXT("fail_timeout=")))
         is_good = seconds_after(text, "fail_timeout=", &server->fail_timeout_ms);
     else if (text_has_prefix(text, TEXT("slow_start=")))
-        is_good = seconds_after(text, "slow_start=", &server->slow_start_ms);
+        is_good = take_slow_start(compiler, word, server);
     else if (text_is_equal(text, TEXT("backup")))
-        take_backup(compiler, word, server);
+        is_good = take_backup(compiler, word, server);
     else if (text_is_equal(text, TEXT("down")))
         server->is_down = true;
     else if (is_missing(text))
