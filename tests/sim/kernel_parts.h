@@ -50,15 +50,15 @@ struct event {
 };
 
 /* Bytes in order, growing. */
-struct queue {
+struct stored {
     char  *bytes;
     size_t from, len, capacity;
 };
 
-void   queue_put(struct queue *queue, const char *bytes, size_t len);
-size_t queue_look(const struct queue *queue, char *bytes, size_t room);
-void   queue_drop(struct queue *queue, size_t len);
-void   queue_done(struct queue *queue);
+void   stored_put(struct stored *stored, const char *bytes, size_t len);
+size_t stored_look(const struct stored *stored, char *bytes, size_t room);
+void   stored_drop(struct stored *stored, size_t len);
+void   stored_done(struct stored *stored);
 
 struct handle *handle_of(int fd);        /* NULL: not ours, or closed */
 int            handle_new(enum handle_kind kind);   /* a descriptor */

@@ -12,7 +12,7 @@ enum { PAGE = 4096, SLOTS_MOST = 64 };
 
 struct lane_bytes {
     unsigned     ends;                   /* open descriptors */
-    struct queue bytes;
+    struct stored bytes;
     size_t       pieces[SLOTS_MOST];
     unsigned     count;
 };
@@ -41,7 +41,7 @@ void lane_forget(struct handle *handle)
 
     if (--lane->ends > 0)
         return;
-    queue_done(&lane->bytes);
+    stored_done(&lane->bytes);
     mem_free(lane);
 }
 
@@ -59,7 +59,7 @@ static ssize_t fill(struct lane_bytes *lane, struct wire *wire, size_t most)
         n = wire_take(wire, page, wanted < most ? wanted : most, false);
         if (n <= 0)
             return moved > 0 ? moved : n;
-        queue_put(&lane->bytes, page, (size_t)n);
+        stored_put(&lane->bytes, page, (size_t)n);
         lane->pieces[lane->count++] = (size_t)n;
         most -= (size_t)n;
         moved += n;
@@ -90,7 +90,7 @@ static ssize_t empty(struct lane_bytes *lane, struct wire *wire, size_t most)
         return -EAGAIN;
     n = wire_give(wire, &iov, 1);
     if (n > 0) {
-        queue_drop(&lane->bytes, (size_t)n);
+        stored_drop(&lane->bytes, (size_t)n);
         pieces_drop(lane, (size_t)n);
     }
     return n;

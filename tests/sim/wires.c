@@ -18,7 +18,7 @@ struct wire {
     struct handle *handle;               /* our end; NULL: not accepted yet, or closed */
     struct far    *far;
     unsigned       port;                 /* of the listener that it came to */
-    struct queue   in, out;
+    struct stored  in, out;
     size_t         in_arrived, out_arrived;
     int            error;                /* SO_ERROR */
     bool           is_out_going, is_refused, stands;
@@ -46,41 +46,41 @@ static struct {
 
 /* ---- queues ---- */
 
-void queue_put(struct queue *queue, const char *bytes, size_t len)
+void stored_put(struct stored *stored, const char *bytes, size_t len)
 {
-    if (queue->from > 0 && queue->from + queue->len + len > queue->capacity) {
-        memmove(queue->bytes, queue->bytes + queue->from, queue->len);
-        queue->from = 0;
+    if (stored->from > 0 && stored->from + stored->len + len > stored->capacity) {
+        memmove(stored->bytes, stored->bytes + stored->from, stored->len);
+        stored->from = 0;
     }
-    if (queue->len + len > queue->capacity) {
-        queue->capacity = (queue->len + len) * 2;
-        queue->bytes = mem_resize(queue->bytes, queue->capacity);
+    if (stored->len + len > stored->capacity) {
+        stored->capacity = (stored->len + len) * 2;
+        stored->bytes = mem_resize(stored->bytes, stored->capacity);
     }
-    memcpy(queue->bytes + queue->from + queue->len, bytes, len);
-    queue->len += len;
+    memcpy(stored->bytes + stored->from + stored->len, bytes, len);
+    stored->len += len;
 }
 
-size_t queue_look(const struct queue *queue, char *bytes, size_t room)
+size_t stored_look(const struct stored *stored, char *bytes, size_t room)
 {
-    size_t n = room < queue->len ? room : queue->len;
+    size_t n = room < stored->len ? room : stored->len;
 
     if (n > 0)
-        memcpy(bytes, queue->bytes + queue->from, n);
+        memcpy(bytes, stored->bytes + stored->from, n);
     return n;
 }
 
-void queue_drop(struct queue *queue, size_t len)
+void stored_drop(struct stored *stored, size_t len)
 {
-    queue->from += len;
-    queue->len -= len;
-    if (queue->len == 0)
-        queue->from = 0;
+    stored->from += len;
+    stored->len -= len;
+    if (stored->len == 0)
+        stored->from = 0;
 }
 
-void queue_done(struct queue *queue)
+void stored_done(struct stored *stored)
 {
-    mem_free(queue->bytes);
-    *queue = (struct queue){ 0 };
+    mem_free(stored->bytes);
+    *stored = (struct stored){ 0 };
 }
 
 /* ---- life ---- */
@@ -93,8 +93,8 @@ void wires_begin(void)
 void wires_end(void)
 {
     for (unsigned i = 0; i < net.wire_count; i++) {
-        queue_done(&net.wires[i]->in);
-        queue_done(&net.wires[i]->out);
+        stored_done(&net.wires[i]->in);
+        stored_done(&net.wires[i]->out);
         mem_free(net.wires[i]);
     }
     net.wire_count = 0;
@@ -402,7 +402,7 @@ ssize_t wire_take(struct wire *wire, char *bytes, size_t room, bool is_look)
     memcpy(bytes, wire->in.bytes + wire->in.from, n);
     if (is_look)
         return (ssize_t)n;
-    queue_drop(&wire->in, n);
+    stored_drop(&wire->in, n);
     wire->in_arrived -= n;
     world_note();
     far_note(wire);
@@ -444,7 +444,7 @@ ssize_t wire_give(struct wire *wire, const struct iovec *iov, int count)
     for (int i = 0; i < count && given < room; i++) {
         size_t n = iov[i].iov_len < room - given ? iov[i].iov_len : room - given;
 
-        queue_put(&wire->out, iov[i].iov_base, n);
+        stored_put(&wire->out, iov[i].iov_base, n);
         given += n;
     }
     if (given < wanted)
@@ -599,7 +599,7 @@ size_t wire_unread(const struct wire *wire)
 
 size_t wire_look(const struct wire *wire, char *bytes, size_t room)
 {
-    return queue_look(&wire->out, bytes, room < wire->out_arrived ? room : wire->out_arrived);
+    return stored_look(&wire->out, bytes, room < wire->out_arrived ? room : wire->out_arrived);
 }
 
 size_t wire_read(struct wire *wire, char *bytes, size_t room)
@@ -608,7 +608,7 @@ size_t wire_read(struct wire *wire, char *bytes, size_t room)
 
     if (n == 0)
         return 0;
-    queue_drop(&wire->out, n);
+    stored_drop(&wire->out, n);
     wire->out_arrived -= n;
     if (wire->has_no_space)
         event_at(kernel_now_us() + delay_us(), (struct event){ .kind = EVENT_ROOM, .wire = wire });
@@ -645,7 +645,7 @@ void wire_write(struct wire *wire, const char *bytes, size_t len)
     must(!wire->in_end && !wire->in_reset);
     if (wire->is_dead || wire->out_reset_arrived)
         return;
-    queue_put(&wire->in, bytes, len);
+    stored_put(&wire->in, bytes, len);
     in_later(wire);
 }
 
@@ -685,7 +685,7 @@ void wire_reset(struct wire *wire)
 
 void wire_drop_unread(struct wire *wire)
 {
-    queue_drop(&wire->in, wire->in.len);
+    stored_drop(&wire->in, wire->in.len);
     wire->in_arrived = 0;
 }
 
