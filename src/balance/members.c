@@ -170,12 +170,11 @@ static void member_ask(struct member *member)
 
     timer_stop(&member->timer);
     member->asked_ms = loop_now_ms(member->control);
-    member->question =
-        server->service.len > 0
-            ? resolver_ask_service(member->resolver, server->service, member->timeout_ms,
-                                   &member->task)
-            : resolver_ask(member->resolver, server->host, server->port, member->timeout_ms,
-                           &member->task);
+    member->question = server->service.len > 0
+                           ? resolver_ask_service(member->resolver, server->service,
+                                                  member->timeout_ms, &member->task)
+                           : resolver_ask(member->resolver, server->host, server->port,
+                                          member->timeout_ms, &member->task);
 }
 
 static void ask_later(struct member *member, uint32_t wait_ms)

@@ -50,7 +50,9 @@ static int64_t step_weight(struct peer *peer, int64_t now_ms)
     return effective < now ? effective : now;
 }
 
-/* One round of smooth weighted round robin among those as quiet as `load`. */
+/* One round of smooth weighted round robin: all who may be chosen earn, one of those as quiet as `load`
+ * pays. Were it a matter of the quiet alone, requests that come in step would always find the same
+ * order. Who is too busy to be chosen saves up no more than one turn. */
 static struct peer *round_robin(const struct roster *roster, const struct pick_ask *ask,
                                 uint64_t load)
 {
@@ -59,14 +61,18 @@ static struct peer *round_robin(const struct roster *roster, const struct pick_a
 
     for (uint32_t i = 0; i < roster->count; i++) {
         struct peer *peer = roster->peers[i];
+        bool         is_quiet;
         int64_t      weight;
 
-        if (!peer_is_usable(peer, ask) || peer_load(roster, peer, ask->now_ms) > load)
+        if (!peer_is_usable(peer, ask))
             continue;
+        is_quiet = peer_load(roster, peer, ask->now_ms) <= load;
         weight = step_weight(peer, ask->now_ms);
+        if (!is_quiet && peer->current_weight >= weight)
+            continue;
         peer->current_weight += weight;
         total += weight;
-        if (best == NULL || peer->current_weight > best->current_weight)
+        if (is_quiet && (best == NULL || peer->current_weight > best->current_weight))
             best = peer;
     }
     if (best != NULL)

@@ -88,7 +88,8 @@ static bool expand_name(const struct cursor *message, size_t at, char name[DNS_N
             return true;
         }
         if ((len & POINTER) == POINTER) {
-            size_t to = at < message->len ? (size_t)(len & ~(unsigned)POINTER) << 8 | message->bytes[at]
+            size_t to = at < message->len
+                            ? (size_t)(len & ~(unsigned)POINTER) << 8 | message->bytes[at]
                                           : message->len;
             if (to >= start)
                 return false;

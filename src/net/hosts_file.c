@@ -72,8 +72,8 @@ static bool take_word(struct text *line, struct text *ret_word)
 {
     size_t start = 0, end;
 
-    while (start < line->len && (line->ptr[start] == ' ' || line->ptr[start] == '\t' ||
-                                 line->ptr[start] == '\r'))
+    while (start < line->len &&
+           (line->ptr[start] == ' ' || line->ptr[start] == '\t' || line->ptr[start] == '\r'))
         start++;
     end = start;
     while (end < line->len && line->ptr[end] != ' ' && line->ptr[end] != '\t' &&

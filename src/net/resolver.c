@@ -192,8 +192,9 @@ static void found_add(struct question *question, const struct resolved *like,
         return;
     }
     if ((question->count & (question->count - 1)) == 0)
-        question->found = mem_resize(question->found, (question->count == 0 ? 1 : 2 * question->count) *
-                                                          sizeof(*question->found));
+        question->found =
+            mem_resize(question->found,
+                       (question->count == 0 ? 1 : 2 * question->count) * sizeof(*question->found));
     question->found[question->count++] = resolved;
 }
 

@@ -17,7 +17,10 @@ static struct upstream *upstream_make(struct loop *control, struct text name, co
     struct upstream        *upstream = mem_new(sizeof(*upstream));
     struct upstream_server *server = mem_new(sizeof(*server));
 
-    *server = (struct upstream_server){ .name = name, .port = port, .weight = 1, .max_fails = 1,
+    *server = (struct upstream_server){ .name = name,
+                                        .port = port,
+                                        .weight = 1,
+                                        .max_fails = 1,
                                         .fail_timeout_ms = 10000,
                                         .service = TEXT("") };
     server->has_address = address_parse_ip(text_from(host), port, &server->address) == 0;

@@ -14,7 +14,8 @@ static void check_target(const char *name)
     size_t name_len = strnlen(name, DNS_NAME_BYTES);
 
     must(name_len > 0 && name_len < DNS_NAME_BYTES);
-    must(strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == name_len);
+    must(strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+         name_len);
     must(strstr(name, "..") == NULL && name[0] != '.' && name[name_len - 1] != '.');
 }
 

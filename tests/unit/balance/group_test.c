@@ -103,6 +103,28 @@ static void leaves_the_busy_alone(void **state)
     end();
 }
 
+/* Three at once at two servers, over and over: one has two of them by turns. */
+static void requests_in_step_are_dealt_out_evenly(void **state)
+{
+    unsigned seen[2] = { 0 };
+
+    (void)state;
+    begin(2);
+    bind_it();
+    for (unsigned round = 0; round < 20; round++) {
+        struct peer *peers[3];
+
+        for (unsigned i = 0; i < 3; i++) {
+            peers[i] = pick();
+            seen[number_of(peers[i])]++;
+        }
+        for (unsigned i = 0; i < 3; i++)
+            done(peers[i], false, 200);
+    }
+    assert_int_equal(seen[0], seen[1]);
+    end();
+}
+
 static void one_that_fails_fast_gets_no_more_than_others(void **state)
 {
     struct peer *held[30];
@@ -227,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_turns_as_nginx_does),
         cmocka_unit_test(leaves_the_busy_alone),
+        cmocka_unit_test(requests_in_step_are_dealt_out_evenly),
         cmocka_unit_test(one_that_fails_fast_gets_no_more_than_others),
         cmocka_unit_test(a_long_list_takes_turns_by_weight),
         cmocka_unit_test(a_long_list_leaves_the_busy_alone),
