@@ -371,7 +371,7 @@ def introduced(origin):
 
 @pytest.fixture
 def out(proxy, introduced):
-    desk = proxy(OUT, O=introduced.origin)
+    desk = proxy(OUT, workers=1, O=introduced.origin)   # which kept connection is taken depends on the loop
     desk.names["V6"] = f"[::1]:{desk.port()}"
     desk.names["UNIX"] = f"unix:{desk.path('out.sock')}"
     return desk
