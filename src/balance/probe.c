@@ -504,7 +504,8 @@ void probes_arrange(struct group *group)
 
     group->probes = NULL;
     for (struct peer *peer = group->peers; peer != NULL; peer = peer->next)
-        for (const struct check *check = group->checks; check != NULL; check = check->next) {
+        for (const struct check *check = group->checks; check != NULL && !peer->is_down;
+             check = check->next) {
             struct probe *probe = probe_take(&old, peer, check);
 
             *end = probe != NULL ? probe : probe_new(group, peer, check, number++);

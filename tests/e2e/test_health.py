@@ -366,6 +366,49 @@ def test_backups_stand_in_for_the_unhealthy(proxy, patients):
     assert names_of(desk, 4) == "bbbb"
 
 
+def test_down_servers_are_not_checked(proxy, patients):
+    desk = proxy(checked("", servers="server @A@; server @B@ down;"), **patients)
+    patients["A"].wait_checks(4)
+    assert patients["B"].checks == []
+    assert names_of(desk, 2) == "aa"
+
+
+METHODS = ["", "least_conn;", "least_time header;", "random;", "random two;", "hash $request_id;",
+           "hash $request_id consistent;", "ip_hash;"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_asks_the_unhealthy(proxy, patients, method):
+    patients["B"].health = SICK
+    desk = proxy(checked("", servers=method + "server @A@; server @B@; server @C@;"), **patients)
+    desk.wait_error("peer is unhealthy")
+    assert "b" not in names_of(desk, 30)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_asks_the_ejected(proxy, origin, method):
+    made = group(origin, handle=named)
+    made["B"].handle = named("b", 500)
+    desk = proxy(f"upstream u {{ {method} server @A@; server @B@; server @C@; outlier_ejection consecutive=1 rate=off; }}"
+                 + SERVE, **made)
+    assert names_of(desk, 60).count("b") <= 1
+
+
+def test_many_servers_of_which_one_is_unhealthy(proxy, patients, origin):
+    """Enough of them for the heap."""
+    made = {f"S{i}": origin(handle=lambda one: reply(body="s")) for i in range(40)}
+    patients["B"].health = SICK
+    servers = "".join(f"server @S{i}@;" for i in range(40)) + "server @B@;"
+    desk = proxy(checked("", servers=servers), **made, **patients)
+    desk.wait_error("peer is unhealthy")
+    time.sleep(0.15)
+    assert names_of(desk, 82) == "s" * 82
+    patients["B"].health = reply()
+    desk.wait_error("peer is healthy")
+    time.sleep(0.15)
+    assert names_of(desk, 82).count("b") >= 1
+
+
 def test_several_checks_must_all_pass(proxy, patients):
     desk = proxy("""match m { body ~ fine; } upstream u { server @A@; server @B@; server @C@; }
         server { listen @P@; location / { proxy_pass http://u; health_check uri=/one interval=50ms; }
