@@ -69,6 +69,12 @@ void health_returned(struct peer *peer, int64_t now_ms)
     peer->slow_since_ms = peer->slow_start_ms > 0 ? now_ms : 0;
 }
 
+void health_recovered(struct peer *peer, int64_t now_ms)
+{
+    atomic_store_explicit(&peer->fails, 0, memory_order_relaxed);
+    health_returned(peer, now_ms);
+}
+
 uint64_t peer_weight(const struct peer *peer, int64_t now_ms)
 {
     uint64_t whole = (uint64_t)peer->weight * WEIGHT_ONE, part;

@@ -36,6 +36,9 @@ bool     peer_is_sour(const struct peer *peer, int64_t now_ms);
 /* It was not fit to be asked and is from now on: slow_start begins. */
 void health_returned(struct peer *peer, int64_t now_ms);
 
+/* The same by an active check, which knows better than failures of long ago. */
+void health_recovered(struct peer *peer, int64_t now_ms);
+
 /* Takes note of an end. True: by this failure it is left alone from now on. */
 bool health_note(struct peer *peer, const struct ending *ending);
 /* Whether health_note() would change anything: false for most, so that they need no lock. (With

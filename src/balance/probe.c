@@ -66,7 +66,7 @@ static void peer_count_bad(struct probe *probe, int change)
     pthread_mutex_lock(&group->lock);
     probe->peer->bad_checks += (unsigned)change;
     if (change < 0 && probe->peer->bad_checks == 0)
-        health_returned(probe->peer, loop_now_ms(probe->loop));
+        health_recovered(probe->peer, loop_now_ms(probe->loop));
     pthread_mutex_unlock(&group->lock);
 }
 
