@@ -72,6 +72,8 @@ static void location_defaults(struct compiler *compiler, struct location *locati
     location->body_timeout_ms = MINUTE_MS;
     location->send_timeout_ms = MINUTE_MS;
     location->body_rate = BODY_RATE_UNSAID;
+    location->limit_req_status = location->limit_conn_status = 503;
+    location->limit_req_log = location->limit_conn_log = LOG_ERROR;
     location->keepalive_timeout_ms = 75 * 1000;
     location->keepalive_requests = 1000;
     location->keepalive_time_ms = HOUR_MS;

@@ -215,8 +215,7 @@ static const char *const known_variables[] = {
     "upstream_queue_time",
 };
 
-static const char *const known_families[] = { "fastcgi_", "geoip_", "geoip2_", "jwt_", "limit_conn_",
-                                              "limit_req_", "otel_", "ssl_" };
+static const char *const known_families[] = { "fastcgi_", "geoip_", "geoip2_", "jwt_", "otel_", "ssl_" };
 
 bool unsupported_variable_is_known(struct text name)
 {

@@ -13,6 +13,7 @@
 #include "proxy/client.h"
 #include "proxy/dynamic.h"
 #include "proxy/forward_head.h"
+#include "proxy/limits.h"
 #include "proxy/steps.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
@@ -132,6 +133,7 @@ static void exchange_end(struct exchange *x)
     access_log_write(x);
     if (x->peer != NULL || x->connector.state != CONNECTOR_NONE)
         forward_abandon(x);
+    limits_release(x);
     dynamic_forget(&x->dynamic);
     timer_remove(loop_timers(x->loop), &x->timer);
     timer_remove(loop_timers(x->loop), &x->pace_timer);

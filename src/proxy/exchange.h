@@ -9,6 +9,7 @@
 
 #include "balance/connector.h"
 #include "http/stream.h"
+#include "limit/conns.h"
 #include "proxy/site.h"
 #include "proxy/snapshot.h"
 
@@ -50,6 +51,10 @@ struct attempt {
     bool            is_redirect;         /* came after an internal redirect: " : ", not ", " */
 };
 
+/* What limit_req or limit_conn said of it. */
+enum limit_outcome { LIMIT_UNASKED = 0, LIMIT_PASSED, LIMIT_DELAYED, LIMIT_REJECTED,
+                     LIMIT_DELAYED_DRY_RUN, LIMIT_REJECTED_DRY_RUN };
+
 struct exchange {
     struct task             task;
     const struct step      *step;
@@ -74,6 +79,11 @@ struct exchange {
     struct text             request_id;  /* made on demand */
     const struct address   *remote;      /* exchange_remote()'s, once somebody has asked */
     bool                    is_remote_replaced;   /* by realip_apply() */
+
+    /* limits */
+    enum limit_outcome      limit_req, limit_conn;
+    int64_t                 limit_until_ms;  /* delayed by limit_req; 0: not */
+    struct conns_place     *limit_places;    /* taken of limit_conn */
 
     /* upstream */
     struct connector        connector;

@@ -19,6 +19,7 @@
 #include "expr/regex.h"
 #include "expr/template.h"
 #include "http/fields.h"
+#include "limit/limit.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "net/syslog.h"
@@ -240,6 +241,13 @@ struct location {
     uint32_t               body_rate_after_ms;   /* 0: as long as body_timeout_ms, or half a minute */
     const struct template *limit_rate, *limit_rate_after;   /* NULL: off */
 
+    /* limits */
+    struct limit_req      *limit_reqs;
+    struct limit_conn     *limit_conns;
+    unsigned               limit_req_status, limit_conn_status;   /* 503 */
+    enum log_level         limit_req_log, limit_conn_log;         /* of refusals */
+    bool                   is_limit_req_dry, is_limit_conn_dry;
+
     /* connection */
     uint32_t               keepalive_timeout_ms; /* 0: no keep-alive */
     uint32_t               keepalive_header_s;   /* 0: no Keep-Alive field */
@@ -316,6 +324,7 @@ struct site {
     struct upstream      **upstreams;    /* explicit and implicit */
     unsigned               upstream_count;
     struct map            *upstream_names;   /* explicit ones: name -> struct upstream * */
+    struct limit_zone     *limit_zones;
     struct log_file       *log_files;
     struct location        defaults;     /* the http level: what servers started from */
     unsigned               slot_count;   /* of scopes */

@@ -18,6 +18,8 @@ struct snapshot *snapshot_new(struct site *site, void *owner, void (*release_own
     route_prepare(site);
     for (unsigned i = 0; i < site->upstream_count; i++)
         group_bind(site->upstreams[i], control);
+    for (struct limit_zone *zone = site->limit_zones; zone != NULL; zone = zone->next)
+        limit_zone_bind(zone);
     return snapshot;
 }
 
@@ -27,6 +29,8 @@ static void snapshot_release(struct pinned *thing)
 
     for (unsigned i = 0; i < snapshot->site->upstream_count; i++)
         group_unbind(snapshot->site->upstreams[i]);
+    for (struct limit_zone *zone = snapshot->site->limit_zones; zone != NULL; zone = zone->next)
+        limit_zone_unbind(zone);
     snapshot->release_owner(snapshot->owner);
     mem_free(snapshot);
 }

@@ -50,8 +50,8 @@ static bool may_overlook(const struct exchange *x, int fault)
         return false;
     if (x->location->proxy.is_ignoring_abort)
         return is_there || is_before_answer(x);
-    return is_there && x->chosen == NULL && x->step != &step_gather && x->step != &step_resolve &&
-           x->step != &step_pick;
+    return is_there && x->chosen == NULL && x->step != &step_limit && x->step != &step_gather &&
+           x->step != &step_resolve && x->step != &step_pick;
 }
 
 void exchange_note(struct exchange *x)

@@ -261,7 +261,7 @@ static enum turn run_rewrite(struct exchange *x)
     if (rewrite_run(x, x->location->rewrites))
         return exchange_go(x, &step_respond);
     realip_apply(x);   /* another location may trust others than its server does */
-    return exchange_go(x, &step_access);
+    return exchange_go(x, &step_limit);
 }
 
 /* ---- access ---- */

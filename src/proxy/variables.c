@@ -502,6 +502,31 @@ static struct text get_request_field(struct scope *scope, const struct variable 
     return fields_value(&exchange_of_scope(scope)->request->fields, (enum field_id)self->slot);
 }
 
+static struct text outcome_name(enum limit_outcome outcome)
+{
+    static const char *const names[] = {
+        [LIMIT_PASSED] = "PASSED",
+        [LIMIT_DELAYED] = "DELAYED",
+        [LIMIT_REJECTED] = "REJECTED",
+        [LIMIT_DELAYED_DRY_RUN] = "DELAYED_DRY_RUN",
+        [LIMIT_REJECTED_DRY_RUN] = "REJECTED_DRY_RUN",
+    };
+
+    return outcome == LIMIT_UNASKED ? TEXT_NONE : text_from(names[outcome]);
+}
+
+static struct text get_limit_req_status(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return outcome_name(exchange_of_scope(scope)->limit_req);
+}
+
+static struct text get_limit_conn_status(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return outcome_name(exchange_of_scope(scope)->limit_conn);
+}
+
 static struct text get_limit_rate(struct scope *scope, const struct variable *self)
 {
     struct exchange *x = exchange_of_scope(scope);
@@ -966,7 +991,9 @@ static const struct row rows[] = {
     { LITERAL("https"), get_empty, 0 },
     { LITERAL("is_args"), get_is_args, 0 },
     { LITERAL("is_request_port"), get_is_request_port, 0 },
+    { LITERAL("limit_conn_status"), get_limit_conn_status, 0 },
     { LITERAL("limit_rate"), get_limit_rate, 0 },
+    { LITERAL("limit_req_status"), get_limit_req_status, 0 },
     { LITERAL("msec"), get_msec, 0 },
     { LITERAL("nginx_version"), get_version, 0 },
     { LITERAL("pid"), get_pid, 0 },

@@ -26,6 +26,9 @@ static const struct row location_rows[] = {
     LOCATION(is_internal, KIND_BOOL), LOCATION(body_max, KIND_U64), LOCATION(body_buffer, KIND_U32),
     LOCATION(body_timeout_ms, KIND_U32), LOCATION(send_timeout_ms, KIND_U32),
     LOCATION(body_rate, KIND_U32), LOCATION(body_rate_after_ms, KIND_U32),
+    LOCATION(limit_req_status, KIND_U32), LOCATION(limit_conn_status, KIND_U32),
+    LOCATION(limit_req_log, KIND_ENUM), LOCATION(limit_conn_log, KIND_ENUM),
+    LOCATION(is_limit_req_dry, KIND_BOOL), LOCATION(is_limit_conn_dry, KIND_BOOL),
     LOCATION(limit_rate, KIND_TEMPLATE), LOCATION(limit_rate_after, KIND_TEMPLATE),
     LOCATION(keepalive_timeout_ms, KIND_U32), LOCATION(keepalive_header_s, KIND_U32),
     LOCATION(keepalive_requests, KIND_U32), LOCATION(keepalive_time_ms, KIND_U32),
@@ -253,6 +256,18 @@ static void trust_dump(struct dumper *dumper, const struct trust *trust, const s
     }
 }
 
+static void limits_dump(struct dumper *dumper, const struct location *location,
+                        const struct location *outer)
+{
+    if (list_differs(dumper, "limit_req", location->limit_reqs, outer->limit_reqs))
+        for (const struct limit_req *at = location->limit_reqs; at != NULL; at = at->next)
+            LINE(dumper, "limit_req %.*s burst=%llu delay=%llu", TEXT_ARGS(at->zone->name),
+                 (unsigned long long)at->burst, (unsigned long long)at->delay);
+    if (list_differs(dumper, "limit_conn", location->limit_conns, outer->limit_conns))
+        for (const struct limit_conn *at = location->limit_conns; at != NULL; at = at->next)
+            LINE(dumper, "limit_conn %.*s %u", TEXT_ARGS(at->zone->name), at->most);
+}
+
 static void rewrites_dump(struct dumper *dumper, const struct rewrite *at)
 {
     for (; at != NULL; at = at->next) {
@@ -345,6 +360,7 @@ static void level_dump(struct dumper *dumper, const struct location *location,
     rewrites_dump(dumper, location->rewrites);
     trust_dump(dumper, location->real_ip.trust, outer->real_ip.trust);
     access_dump(dumper, location->access_rules, outer->access_rules);
+    limits_dump(dumper, location, outer);
     pass_dump(dumper, location->proxy.pass);
     proxy_lists_dump(dumper, &location->proxy, &outer->proxy);
     answers_dump(dumper, location, outer);
@@ -471,6 +487,19 @@ static void log_file_dump(struct dumper *dumper, const struct log_file *file)
     }
 }
 
+static void limit_zone_dump(struct dumper *dumper, const struct limit_zone *zone)
+{
+    indent(dumper);
+    writer_format(&dumper->writer, "%s %.*s bytes=%llu",
+                  zone->kind == LIMIT_REQUESTS ? "limit_req_zone" : "limit_conn_zone",
+                  TEXT_ARGS(zone->name), (unsigned long long)zone->bytes);
+    if (zone->kind == LIMIT_REQUESTS)
+        writer_format(&dumper->writer, " rate=%llu/1000", (unsigned long long)zone->rate);
+    writer_string(&dumper->writer, " key=");
+    put_template(&dumper->writer, zone->key);
+    writer_char(&dumper->writer, '\n');
+}
+
 struct text dump_config(struct arena *arena, const struct config *config, const struct config *plain)
 {
     struct dumper dumper = { .writer = writer_arena(arena, 4096), .arena = arena, .plain = plain };
@@ -482,6 +511,8 @@ struct text dump_config(struct arena *arena, const struct config *config, const 
         LINE(&dumper, "env %.*s", TEXT_ARGS(config->core.keep_env[i]));
     for (unsigned i = 0; i < config->site.upstream_count; i++)
         upstream_dump(&dumper, config->site.upstreams[i]);
+    for (const struct limit_zone *at = config->site.limit_zones; at != NULL; at = at->next)
+        limit_zone_dump(&dumper, at);
     for (const struct listen *at = config->site.listens; at != NULL; at = at->next)
         listen_dump(&dumper, at);
     for (const struct server *at = config->site.servers; at != NULL; at = at->next)

@@ -212,7 +212,8 @@ static bool is_in(const struct leaving *table, size_t count, const char *step)
 }
 
 /* resolve asks the control loop, which answers in its next turn; here that is the loop itself, which
- * cannot be stuck, so the step is left by that answer alone. */
+ * cannot be stuck, so the step is left by that answer alone. limit waits for its own time only, from
+ * the second request of a key on: tests/e2e/test_limits.py. */
 static void every_step_that_waits_is_left_here(void **state)
 {
     static const struct step *const steps[] = {
@@ -227,7 +228,8 @@ static void every_step_that_waits_is_left_here(void **state)
         bool        is_here = is_in(deadlines, sizeof(deadlines) / sizeof(deadlines[0]), name) &&
                        is_in(departures, sizeof(departures) / sizeof(departures[0]), name);
 
-        if (steps[i]->guard != GUARD_NONE && !is_here && strcmp(name, "resolve") != 0)
+        if (steps[i]->guard != GUARD_NONE && !is_here && strcmp(name, "resolve") != 0 &&
+            strcmp(name, "limit") != 0)
             fail_msg("no test leaves the step %s", name);
     }
 }

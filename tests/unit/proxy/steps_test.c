@@ -39,8 +39,9 @@ static void steps_are_as_the_table_says(void **state)
 
 static void whoever_waits_is_guarded(void **state)
 {
-    const struct step *waiting[] = { &step_gather,     &step_resolve, &step_pick,   &step_connect,
-                                     &step_await_head, &step_deliver, &step_tunnel, &step_finish };
+    const struct step *waiting[] = { &step_limit,   &step_gather,     &step_resolve,
+                                     &step_pick,    &step_connect,    &step_await_head,
+                                     &step_deliver, &step_tunnel,     &step_finish };
 
     (void)state;
     for (unsigned i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
