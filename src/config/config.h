@@ -52,6 +52,7 @@ struct core {
     struct error_log *error_log;         /* main level; never NULL */
     uint64_t          memory_bytes;      /* worker_memory; 0: as a share */
     uint32_t          memory_percent;    /* of what there is; 0: no limit */
+    uint32_t          lag_close_ms, lag_stop_ms;   /* worker_lag; 0: off */
     int               priority;          /* worker_priority */
     struct text       working_directory; /* empty: not set */
     struct text      *temp_paths;        /* directories to make at start */

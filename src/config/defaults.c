@@ -18,6 +18,8 @@ static void core_defaults(struct compiler *compiler)
     core->worker_processes = 1;
     core->worker_connections = 512;
     core->memory_percent = 25;
+    core->lag_close_ms = 200;
+    core->lag_stop_ms = 1000;
 }
 
 static void types_undo(void *object)

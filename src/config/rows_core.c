@@ -64,6 +64,44 @@ static void apply_worker_memory(struct compiler *compiler, const struct node *no
     core->memory_percent = (uint32_t)percent;
 }
 
+/* "close=200ms" or "stop=1s" */
+static bool lag_word(struct compiler *compiler, const struct word *word)
+{
+    struct core *core = compiler->level->core;
+    bool         is_close = text_has_prefix(word->text, TEXT("close="));
+    size_t       name_len = is_close ? sizeof("close=") - 1 : sizeof("stop=") - 1;
+    uint32_t     ms;
+
+    if (!is_close && !text_has_prefix(word->text, TEXT("stop="))) {
+        complain_parameter(compiler, word);
+        return false;
+    }
+    if (value_msec(text_from_offset(word->text, name_len), &ms) < 0 || ms == 0) {
+        complain_value(compiler, word);
+        return false;
+    }
+    *(is_close ? &core->lag_close_ms : &core->lag_stop_ms) = ms;
+    return true;
+}
+
+static void apply_worker_lag(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct core *core = compiler->level->core;
+
+    (void)field;
+    if (node->arg_count == 1 && text_is_equal(node->args[0].text, TEXT("off"))) {
+        core->lag_close_ms = core->lag_stop_ms = 0;
+        return;
+    }
+    for (unsigned i = 0; i < node->arg_count; i++)
+        if (!lag_word(compiler, &node->args[i]))
+            return;
+    if (core->lag_stop_ms < core->lag_close_ms)
+        complain(compiler, &node->args[0], "\"stop\" must not be less than \"close\"")->hint =
+            arena_format(compiler->diagnoses->arena, "close=%ums stop=%ums", core->lag_close_ms,
+                         core->lag_stop_ms);
+}
+
 static void apply_user(struct compiler *compiler, const struct node *node, void *field)
 {
     struct core *core = compiler->level->core;
@@ -136,6 +174,10 @@ static const struct directive rows[] = {
       "size | percent% | off", "25%",
       "Most memory that requests and connections may hold, percent of the machine's or of the "
       "cgroup's; beyond it new requests are answered 503." },
+    { "worker_lag", IN_MAIN, 1, 2, 0, apply_worker_lag, FIELD_CORE(lag_close_ms),
+      "[close=time] [stop=time] | off", "close=200ms stop=1s",
+      "How late an event loop may be on average: from `close` on its answers end keep-alive, from "
+      "`stop` on it accepts nobody until it is better. (Not nginx's.)" },
     { "worker_shutdown_timeout", IN_MAIN, 1, 1, 0, apply_msec, FIELD_CORE(shutdown_timeout_ms),
       "time", "", "Longest time that a graceful end waits for connections." },
     { "worker_priority", IN_MAIN, 1, 1, 0, apply_priority, FIELD_CORE(priority), "number", "0",

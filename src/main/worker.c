@@ -19,6 +19,7 @@
 #include "main/relief.h"
 #include "main/signals.h"
 #include "net/jobs.h"
+#include "net/pressure.h"
 #include "net/sink.h"
 
 enum {
@@ -78,6 +79,12 @@ static void adopt_act(struct runner *runner, struct round *round)
     front_adopt(runner->front, edition->snapshot, edition->fds + loop * edition->listen_count);
 }
 
+static void watermarks_set(const struct core *core)
+{
+    budget_set(memory_limit(core));
+    pressure_set_lag(core->lag_close_ms, core->lag_stop_ms);
+}
+
 static void adopt_done(struct runners *runners, struct round *round)
 {
     struct edition *former = worker.current;
@@ -87,7 +94,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     worker.adopting = NULL;
     log_use(edition_log(worker.current));
     edition_report_lost_lines(worker.current);
-    budget_set(memory_limit(&worker.current->config->core));
+    watermarks_set(&worker.current->config->core);
     sockets_close_unwanted(&worker.sockets);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);

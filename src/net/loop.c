@@ -19,6 +19,7 @@
 #include "base/shortage.h"
 #include "net/lane.h"
 #include "net/pin.h"
+#include "net/pressure.h"
 #include "net/task_queue.h"
 
 enum {
@@ -110,6 +111,7 @@ void loop_run(struct loop *loop)
 {
     self = loop;
     atomic_store(&loop->queue, task_queue_self());
+    loop->now_us = clock_mono_us();   /* it may have been made long ago */
     while (!loop->is_stopping)
         loop_turn(loop);
     atomic_store(&loop->queue, NULL);
@@ -219,20 +221,35 @@ static int poll_timeout(struct loop *loop)
     return -1;
 }
 
+/* The turn before took from `began_us` until we slept at `asleep_us` (0: we did not), or until now.
+ * Who sleeps is late when the alarm was. */
+static void lag_note(int64_t began_us, int64_t asleep_us, int64_t alarm_ms, int64_t now_us)
+{
+    int64_t lag_us = (asleep_us > 0 ? asleep_us : now_us) - began_us;
+
+    if (asleep_us > 0 && alarm_ms > 0 && now_us - alarm_ms * 1000 > lag_us)
+        lag_us = now_us - alarm_ms * 1000;
+    pressure_turn(lag_us, now_us);
+}
+
 static void poller_wait(struct loop *loop)
 {
-    int timeout_ms = poll_timeout(loop), count;
+    int     timeout_ms = poll_timeout(loop), count;
+    int64_t began_us = loop->now_us, asleep_us = 0;
 
     if (timeout_ms != 0) {
         atomic_store(&loop->is_asleep, true);
         if (atomic_load(&loop->letters) != NULL)
             timeout_ms = 0;
     }
+    if (timeout_ms != 0)
+        asleep_us = clock_mono_us();
     count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_POLL, timeout_ms);
     atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
     must(count >= 0 || errno == EINTR);
     loop->now_us = clock_mono_us();
     loop->wall_ms = clock_wall_ms();
+    lag_note(began_us, asleep_us, loop->alarm_ms, loop->now_us);
     for (int i = 0; i < count; i++)
         __builtin_prefetch(loop->events[i].data.ptr);
     for (int i = 0; i < count; i++) {

@@ -100,3 +100,14 @@ bool room_for_lane(void)
 {
     return !are_descriptors_few();
 }
+
+struct room_use room_conns(void)
+{
+    return (struct room_use){ .used = conns, .most = conns_most };
+}
+
+struct room_use room_descriptors(void)
+{
+    return (struct room_use){ .used = atomic_load_explicit(&descriptors, memory_order_relaxed),
+                              .most = descriptors_most == UINT64_MAX ? 0 : descriptors_most };
+}

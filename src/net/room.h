@@ -13,6 +13,11 @@
 
 enum { ROOM_RESERVE = 64 };              /* descriptors; a quarter of them all if they are few */
 
+/* `most` is 0 where there is no limit. */
+struct room_use {
+    uint64_t used, most;
+};
+
 /* Before the loops run: looks up how many descriptors there may be. */
 void room_begin(unsigned loop_count);
 unsigned room_loops(void);
@@ -35,5 +40,9 @@ enum room room_for_client(void);
  * reserve. */
 bool room_for_upstream(void);
 bool room_for_lane(void);
+
+/* Of the calling loop; and of the process, without the reserve. */
+struct room_use room_conns(void);
+struct room_use room_descriptors(void);
 
 #endif

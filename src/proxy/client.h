@@ -47,6 +47,8 @@ const struct listen *client_listen(const struct client *client);
 void client_use(struct client *client, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */
 bool client_is_draining(const struct client *client);
+/* After this answer? Under pressure it may not, or another one that rests is closed for it. */
+bool client_may_rest(struct client *client);
 /* For a connection to an upstream: closes clients that rest. False: there were none. */
 bool client_make_room(struct client *client);
 /* The exchange is over; the client may now go. */

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "base/shortage.h"
 #include "net/lane.h"
+#include "net/pressure.h"
 #include "net/room.h"
 #include "net/socket.h"
 #include "proxy/client.h"
@@ -57,6 +57,7 @@ struct front {
     bool             is_draining, is_paused;
     int64_t          none_idle_ms;      /* when nobody was found at rest; 0: not looked */
     int64_t          report_ms;         /* when it may be said again that there is no room */
+    unsigned         closed_ahead;      /* for others that may rest instead */
     unsigned         parked;            /* since memory was last given back */
     struct task      task, trim_task;   /* the pause is over; it is time to give back */
     struct timer     timer, trim_timer;
@@ -81,6 +82,7 @@ struct front *front_new(struct loop *loop, unsigned connections_most)
 
     front->loop = loop;
     room_set_most(connections_most);
+    pressure_begin(loop_number(loop));
     list_init(&front->doors);
     list_init(&front->clients);
     task_init(&front->task, front_run);
@@ -557,6 +559,30 @@ void front_close_idle(struct front *front)
     (void)idle_close_oldest(front->loop, UINT_MAX);
 }
 
+/* They are looked for in numbers, since those who are busy stand before them. */
+static bool may_rest_for_another(struct front *front)
+{
+    if (front->closed_ahead == 0) {
+        front->closed_ahead = close_idle(front, CLOSE_IDLE_AT_ONCE);
+        pressure_note_closed(front->closed_ahead);
+    }
+    if (front->closed_ahead == 0)
+        return false;
+    front->closed_ahead--;
+    return true;
+}
+
+bool client_may_rest(struct client *client)
+{
+    struct front      *front = client->door->front;
+    enum pressure_keep keep = pressure_keep();
+
+    if (keep == PRESSURE_KEEP || (keep == PRESSURE_KEEP_FOR_ANOTHER && may_rest_for_another(front)))
+        return true;
+    pressure_note_closed(1);
+    return false;
+}
+
 static void report_full(struct front *front, const char *what)
 {
     int64_t now_ms = loop_now_ms(front->loop);
@@ -598,7 +624,7 @@ static bool has_room(struct front *front, bool is_first)
 {
     enum room room = room_for_client();
 
-    if (shortage_now() & SHORTAGE_SYSTEM) {
+    if (!pressure_may_accept()) {
         front_pause(front);
         return false;
     }

@@ -112,7 +112,8 @@ void deliver_begin(struct exchange *x)
     x->status = x->answer->status;
     client->tx_head = x->answer;
     client->tx_body = &x->response_body;
-    client->is_last = client->is_last || is_last_on_connection(x);
+    client->is_last = client->is_last || is_last_on_connection(x) ||
+                      (x->request->may_persist && !client_may_rest(x->client_conn));
     if (x->answer->body == BODY_UNTIL_CLOSE)
         x->answer->body = BODY_CHUNKED;   /* the peer closes, we mark the end */
     if (!x->location->is_chunking && x->answer->body == BODY_CHUNKED)

@@ -113,9 +113,9 @@ def test_a_connect_makes_room_among_upstream_connections(proxy, gate, origin):
     gate.go.set()
     for client in clients:
         assert client.response().text == "ok"
+        client.close()                                  # nobody else rests: it was its last answer
     assert len(gate.origin.conns) == 3
-    for client in clients:
-        client.send(request("GET", "/other"))
+    clients = [desk.send_raw(request("GET", "/other")) for _ in range(3)]
     for client in clients:
         assert client.response().text == "other"
         client.close()
@@ -131,7 +131,7 @@ def test_the_oldest_rest_first(proxy):
         crowd.append(client)
     closed = [is_closed(client) for client in crowd]
     assert closed == sorted(closed, reverse=True), "a younger one went before an older one"
-    assert 120 - 90 <= sum(closed) <= 120 - 90 + 16
+    assert 120 - 80 <= sum(closed) <= 120 - 80 + 16
     assert crowd[-1].sock.gettimeout() is not None
     for client in crowd:
         client.close()
@@ -159,7 +159,7 @@ def test_resting_clients_make_room_at_the_limit_of_descriptors(proxy, gate):
         assert client.ask("GET", "/now" if i % 4 == 0 else "/local").status == 200, i
         crowd.append(client)
     assert len(os.listdir(f"/proc/{desk.worker()}/fd")) <= 256 - 40
-    desk.wait_error(r"\[warn\] .*descriptors are nearly used up: idle connections are closed")
+    desk.wait_error(r"\[warn\] .*15\d of 192 descriptors are used: for each connection that is kept an idle one is closed")
     assert "accept4() failed" not in desk.errors()
     for client in crowd:
         client.close()
@@ -216,7 +216,7 @@ def test_a_connect_without_descriptors(proxy, gate):
     assert set(statuses) == {200, 503} and statuses.count(200) >= 30, statuses
     desk.wait_error(r"\[error\] .*no file descriptor left for a connection to an upstream, client: ")
     begin = time.monotonic()
-    assert [client.ask("GET", "/now").status for client in crowd[:20]] == [200] * 20
+    assert [desk.get("/now").status for _ in range(20)] == [200] * 20
     assert time.monotonic() - begin < 1
     for client in crowd:
         client.close()
