@@ -105,12 +105,21 @@ def test_limits_and_logs(example, origin):
     begin = time.monotonic()
     assert len(desk.get("/downloads/big", timeout=20).body) == 2_500_000
     assert 1.5 < time.monotonic() - begin < 8
+    busy = [desk.send_raw(request("GET", "/downloads/big")) for _ in range(2)]
+    back.wait_requests(4)
+    assert desk.get("/downloads/third").status == 429
+    for client in busy:
+        client.close()
     back.stop()
     back.close_all()
     sorry = desk.get("/page")
     assert sorry.status == 502 and b"rest" in sorry.body and sorry.get("Content-Type") == "text/plain"
     assert desk.get("/sorry").status == 404
-    lines = [json.loads(line) for line in desk.log_lines(4, "logs/access.json")]
-    assert [line["request"] for line in lines] == ["GET / HTTP/1.1", "GET /downloads/big HTTP/1.1", "GET /page HTTP/1.1",
-                                                   "GET /sorry HTTP/1.1"]
+    lines = [json.loads(line) for line in desk.log_lines(7, "logs/access.json")]
+    requests = [line["request"] for line in lines]
+    assert requests[:2] == ["GET / HTTP/1.1", "GET /downloads/big HTTP/1.1"]
+    assert sorted(requests[2:]) == sorted(["GET /downloads/third HTTP/1.1", *["GET /downloads/big HTTP/1.1"] * 2,
+                                           "GET /page HTTP/1.1", "GET /sorry HTTP/1.1"])
     assert lines[0]["server"] == "127.0.0.1:3000" and lines[0]["status"] == 200
+    with desk.connect() as client:
+        assert 429 in [client.ask("GET", "/page").status for _ in range(150)]
