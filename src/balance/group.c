@@ -3,11 +3,13 @@
  * (picker.h) among primaries, then among backups. */
 #include "balance/group.h"
 
+#include "balance/bindings.h"
 #include "balance/ejection.h"
 #include "balance/members.h"
 #include "balance/pick_time.h"
 #include "balance/probe.h"
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 enum { PROBE_EVERY_MS = 500 };  /* a server that has failed is asked, when no other is left */
@@ -68,6 +70,7 @@ static void group_destroy(void *state)
         peer->is_listed = false;
     group->peers = NULL;
     group->peer_count = 0;
+    map_free(&group->identities);
     roster_drop(&group->primaries);
     roster_drop(&group->backups);
     pthread_mutex_unlock(&group->lock);
@@ -177,6 +180,31 @@ static struct peer *peers_renew(struct group *group, struct peer *old)
     return old;
 }
 
+/* Those that share a route are tried in the configuration's order. */
+static void identity_add(struct map *identities, struct peer *peer)
+{
+    struct peer *first = map_get(identities, identity_text(&peer->identity));
+
+    peer->same_identity = NULL;
+    if (first == NULL) {
+        (void)map_add(identities, identity_text(&peer->identity), peer);
+        return;
+    }
+    while (first->same_identity != NULL)
+        first = first->same_identity;
+    first->same_identity = peer;
+}
+
+static void identities_arrange(struct group *group)
+{
+    map_free(&group->identities);
+    if (!group->is_sticky)
+        return;
+    group->identities = map_new(false);
+    for (struct peer *peer = group->peers; peer != NULL; peer = peer->next)
+        identity_add(group->identities, peer);
+}
+
 static void rosters_arrange(struct group *group)
 {
     int64_t now_ms = clock_mono_ms();
@@ -194,7 +222,9 @@ void group_rebuild(struct group *group)
     struct peer *gone;
 
     pthread_mutex_lock(&group->lock);
+    map_free(&group->identities);        /* its keys lie in the peers */
     gone = peers_renew(group, group->peers);
+    identities_arrange(group);
     rosters_arrange(group);
     pthread_mutex_unlock(&group->lock);
     probes_arrange(group);
@@ -213,10 +243,14 @@ void group_bind(struct upstream *upstream, struct loop *control)
     pthread_mutex_lock(&group->lock);
     method_set(group, &upstream->balance);
     ejection_configure(group, &upstream->ejection);
+    group->is_sticky = upstream->sticky.kind != STICKY_OFF;
     pthread_mutex_unlock(&group->lock);
     group_rebuild(group);
     members_ask(group);
     upstream->group = group;
+    if (upstream->sticky.kind == STICKY_LEARN)
+        upstream->sticky.bindings = bindings_ref(
+            upstream->sticky.zone_name, upstream->sticky.zone_bytes, &upstream->sticky.zone);
 }
 
 void group_unbind(struct upstream *upstream)
@@ -227,6 +261,8 @@ void group_unbind(struct upstream *upstream)
         probes_drop(upstream->group);
     upstream->group = NULL;
     zone_unref(&zone);
+    if (upstream->sticky.zone != NULL)
+        bindings_unref(&upstream->sticky.zone);
 }
 
 /* ---- the choice ---- */
@@ -237,8 +273,8 @@ static struct peer *only_one(const struct group *group, const struct pick_ask *a
 {
     struct peer *peer = group->peers;
 
-    if (peer == NULL || peer->next != NULL || peer->is_down || peer->bad_checks > 0 ||
-        peer_is_tried(peer, ask) || peer_is_full(peer))
+    if (peer == NULL || peer->next != NULL || peer->is_down || peer->is_draining ||
+        peer->bad_checks > 0 || peer_is_tried(peer, ask) || peer_is_full(peer))
         return NULL;
     return peer;
 }
@@ -254,7 +290,7 @@ static struct peer *pick_to_probe(const struct group *group, const struct pick_a
     if (ask->tried_count > 0)
         return NULL;
     for (struct peer *peer = group->peers; peer != NULL; peer = peer->next) {
-        if (peer->is_down || peer->bad_checks > 0 ||
+        if (peer->is_down || peer->is_draining || peer->bad_checks > 0 ||
             ask->now_ms - peer->checked_ms < PROBE_EVERY_MS || peer_in_flight(peer) > 0)
             continue;
         if (oldest == NULL || peer->checked_ms < oldest->checked_ms)
@@ -267,10 +303,24 @@ static struct peer *pick_to_probe(const struct group *group, const struct pick_a
     return oldest;
 }
 
+/* Whom the request is bound to, backups among them: what its client has there is nowhere else. */
+static struct peer *bound(const struct group *group, const struct pick_ask *ask)
+{
+    struct peer *peer = NULL;
+
+    if (ask->bound.len > 0 && group->identities != NULL)
+        peer = map_get(group->identities, ask->bound);
+    while (peer != NULL && !peer_may_keep(peer, ask))
+        peer = peer->same_identity;
+    return peer;
+}
+
 static struct peer *choose(struct group *group, const struct pick_ask *ask)
 {
-    struct peer *peer = only_one(group, ask);
+    struct peer *peer = bound(group, ask);
 
+    if (peer == NULL)
+        peer = only_one(group, ask);
     if (peer == NULL)
         peer = group->picker->pick(&group->primaries, ask);
     if (peer == NULL && group->backups.count > 0)
@@ -373,6 +423,17 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
         pthread_mutex_unlock(&group->lock);
     }
     peer_unref(peer);
+}
+
+struct identity group_identity(struct peer *peer)
+{
+    struct group   *group = peer->group;
+    struct identity identity;
+
+    pthread_mutex_lock(&group->lock);
+    identity = peer->identity;
+    pthread_mutex_unlock(&group->lock);
+    return identity;
 }
 
 unsigned group_peer_count(const struct upstream *upstream)

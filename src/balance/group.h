@@ -41,6 +41,8 @@ void group_head(struct peer *peer, const struct ending *ending);
 /* The exchange is over with this peer: uncounts and unrefs it. A failure counts against max_fails; a
  * success after failures clears them. *ret_is_now_down: this failure made it so. */
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down);
+/* What a client that is bound to the peer knows it by. */
+struct identity group_identity(struct peer *peer);
 /* How many peers could be tried by one request (for "all tried"). */
 unsigned group_peer_count(const struct upstream *upstream);
 

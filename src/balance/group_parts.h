@@ -30,6 +30,8 @@ struct group {
     double          typical_us;          /* of an answer, from any peer; 0: not known */
     struct peer    *peers;               /* in order of the configuration */
     unsigned        peer_count;
+    bool            is_sticky;           /* its peers have identities, */
+    struct map     *identities;          /* by which they are found; or NULL */
     struct roster   primaries, backups;
     struct ejection ejection;            /* as configured */
     int64_t         window_ms;           /* when its interval began */

@@ -42,9 +42,14 @@ bool peer_is_up(const struct peer *peer, int64_t now_ms)
            !peer_is_ejected(peer, now_ms);
 }
 
-bool peer_is_usable(const struct peer *peer, const struct pick_ask *ask)
+bool peer_may_keep(const struct peer *peer, const struct pick_ask *ask)
 {
     return peer_is_up(peer, ask->now_ms) && !peer_is_full(peer) && !peer_is_tried(peer, ask);
+}
+
+bool peer_is_usable(const struct peer *peer, const struct pick_ask *ask)
+{
+    return !peer->is_draining && peer_may_keep(peer, ask);
 }
 
 /* ---- slow start ---- */

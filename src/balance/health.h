@@ -20,7 +20,8 @@ bool     ending_is_bad(const struct ending *ending);
 /* Neither down, unhealthy by an active check, failed nor ejected. */
 bool     peer_is_up(const struct peer *peer, int64_t now_ms);
 bool     peer_is_full(const struct peer *peer);
-/* Up, not full and not tried before. */
+/* Up, not full and not tried before: for whom is bound to it. For all others it must not drain. */
+bool     peer_may_keep(const struct peer *peer, const struct pick_ask *ask);
 bool     peer_is_usable(const struct peer *peer, const struct pick_ask *ask);
 bool     peer_is_tried(const struct peer *peer, const struct pick_ask *ask);
 /* In WEIGHT_ONE, at least 1. One with slow_start that is back grows into its weight. */

@@ -27,6 +27,7 @@ static void member_free(struct member *member)
     mem_free((void *)member->server.name.ptr);
     mem_free((void *)member->server.host.ptr);
     mem_free((void *)member->server.service.ptr);
+    mem_free((void *)member->server.route.ptr);
     mem_free(member->stations);
     mem_free(member);
 }
@@ -280,6 +281,7 @@ static struct member *member_new(struct group *group, const struct upstream *ups
     member->server.name = text_keep(server->name);
     member->server.host = text_keep(server->host);
     member->server.service = text_keep(server->service);
+    member->server.route = text_keep(server->route);
     member->timeout_ms = upstream->resolver_timeout_ms;
     task_init(&member->task, member_run);
     timer_init(&member->timer, &member->task);

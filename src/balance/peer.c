@@ -55,6 +55,9 @@ void peer_configure(struct peer *peer, const struct upstream_server *server,
     peer->slow_start_ms = server->slow_start_ms;
     peer->is_backup = station->is_backup;
     peer->is_down = server->is_down;
+    peer->is_draining = server->is_draining;
+    if (peer->group->is_sticky)
+        peer->identity = identity_of(server->route, peer->name);
     if (peer->weight != station->weight)
         peer->effective_weight = (int64_t)station->weight * WEIGHT_ONE;
     peer->weight = station->weight;

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "balance/identity.h"
 #include "balance/latency.h"
 #include "balance/upstream.h"
 #include "base/list.h"
@@ -26,9 +27,11 @@ struct peer {
     atomic_uint     fails;               /* in a row; written under the group's lock */
     /* below: under the group's lock. As configured: */
     struct text     server;              /* the `server` line's name; owned */
+    struct identity identity;            /* when its group is sticky, */
+    struct peer    *same_identity;       /* and the next that shares it */
     unsigned        weight, max_conns, max_fails;
     uint32_t        fail_timeout_ms, slow_start_ms;
-    bool            is_backup, is_down;
+    bool            is_backup, is_down, is_draining;
     bool            is_listed;           /* its group's list has it */
     /* the choice: */
     int64_t         effective_weight, current_weight;   /* in WEIGHT_ONE; smooth round robin */

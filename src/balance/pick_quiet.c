@@ -147,8 +147,9 @@ static void turn_shorten(const struct roster *roster, struct peer *peer, int64_t
 static void key_set(const struct roster *roster, struct peer *peer, int64_t now_ms)
 {
     bool was_out = peer->key_load == UINT64_MAX;
+    bool is_open = peer_is_up(peer, now_ms) && !peer->is_draining;
 
-    peer->key_load = peer_is_up(peer, now_ms) ? peer_load(roster, peer, now_ms) : UINT64_MAX;
+    peer->key_load = is_open ? peer_load(roster, peer, now_ms) : UINT64_MAX;
     if (was_out && peer->turn < roster->turn)
         peer->turn = roster->turn;       /* what it missed is not made up for */
     turn_shorten(roster, peer, now_ms);

@@ -262,7 +262,7 @@ static void share(struct roster *roster, int64_t now_ms)
     ring->shared_ms = now_ms;
     ring->usable_weight = 0;
     for (uint32_t i = 0; i < roster->count; i++)
-        if (peer_is_up(roster->peers[i], now_ms))
+        if (peer_is_up(roster->peers[i], now_ms) && !roster->peers[i]->is_draining)
             ring->usable_weight += peer_weight(roster->peers[i], now_ms);
 }
 

@@ -18,6 +18,7 @@ struct pick_ask {
     int64_t            now_ms;
     struct text        key;                      /* `hash`: its key, evaluated */
     const struct address *client;                /* `ip_hash`: who asks; else NULL */
+    struct text        bound;                    /* `sticky`: the identity that it is bound to; empty: none */
 };
 
 struct ring;

@@ -10,9 +10,11 @@
 #include "base/text.h"
 #include "net/resolver.h"
 
+struct bindings;
 struct group;
 struct check;
 struct template;
+struct zone;
 
 /* One `server` line of an upstream, or the host of a proxy_pass. */
 struct upstream_server {
@@ -29,6 +31,8 @@ struct upstream_server {
     bool            is_backup, is_down;
     bool            is_resolved;         /* "resolve": by the upstream's resolver, not the system's */
     struct text     service;             /* "_http._tcp.app.test" to ask for SRV; empty: none */
+    bool            is_draining;         /* only for whom is bound to it */
+    struct text     route;               /* what it is called by whom is bound; empty: by its address */
 };
 
 /* outlier_ejection: whoever answers much worse than the others is left out for a while. */
@@ -59,6 +63,27 @@ struct balance {
     bool                   has_inflight; /* timed: incomplete requests tell, too */
 };
 
+/* Which requests go to the server that their client had before, whatever the method says. */
+enum sticky_kind { STICKY_OFF = 0, STICKY_COOKIE, STICKY_ROUTE, STICKY_LEARN };
+struct sticky_value {
+    struct sticky_value   *next;
+    const struct template *value;
+};
+struct sticky {
+    enum sticky_kind       kind;
+    struct text            cookie;       /* COOKIE: its name, */
+    const struct template *expires, *domain, *path, *samesite;   /* its attributes; NULL: without */
+    bool                   is_httponly, is_secure;
+    struct sticky_value   *lookups;      /* ROUTE, LEARN: the first that is not empty counts */
+    struct sticky_value   *creates;      /* LEARN */
+    bool                   is_at_head;   /* LEARN: when the answer's head is there, not at its end */
+    struct text            zone_name;
+    uint64_t               zone_bytes;
+    uint32_t               timeout_ms;   /* 600000 */
+    struct bindings       *bindings;     /* as upstream.group; and what holds them: */
+    struct zone           *zone;
+};
+
 struct upstream {
     struct text             name;        /* "backend", or host:port of an implicit one */
     bool                    is_implicit; /* made by a proxy_pass, not by an upstream block */
@@ -67,6 +92,7 @@ struct upstream {
     struct upstream_server *servers;
     unsigned                server_count;
     struct balance          balance;
+    struct sticky           sticky;
     struct ejection         ejection;
     struct check           *checks;      /* health_check of its locations (balance/check.h) */
     uint32_t                keepalive;            /* idle connections per loop; 32; 0: none */

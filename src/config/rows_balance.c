@@ -22,7 +22,8 @@ static void method_set(struct compiler *compiler, const struct node *node, void 
 {
     const struct level *level = compiler->level;
 
-    if (!compiler->is_first || has_stood_before(level, &level->upstream->keepalive))
+    if (!compiler->is_first || has_stood_before(level, &level->upstream->keepalive) ||
+        has_stood_before(level, &level->upstream->sticky))
         warn(compiler, &node->name, "load balancing method redefined");
     *(struct balance *)field = balance;
 }

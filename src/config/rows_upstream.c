@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "balance/identity.h"
 #include "base/map.h"
 #include "config/http_block.h"
 #include "config/values.h"
@@ -169,13 +170,22 @@ static bool seconds_after(struct text text, const char *prefix, uint32_t *field)
 
 static bool is_missing(struct text text)
 {
-    static const char *const names[] = { "resolve", "service=", "route=", "drain",
-                                         "sid=" };
+    static const char *const names[] = { "resolve", "service=", "sid=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (text_has_prefix(text, text_from(names[i])))
             return true;
     return false;
+}
+
+/* What a cookie can carry. */
+static bool route_after(struct text text, struct text *field)
+{
+    *field = text_from_offset(text, sizeof("route=") - 1);
+    for (size_t i = 0; i < field->len; i++)
+        if (field->ptr[i] <= ' ' || field->ptr[i] > '~' || strchr("\",;\\", field->ptr[i]) != NULL)
+            return false;
+    return field->len > 0 && field->len <= IDENTITY_BYTES;
 }
 
 /* nginx: refused when the method stands before the server. */
@@ -231,6 +241,10 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
         is_good = take_backup(compiler, word, server);
     else if (text_is_equal(text, TEXT("down")))
         server->is_down = true;
+    else if (text_is_equal(text, TEXT("drain")))
+        server->is_draining = true;
+    else if (text_has_prefix(text, TEXT("route=")))
+        is_good = route_after(text, &server->route);
     else if (is_missing(text))
         complain_unsupported(compiler, word, "parameter", text);
     else
@@ -293,7 +307,7 @@ static const struct directive rows[] = {
       "name { ... }", "", "A group of servers that proxy_pass can name." },
     { "server", IN_UPSTREAM, 1, ARGS_MANY, IS_LIST, apply_upstream_server, FIELD_NONE,
       "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] "
-      "[slow_start=time] [backup] [down]",
+      "[slow_start=time] [backup] [down] [drain] [route=string]",
       "", "A server of the group. A name is resolved at start, and tried again when it fails." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
       "32", "Idle connections per loop that the group keeps, for all loops to use; 0: none." },

@@ -442,6 +442,8 @@ static void add_configured(struct exchange *x, struct head *answer)
 
     x->answer = answer;
     add_kept(x, answer);
+    if (x->sticky_cookie.ptr != NULL)
+        fields_add_id(&answer->fields, FIELD_SET_COOKIE, x->sticky_cookie);
     if (is_usual_status)
         expires_apply(&location->expires, &x->scope, loop_wall_ms(x->loop) / MS_PER_S, answer);
     for (const struct add_header *header = location->headers; header != NULL; header = header->next)

@@ -8,6 +8,7 @@
 #include "proxy/client.h"
 #include "proxy/forward_head.h"
 #include "proxy/steps.h"
+#include "proxy/sticky.h"
 
 enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_MS = 10 };
 
@@ -68,6 +69,7 @@ static void ask_fill(struct exchange *x)
         x->ask.key = template_eval(balance->key, &x->scope);
     if (balance->method == BALANCE_IP_HASH)
         x->ask.client = exchange_remote(x);
+    sticky_ask(x);
 }
 
 static enum turn run_pick(struct exchange *x)
@@ -87,6 +89,7 @@ static enum turn run_pick(struct exchange *x)
     if (x->chosen == NULL)
         return nobody_to_ask(x, nobody);
     attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = x->ask.now_ms;
+    sticky_chosen(x);
     if (x->ask.tried_count < PICK_TRIED_MOST)
         x->ask.tried[x->ask.tried_count] = x->chosen;
     x->ask.tried_count++;
@@ -309,11 +312,12 @@ static enum turn judge_head(struct exchange *x)
     tell_head(x);
     if (condition != 0 && forward_may_retry(x, condition)) {
         exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", head->status);
+        x->response = NULL;
         forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
         forward_rewind(x);
-        x->response = NULL;
         return exchange_go(x, &step_pick);
     }
+    sticky_answered(x, true);
     if (head->status == 101)
         return exchange_go(x, &step_tunnel);
     if (!(x->location->proxy.ignore_headers & IGNORE_ACCEL_REDIRECT)) {
@@ -380,6 +384,8 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure)
     connector_release(&x->connector, x->loop, may_keep);
     if (x->chosen == NULL)
         return;
+    if (!is_failure)
+        sticky_answered(x, false);
     struct text name = x->last_attempt->address;
     ending = ending_of(x->last_attempt, is_whole, is_failure);
     group_done(&x->chosen, &ending, &is_now_down);

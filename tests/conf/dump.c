@@ -71,6 +71,12 @@ static const struct row upstream_rows[] = {
     UPSTREAM(balance.is_consistent, KIND_BOOL), UPSTREAM(balance.bound_percent, KIND_U32),
     UPSTREAM(balance.has_two, KIND_BOOL), UPSTREAM(balance.is_timed, KIND_BOOL),
     UPSTREAM(balance.is_whole, KIND_BOOL), UPSTREAM(balance.has_inflight, KIND_BOOL),
+    UPSTREAM(sticky.kind, KIND_ENUM), UPSTREAM(sticky.cookie, KIND_TEXT),
+    UPSTREAM(sticky.expires, KIND_TEMPLATE), UPSTREAM(sticky.domain, KIND_TEMPLATE),
+    UPSTREAM(sticky.path, KIND_TEMPLATE), UPSTREAM(sticky.samesite, KIND_TEMPLATE),
+    UPSTREAM(sticky.is_httponly, KIND_BOOL), UPSTREAM(sticky.is_secure, KIND_BOOL),
+    UPSTREAM(sticky.is_at_head, KIND_BOOL), UPSTREAM(sticky.zone_name, KIND_TEXT),
+    UPSTREAM(sticky.zone_bytes, KIND_U64), UPSTREAM(sticky.timeout_ms, KIND_U32),
     UPSTREAM(keepalive, KIND_U32),
     UPSTREAM(keepalive_requests, KIND_U32), UPSTREAM(keepalive_timeout_ms, KIND_U32),
     UPSTREAM(keepalive_time_ms, KIND_U32),
@@ -388,6 +394,12 @@ static void server_dump(struct dumper *dumper, const struct server *server)
     dumper->depth--;
 }
 
+static void values_dump(struct dumper *dumper, const char *what, const struct sticky_value *values)
+{
+    for (; values != NULL; values = values->next)
+        LINE(dumper, "%s %.*s", what, TEXT_ARGS(template_source(values->value)));
+}
+
 static void match_dump(struct dumper *dumper, const struct match_test *test)
 {
     static const char *const kinds[] = { "status", "header", "body", "require" };
@@ -421,18 +433,22 @@ static void upstream_dump(struct dumper *dumper, const struct upstream *upstream
          upstream->is_implicit ? " (implicit)" : "");
     dumper->depth++;
     ROWS_DUMP(dumper, upstream_rows, upstream, &plain_upstream);
+    values_dump(dumper, "sticky lookup", upstream->sticky.lookups);
+    values_dump(dumper, "sticky create", upstream->sticky.creates);
     for (unsigned i = 0; i < upstream->server_count; i++) {
         const struct upstream_server *at = &upstream->servers[i];
         char                          address[ADDRESS_TEXT_BYTES];
 
-        LINE(dumper, "server %.*s%s%s weight=%u max_conns=%u max_fails=%u fail_timeout=%u%s%s",
+        LINE(dumper, "server %.*s%s%s weight=%u max_conns=%u max_fails=%u fail_timeout=%u%s%s%s%s%.*s",
              TEXT_ARGS(at->name), at->has_address ? " = " : " resolve ",
              at->has_address ? address_string(&at->address, address)
                              : arena_string(dumper->arena,
                                             arena_format(dumper->arena, "%.*s:%u",
                                                          TEXT_ARGS(at->host), at->port)),
              at->weight, at->max_conns, at->max_fails, at->fail_timeout_ms,
-             at->is_backup ? " backup" : "", at->is_down ? " down" : "");
+             at->is_backup ? " backup" : "", at->is_down ? " down" : "",
+             at->is_draining ? " drain" : "", at->route.len > 0 ? " route=" : "",
+             TEXT_ARGS(at->route));
         if (at->slow_start_ms > 0)
             LINE(dumper, "  slow_start=%u", at->slow_start_ms);
     }

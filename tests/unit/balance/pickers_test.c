@@ -228,6 +228,54 @@ static void the_full_and_the_failed_are_passed_over(void **state)
         }
 }
 
+/* ---- sticky ---- */
+
+static int picked_for(const char *identity)
+{
+    struct pick_ask ask = { .now_ms = clock_mono_ms(), .bound = text_from(identity) };
+    enum nobody     nobody;
+    struct peer    *peer = group_pick(&upstream, &ask, &nobody);
+    int             number = peer != NULL ? (int)number_of(peer) : -1;
+
+    if (peer != NULL)
+        done(peer, (struct ending){ .status = 200 });
+    return number;
+}
+
+static void who_is_bound_gets_its_server_while_that_is_up(void **state)
+{
+    struct upstream first;
+    struct peer    *held;
+
+    (void)state;
+    begin(60, (struct balance){ .method = BALANCE_ROUND_ROBIN });
+    upstream.sticky.kind = STICKY_ROUTE;
+    servers[7].route = TEXT("seven");
+    servers[8].route = TEXT("seven");
+    servers[9].route = TEXT("nine");
+    servers[9].is_draining = true;
+    servers[9].max_conns = 1;
+    bind_it();
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(picked_for("seven"), 7);
+    for (unsigned i = 0; i < 120; i++)
+        assert_int_not_equal(picked_for(i % 2 ? "" : "unknown"), 9);
+    assert_int_equal(picked_for("nine"), 9);
+    held = group_pick(&upstream, &(struct pick_ask){ .bound = TEXT("nine"), .now_ms = clock_mono_ms() },
+                      &(enum nobody){ NOBODY_LIVE });
+    assert_int_equal(number_of(held), 9);
+    assert_int_not_equal(picked_for("nine"), 9);        /* full */
+    done(held, (struct ending){ .status = 200 });
+    first = upstream;
+    servers[7].is_down = true;
+    servers[9].route = TEXT("");
+    bind_it();
+    group_unbind(&first);
+    assert_int_equal(picked_for("seven"), 8);
+    assert_int_not_equal(picked_for("nine"), 9);
+    end();
+}
+
 /* ---- least_time ---- */
 
 static const struct balance by_head = { .method = BALANCE_LEAST_TIME, .is_timed = true };
@@ -390,6 +438,7 @@ int main(void)
         cmocka_unit_test(large_weights_stay_in_bounds),
         cmocka_unit_test(bounds_follow_the_weights),
         cmocka_unit_test(the_full_and_the_failed_are_passed_over),
+        cmocka_unit_test(who_is_bound_gets_its_server_while_that_is_up),
         cmocka_unit_test(each_gets_a_first_try_and_then_the_quickest),
         cmocka_unit_test(who_is_tried_first_gets_one_request_only),
         cmocka_unit_test(requests_in_flight_and_weights_count),
