@@ -12,14 +12,14 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { PROBE_EVERY_MS = 500 };  /* a server that has failed is asked, when no other is left */
+enum { PROBE_EVERY_MS = 500 }; /* a server that has failed is asked, when no other is left */
 
 /* ---- life ---- */
 
 static void *group_build(void *arg)
 {
     const struct text *name = arg;
-    struct group      *group = mem_new(sizeof(*group));
+    struct group *group = mem_new(sizeof(*group));
 
     group->name = text_from(mem_string(name->ptr, name->len));
     atomic_init(&group->refs, 1);
@@ -59,7 +59,7 @@ static void peers_drop(struct peer *old)
 static void group_destroy(void *state)
 {
     struct group *group = state;
-    struct peer  *peers;
+    struct peer *peers;
 
     probes_drop(group);
     members_drop(group->members);
@@ -110,7 +110,7 @@ static void method_set(struct group *group, const struct balance *balance)
 
     group->picker = picker_of(balance);
     group->balance = *balance;
-    group->balance.key = NULL;           /* it lives with the snapshot */
+    group->balance.key = NULL; /* it lives with the snapshot */
     if (balance->is_timed && was_timed)
         return;
     group->timed_since_ms = clock_mono_ms() + 1;
@@ -120,19 +120,19 @@ static void method_set(struct group *group, const struct balance *balance)
     }
 }
 
-/* Takes the peer with that address out of *from, or makes one. */
+/* Takes the peer with that address and name out of *from, or makes one. */
 static struct peer *peer_take(struct group *group, struct peer **from,
-                              const struct address *address)
+                              const struct address *address, struct text name)
 {
     for (struct peer **at = from; *at != NULL; at = &(*at)->next)
-        if (address_is_equal(&(*at)->address, address)) {
+        if (address_is_equal(&(*at)->address, address) && text_is_equal((*at)->server, name)) {
             struct peer *peer = *at;
 
             *at = peer->next;
             peer->next = NULL;
             return peer;
         }
-    return peer_new(group, address);
+    return peer_new(group, address, name);
 }
 
 /* Somebody has been asked already: whoever joins now, or is not down any more, starts slowly. */
@@ -158,7 +158,7 @@ static void configure(struct peer *peer, const struct upstream_server *server,
 static struct peer *peers_renew(struct group *group, struct peer *old)
 {
     struct peer **end = &group->peers;
-    bool          is_late = is_at_work(old);
+    bool is_late = is_at_work(old);
 
     for (struct peer *peer = old; peer != NULL; peer = peer->next)
         peer->is_listed = false;
@@ -169,7 +169,8 @@ static struct peer *peers_renew(struct group *group, struct peer *old)
         if (member->station_count == 0 && group->nobody != NOBODY_ASKING)
             group->nobody = member->failures > 0 ? NOBODY_KNOWN : NOBODY_ASKING;
         for (unsigned i = 0; i < member->station_count; i++) {
-            struct peer *peer = peer_take(group, &old, &member->stations[i].address);
+            struct peer *peer =
+                peer_take(group, &old, &member->stations[i].address, member->server.name);
 
             configure(peer, &member->server, &member->stations[i], is_late);
             *end = peer;
@@ -222,7 +223,7 @@ void group_rebuild(struct group *group)
     struct peer *gone;
 
     pthread_mutex_lock(&group->lock);
-    map_free(&group->identities);        /* its keys lie in the peers */
+    map_free(&group->identities); /* its keys lie in the peers */
     gone = peers_renew(group, group->peers);
     identities_arrange(group);
     rosters_arrange(group);
@@ -233,8 +234,8 @@ void group_rebuild(struct group *group)
 
 void group_bind(struct upstream *upstream, struct loop *control)
 {
-    struct zone  *zone = zone_ref("upstream", upstream->name, 0, group_build, &upstream->name,
-                                  group_destroy);
+    struct zone *zone =
+        zone_ref("upstream", upstream->name, 0, group_build, &upstream->name, group_destroy);
     struct group *group = zone_state(zone);
 
     group->zone = zone;
@@ -365,7 +366,7 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
                         enum nobody *ret_nobody)
 {
     struct group *group = upstream->group;
-    struct peer  *peer;
+    struct peer *peer;
 
     pthread_mutex_lock(&group->lock);
     if (group->ejection_ends_ms != 0 && ask->now_ms >= group->ejection_ends_ms)
@@ -409,7 +410,7 @@ void group_head(struct peer *peer, const struct ending *ending)
 
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down)
 {
-    struct peer  *done = *peer;
+    struct peer *done = *peer;
     struct group *group = done->group;
 
     *ret_is_now_down = false;
@@ -427,7 +428,7 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
 
 struct identity group_identity(struct peer *peer)
 {
-    struct group   *group = peer->group;
+    struct group *group = peer->group;
     struct identity identity;
 
     pthread_mutex_lock(&group->lock);
@@ -439,7 +440,7 @@ struct identity group_identity(struct peer *peer)
 unsigned group_peer_count(const struct upstream *upstream)
 {
     struct group *group = upstream->group;
-    unsigned      count;
+    unsigned count;
 
     pthread_mutex_lock(&group->lock);
     count = group->peer_count;

@@ -7,7 +7,7 @@
 #include "balance/members.h"
 #include "base/mem.h"
 
-struct peer *peer_new(struct group *group, const struct address *address)
+struct peer *peer_new(struct group *group, const struct address *address, struct text server)
 {
     struct peer *peer = mem_new(sizeof(*peer));
     char         text[ADDRESS_TEXT_BYTES];
@@ -16,6 +16,7 @@ struct peer *peer_new(struct group *group, const struct address *address)
     peer->group = group_ref(group);
     peer->address = *address;
     peer->name = text_from(mem_string(text, strlen(text)));
+    peer->server = text_of(mem_string(server.ptr, server.len), server.len);
     atomic_init(&peer->refs, 1);
     list_init(&peer->shelf);
     for (unsigned i = 0; i < LOOPS_MOST; i++)
@@ -45,10 +46,6 @@ void peer_unref(struct peer **peer)
 void peer_configure(struct peer *peer, const struct upstream_server *server,
                     const struct station *station)
 {
-    if (!text_is_equal(peer->server, server->name)) {
-        mem_free((void *)peer->server.ptr);
-        peer->server = text_of(mem_string(server->name.ptr, server->name.len), server->name.len);
-    }
     peer->max_conns = server->max_conns;
     peer->max_fails = server->max_fails;
     peer->fail_timeout_ms = server->fail_timeout_ms;

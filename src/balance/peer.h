@@ -22,11 +22,11 @@ struct peer {
     struct group   *group;
     struct address  address;
     struct text     name;                /* "127.0.0.1:3000": $upstream_addr, logs; owned */
+    struct text     server;              /* as its `server` line says: "app:3000"; owned, for life */
     atomic_uint     refs;
     atomic_uint     in_flight;           /* exchanges, on all loops */
     atomic_uint     fails;               /* in a row; written under the group's lock */
     /* below: under the group's lock. As configured: */
-    struct text     server;              /* the `server` line's name; owned */
     struct identity identity;            /* when its group is sticky, */
     struct peer    *same_identity;       /* and the next that shares it */
     unsigned        weight, max_conns, max_fails;
@@ -64,7 +64,7 @@ struct peer {
 enum { WEIGHT_ONE = 128 };
 
 /* Referenced once, with all counters zero and nothing configured. */
-struct peer *peer_new(struct group *group, const struct address *address);
+struct peer *peer_new(struct group *group, const struct address *address, struct text server);
 struct peer *peer_ref(struct peer *peer);
 void         peer_unref(struct peer **peer);
 /* Brings it in line with a `server` line and what that stands for. Under the group's lock. */

@@ -211,7 +211,6 @@ static const char *const known_variables[] = {
     "upstream_cache_key",
     "upstream_cache_last_modified",
     "upstream_cache_status",
-    "upstream_last_server_name",
     "upstream_queue_time",
 };
 

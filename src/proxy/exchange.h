@@ -93,6 +93,7 @@ struct exchange {
     const struct upstream  *upstream;
     struct peer            *chosen;      /* by pick: counted, given back by group_done() */
     struct pick_ask         ask;         /* whom we have tried */
+    struct text             last_server;     /* the `server` line of whom we chose last */
     struct text             sticky_key;      /* that a `sticky learn` was looked up by */
     struct text             sticky_cookie;   /* for the answer's Set-Cookie; ptr NULL: none */
     struct text             upstream_host;   /* $proxy_host */

@@ -89,6 +89,7 @@ static enum turn run_pick(struct exchange *x)
     if (x->chosen == NULL)
         return nobody_to_ask(x, nobody);
     attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = x->ask.now_ms;
+    x->last_server = arena_copy(x->arena, x->chosen->server);
     sticky_chosen(x);
     if (x->ask.tried_count < PICK_TRIED_MOST)
         x->ask.tried[x->ask.tried_count] = x->chosen;

@@ -924,6 +924,12 @@ static struct text get_upstream_trailer(struct scope *scope, const struct variab
     return joined_field(x->response_trailers, self, x->arena);
 }
 
+static struct text get_upstream_last_server_name(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return exchange_of_scope(scope)->last_server;
+}
+
 static struct text get_upstream_cookie(struct scope *scope, const struct variable *self)
 {
     const struct exchange *x = exchange_of_scope(scope);
@@ -1037,6 +1043,7 @@ static const struct row rows[] = {
     { LITERAL("upstream_bytes_sent"), get_attempts, ATTEMPT_BYTES_SENT },
     { LITERAL("upstream_connect_time"), get_attempts, ATTEMPT_CONNECT_TIME },
     { LITERAL("upstream_header_time"), get_attempts, ATTEMPT_HEADER_TIME },
+    { LITERAL("upstream_last_server_name"), get_upstream_last_server_name, 0 },
     { LITERAL("upstream_response_length"), get_attempts, ATTEMPT_RESPONSE_LENGTH },
     { LITERAL("upstream_response_time"), get_attempts, ATTEMPT_RESPONSE_TIME },
     { LITERAL("upstream_status"), get_attempts, ATTEMPT_STATUS },

@@ -454,3 +454,18 @@ def test_two_loops_agree_on_keys(proxy, origin, method):
     desk = proxy(site(method, GROUPS["weights"]), workers=2, **few(origin))
     for key in KEYS[:20]:
         assert len({desk.get(key).get("X-Chosen") for _ in range(6)}) == 1
+
+
+@ours
+def test_the_name_of_the_last_server(proxy, origin):
+    """$upstream_last_server_name: as its `server` line says it, the last of all tries."""
+    made = few(origin, "AB")
+    desk = proxy("""log_format names '$upstream_addr|$upstream_last_server_name'; access_log logs/names.log names;
+        upstream u { server 127.0.0.9:9 max_fails=0; server localhost:@A.port@; }
+        server { listen @P@; location / { proxy_pass http://u; add_header X-Name $upstream_last_server_name always; }
+            location /none { return 204; } }""", **made)
+    name = "localhost:" + made["A"].address.partition(":")[2]
+    assert [desk.get().get("X-Name") for _ in range(2)] == [name] * 2
+    desk.get("/none")
+    lines = desk.log_lines(3, "logs/names.log")
+    assert f"127.0.0.9:9, {made['A'].address}|{name}" in lines and "-|-" in lines
