@@ -48,10 +48,12 @@ static bool may_overlook(const struct exchange *x, int fault)
 
     if ((fault != FAULT_CLIENT_GONE && fault != FAULT_CLIENT_RESET) || !x->request_body.is_ended)
         return false;
+    if (x->limit_until_ms > 0)
+        return false;   /* it waits its turn for nobody */
     if (x->location->proxy.is_ignoring_abort)
         return is_there || is_before_answer(x);
-    return is_there && x->chosen == NULL && x->step != &step_limit && x->step != &step_gather &&
-           x->step != &step_resolve && x->step != &step_pick;
+    return is_there && x->chosen == NULL && x->step != &step_gather && x->step != &step_resolve &&
+           x->step != &step_pick;
 }
 
 void exchange_note(struct exchange *x)

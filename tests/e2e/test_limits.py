@@ -110,7 +110,7 @@ def test_delay_says_how_many_go_at_once(desk):
 @pytest.mark.parametrize("client_closes", ["at once", "its side"])
 def test_a_client_that_leaves_meanwhile_is_not_forwarded(desk, origin, client_closes):
     to = origin()
-    made = desk("location / { limit_req zone=q burst=2; proxy_pass http://@O@; }", to=to,
+    made = desk("location / { limit_req zone=q burst=2; proxy_pass http://@O@; proxy_ignore_client_abort on; }", to=to,
                 zones="limit_req_zone $http_x_key zone=q:1m rate=2r/s;")
     assert ask(made).status == 200
     client = made.send_raw(request("GET", "/left", fields=[("X-Key", "k")]))
