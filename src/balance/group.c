@@ -234,13 +234,15 @@ void group_rebuild(struct group *group)
 
 void group_bind(struct upstream *upstream, struct loop *control)
 {
-    struct zone *zone =
-        zone_ref("upstream", upstream->name, 0, group_build, &upstream->name, group_destroy);
+    struct text   key = upstream->key.len > 0 ? upstream->key : upstream->name;
+    struct zone  *zone = zone_ref("upstream", key, 0, group_build, &upstream->name, group_destroy);
     struct group *group = zone_state(zone);
 
     group->zone = zone;
+    if (group->control == NULL)
+        group->control = control;
     members_replace(group, upstream, control);
-    probes_configure(group, upstream, control);
+    probes_configure(group, upstream);
     pthread_mutex_lock(&group->lock);
     method_set(group, &upstream->balance);
     ejection_configure(group, &upstream->ejection);
@@ -423,6 +425,8 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
         peer_moved(group, done, clock_mono_ms());
         pthread_mutex_unlock(&group->lock);
     }
+    if (ending->is_failure)
+        group_doubt_names(group);
     peer_unref(peer);
 }
 

@@ -23,6 +23,9 @@ struct group {
     const struct check    *checks;       /* in the arena of `checked_for` */
     const struct upstream *checked_for;
     struct loop    *control;
+    atomic_bool     has_names;           /* members that must be resolved */
+    atomic_bool     has_asked_again;     /* `again` is under way to the control loop, with a reference */
+    struct letter   again;
     pthread_mutex_t lock;                /* of what follows */
     const struct picker *picker;
     struct balance  balance;             /* as configured; without the key's template */
@@ -48,6 +51,8 @@ void          group_unref(struct group *group);
 /* The list of peers anew from the members, in the configuration's order; peers that were in it go on
  * with their counters. Control thread. */
 void group_rebuild(struct group *group);
+/* A server has failed: does its name stand for another by now? Any thread. */
+void group_doubt_names(struct group *group);
 
 /* roster.c */
 /* Whose share of the weights `lot` falls into; 0 <= lot < roster_lots(). */

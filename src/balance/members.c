@@ -295,6 +295,14 @@ static struct member *member_new(struct group *group, const struct upstream *ups
     return member;
 }
 
+static bool has_names(const struct group *group)
+{
+    for (const struct member *member = group->members; member != NULL; member = member->next)
+        if (!member->server.has_address)
+            return true;
+    return false;
+}
+
 void members_replace(struct group *group, const struct upstream *upstream, struct loop *control)
 {
     struct member *old = group->members, **end = &group->members;
@@ -309,6 +317,7 @@ void members_replace(struct group *group, const struct upstream *upstream, struc
         end = &member->next;
     }
     members_drop(old);
+    atomic_store_explicit(&group->has_names, has_names(group), memory_order_relaxed);
 }
 
 void members_ask(struct group *group)
@@ -318,10 +327,32 @@ void members_ask(struct group *group)
             member_ask(member);
 }
 
-void members_ask_again(struct group *group)
+/* Not more than once a second, and not when the name itself is in trouble. */
+static void members_ask_again(struct group *group)
 {
     for (struct member *member = group->members; member != NULL; member = member->next)
         if (!member->server.has_address && member->question == NULL && member->failures == 0 &&
             loop_now_ms(member->control) - member->asked_ms >= AGAIN_LEAST_MS)
             member_ask(member);
+}
+
+/* ---- doubts ---- */
+
+static void again_open(struct loop *control, struct letter *letter)
+{
+    struct group *group = container_of(letter, struct group, again);
+
+    (void)control;
+    atomic_store_explicit(&group->has_asked_again, false, memory_order_release);
+    members_ask_again(group);
+    group_unref(group);
+}
+
+void group_doubt_names(struct group *group)
+{
+    if (!atomic_load_explicit(&group->has_names, memory_order_relaxed) ||
+        atomic_exchange_explicit(&group->has_asked_again, true, memory_order_acquire))
+        return;
+    group->again.open = again_open;
+    mailbox_post(group_ref(group)->control, &group->again);
 }

@@ -40,8 +40,6 @@ struct member {
  * for until now stays good until the new answer comes. Control thread. */
 void members_replace(struct group *group, const struct upstream *upstream, struct loop *control);
 void members_ask(struct group *group);
-/* Servers have failed: names are asked anew before their time, but not more than once a second. */
-void members_ask_again(struct group *group);
 void members_drop(struct member *members);
 
 #endif

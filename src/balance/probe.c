@@ -530,11 +530,10 @@ static void check_anew(struct probe *probe)
         wait_for(probe, 0);
 }
 
-void probes_configure(struct group *group, const struct upstream *upstream, struct loop *control)
+void probes_configure(struct group *group, const struct upstream *upstream)
 {
     group->checked_for = upstream;
     group->checks = upstream->checks;
-    group->control = control;
     for (struct probe *probe = group->probes; probe != NULL; probe = probe->next) {
         const struct check *check = check_find(group->checks, probe->key);
 

@@ -12,7 +12,7 @@
 
 /* These checks are the group's from now on, and `control` is where they run. What was found by checks
  * that stay is kept, but for mandatory ones that are not persistent. probes_arrange() follows. */
-void probes_configure(struct group *group, const struct upstream *upstream, struct loop *control);
+void probes_configure(struct group *group, const struct upstream *upstream);
 /* In line with the group's peers. */
 void probes_arrange(struct group *group);
 /* The configuration whose checks they are is gone, or the group itself. */

@@ -86,6 +86,7 @@ struct sticky {
 
 struct upstream {
     struct text             name;        /* "backend", or host:port of an implicit one */
+    struct text             key;         /* its group is found by; empty: by the name */
     bool                    is_implicit; /* made by a proxy_pass, not by an upstream block */
     const char             *file;
     unsigned                line;
@@ -99,6 +100,7 @@ struct upstream {
     uint32_t                keepalive_requests;   /* 1000 */
     uint32_t                keepalive_timeout_ms; /* 60000 */
     uint32_t                keepalive_time_ms;    /* 3600000 */
+    struct text             state;       /* file that has the servers; empty: none */
     const struct resolver_policy *resolver;       /* NULL: the system's way */
     uint32_t                resolver_timeout_ms;  /* 30000 */
     struct group           *group;       /* set when a snapshot is made; NULL in the supervisor */

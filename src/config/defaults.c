@@ -79,6 +79,7 @@ static void location_defaults(struct compiler *compiler, struct location *locati
     location->keepalive_timeout_ms = 75 * 1000;
     location->keepalive_requests = 1000;
     location->keepalive_time_ms = HOUR_MS;
+    location->resolver_timeout_ms = RESOLVER_TIMEOUT_MS;
     location->lingering_time_ms = 30 * 1000;
     location->lingering_timeout_ms = 5 * 1000;
     location->has_nodelay = true;

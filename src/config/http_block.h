@@ -21,6 +21,8 @@ void health_checks_finish(struct compiler *compiler);
 
 /* The explicit upstream of that name (case ignored), or NULL. */
 struct upstream *upstream_find(const struct compiler *compiler, struct text name);
+/* What upstreams have not said of names is as the finished `http` level says. */
+void upstreams_inherit_resolver(struct compiler *compiler, const struct location *http);
 /* Adds one to the site. */
 void upstream_register(struct compiler *compiler, struct upstream *upstream);
 /* "host:port", "unix:/path" and so on, of an upstream's `server` or of proxy_pass. False after a

@@ -42,6 +42,7 @@ void http_compile(struct compiler *compiler, const struct node *node, const stru
     logs_begin(compiler, level.location);
     block_compile(compiler, nodes);
     logs_end(compiler);
+    upstreams_inherit_resolver(compiler, level.location);
     site->defaults = compiler->http->level;
     level_leave(compiler);
 }

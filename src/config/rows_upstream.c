@@ -43,7 +43,6 @@ static struct upstream *upstream_new(struct compiler *compiler, const struct nod
         .name = arena_copy(compiler->arena, node->args[0].text), .file = node->name.file->path,
         .line = node->name.line, .keepalive = 32, .keepalive_requests = 1000,
         .keepalive_timeout_ms = 60 * 1000, .keepalive_time_ms = 3600 * 1000,
-        .resolver_timeout_ms = RESOLVER_TIMEOUT_MS,
     };
     return upstream;
 }
@@ -82,7 +81,9 @@ static void apply_upstream(struct compiler *compiler, const struct node *node, v
     level.upstream = upstream;
     block_compile(compiler, node->children);
     level_leave(compiler);
-    if (!has_server(node))
+    if (upstream->state.len > 0 && has_server(node))
+        complain(compiler, &node->name, "\"state\" and \"server\" cannot be in one upstream");
+    else if (upstream->state.len == 0 && !has_server(node))
         complain(compiler, &node->name, "no servers are inside upstream");
     else if (upstream->server_count > 0 && !has_primary(upstream))
         complain(compiler, &node->name, "no servers in upstream \"%.*s\"",
@@ -170,7 +171,7 @@ static bool seconds_after(struct text text, const char *prefix, uint32_t *field)
 
 static bool is_missing(struct text text)
 {
-    static const char *const names[] = { "resolve", "service=", "sid=" };
+    static const char *const names[] = { "sid=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (text_has_prefix(text, text_from(names[i])))
@@ -221,6 +222,39 @@ static bool take_slow_start(struct compiler *compiler, const struct word *word,
     return seconds_after(word->text, "slow_start=", &server->slow_start_ms);
 }
 
+static void take_service(struct compiler *compiler, const struct word *word,
+                         struct upstream_server *server)
+{
+    server->service = arena_copy(compiler->arena,
+                                 text_from_offset(word->text, sizeof("service=") - 1));
+    if (server->service.len == 0)
+        complain(compiler, word, "empty service");
+}
+
+/* "http" is short for "_http._tcp"; what has a dot stands as it is before the server's name. */
+static void service_complete(struct compiler *compiler, const struct node *node,
+                             struct upstream_server *server)
+{
+    const struct word *word = &node->args[0];
+    bool               is_whole = text_find(server->service, '.') < server->service.len;
+
+    if (server->service.len == 0)
+        return;
+    if (server->has_address)
+        complain(compiler, word, "service upstream \"%.*s\" requires domain name",
+                 TEXT_ARGS(server->name));
+    else if (!server->is_resolved)
+        complain(compiler, word, "service upstream \"%.*s\" requires \"resolve\" parameter",
+                 TEXT_ARGS(server->name));
+    else if (text_find(server->name, ':') < server->name.len)
+        complain(compiler, word, "service upstream \"%.*s\" may not have port",
+                 TEXT_ARGS(server->name));
+    server->service = arena_format(compiler->arena, is_whole ? "%.*s.%.*s" : "_%.*s._tcp.%.*s",
+                                   TEXT_ARGS(server->service), TEXT_ARGS(server->host));
+    if (server->service.len >= RESOLVER_NAME_BYTES)
+        complain(compiler, word, "too long service of upstream \"%.*s\"", TEXT_ARGS(server->name));
+}
+
 static void take_parameter(struct compiler *compiler, const struct word *word,
                            struct upstream_server *server)
 {
@@ -245,6 +279,10 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
         server->is_draining = true;
     else if (text_has_prefix(text, TEXT("route=")))
         is_good = route_after(text, &server->route);
+    else if (text_is_equal(text, TEXT("resolve")))
+        server->is_resolved = true;
+    else if (text_has_prefix(text, TEXT("service=")))
+        take_service(compiler, word, server);
     else if (is_missing(text))
         complain_unsupported(compiler, word, "parameter", text);
     else
@@ -264,6 +302,7 @@ static void apply_upstream_server(struct compiler *compiler, const struct node *
         return;
     for (unsigned i = 1; i < node->arg_count; i++)
         take_parameter(compiler, &node->args[i], &server);
+    service_complete(compiler, node, &server);
     if ((count & (count - 1)) == 0) {
         struct upstream_server *grown =
             ARENA_ARRAY(compiler->arena, struct upstream_server, count == 0 ? 1 : 2 * count);
@@ -272,6 +311,39 @@ static void apply_upstream_server(struct compiler *compiler, const struct node *
         upstream->servers = grown;
     }
     upstream->servers[upstream->server_count++] = server;
+}
+
+/* ---- state ---- */
+
+static void state_apply(struct compiler *compiler, const struct node *nodes)
+{
+    for (const struct node *node = nodes; node != NULL; node = node->next)
+        if (!text_is_equal(node->name.text, TEXT("server")) || node->has_block ||
+            node->arg_count == 0)
+            complain(compiler, &node->name, "\"%.*s\" is not allowed in a \"state\" file",
+                     TEXT_ARGS(node->name.text))
+                ->hint = TEXT("it holds nothing but: server address [parameter ...];");
+        else
+            apply_upstream_server(compiler, node, NULL);
+}
+
+/* The file may be made later. */
+static void apply_state(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct config_source *source = compiler->source;
+    struct text           path, text;
+    int                   error;
+
+    if (!word_path(compiler, &node->args[0], &path))
+        return;
+    *(struct text *)field = path;
+    error = source->read(source, path, &text);
+    if (error == 0)
+        state_apply(compiler,
+                    tree_read_text(compiler->arena, compiler->diagnoses, source, path, text));
+    else if (error != -ENOENT)
+        complain(compiler, &node->args[0], "open() \"%.*s\" failed %s", TEXT_ARGS(path),
+                 log_errno(-error).text);
 }
 
 /* ---- the rest ---- */
@@ -307,8 +379,12 @@ static const struct directive rows[] = {
       "name { ... }", "", "A group of servers that proxy_pass can name." },
     { "server", IN_UPSTREAM, 1, ARGS_MANY, IS_LIST, apply_upstream_server, FIELD_NONE,
       "address [weight=number] [max_conns=number] [max_fails=number] [fail_timeout=time] "
-      "[slow_start=time] [backup] [down] [drain] [route=string]",
-      "", "A server of the group. A name is resolved at start, and tried again when it fails." },
+      "[slow_start=time] [backup] [down] [drain] [route=string] [resolve] "
+      "[service=name]",
+      "",
+      "A server of the group. Names are resolved again when their time is over: with `resolve` by "
+      "the `resolver`, else as the system does. `service`: by SRV records. See "
+      "[names](names.md)." },
     { "keepalive", IN_UPSTREAM, 1, 2, 0, apply_keepalive, FIELD_UPSTREAM(keepalive), "number",
       "32", "Idle connections per loop that the group keeps, for all loops to use; 0: none." },
     { "keepalive_requests", IN_UPSTREAM, 1, 1, 0, apply_number,
@@ -317,6 +393,9 @@ static const struct directive rows[] = {
       "time", "60s", "How long an idle connection stays open." },
     { "keepalive_time", IN_UPSTREAM, 1, 1, 0, apply_msec, FIELD_UPSTREAM(keepalive_time_ms),
       "time", "1h", "Longest life of a connection with keep-alive." },
+    { "state", IN_UPSTREAM, 1, 1, 0, apply_state, FIELD_UPSTREAM(state), "file", "",
+      "The group's servers are `server` lines of that file, which may be made later. A reload reads "
+      "it; nothing writes it yet." },
     { "zone", IN_UPSTREAM, 1, 2, HAS_NO_EFFECT, apply_zone, FIELD_NONE, "name [size]", "",
       "All loops share a group's state anyway." },
 };

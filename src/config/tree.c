@@ -331,3 +331,20 @@ void tree_read(struct arena *arena, struct diagnoses *diagnoses, struct config_s
     read_file(&reader, options->path, NULL, &end);
     map_free(&reader.known);
 }
+
+struct node *tree_read_text(struct arena *arena, struct diagnoses *diagnoses,
+                            struct config_source *source, struct text path, struct text text)
+{
+    struct tree        tree = { .nodes = NULL };
+    struct tree_reader reader = {
+        .arena = arena, .diagnoses = diagnoses, .source = source, .tree = &tree,
+        .directory = text_part(path, 0, text_find_last(path, '/') + 1), .known = map_new(false),
+    };
+    struct lexer  lexer;
+    struct node **end = &tree.nodes;
+
+    lexer_init(&lexer, arena, diagnoses, file_note(&reader, path, text));
+    read_block(&reader, &lexer, &end, NULL);
+    map_free(&reader.known);
+    return tree.nodes;
+}

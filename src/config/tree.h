@@ -26,4 +26,8 @@ struct tree {
 void tree_read(struct arena *arena, struct diagnoses *diagnoses, struct config_source *source,
                const struct config_options *options, struct tree *ret_tree);
 
+/* The directives of one more file, which tree_read() has not come across. NULL: there are none. */
+struct node *tree_read_text(struct arena *arena, struct diagnoses *diagnoses,
+                            struct config_source *source, struct text path, struct text text);
+
 #endif

@@ -29,8 +29,8 @@ struct opening {
     uint64_t    rights;
 };
 
-/* What getaddrinfo() reads: configuration, service modules, and where resolv.conf may really lie;
- * time zones; terminals, which a log on one of them opens a second time. */
+/* What the C library and the resolver read: configuration, libraries, and where resolv.conf may really
+ * lie; time zones; terminals, which a log on one of them opens a second time. */
 static const struct opening openings[] = {
     { "/etc", LANDLOCK_ACCESS_FS_READ_FILE },
     { "/lib", LANDLOCK_ACCESS_FS_READ_FILE },

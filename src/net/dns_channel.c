@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "net/dns_answer.h"
 
-enum { TRY_MS = 2000, TRIES = 4, CLASS_IN = 1 };
+enum { TRY_MS = 1000, TRIES = 5, CLASS_IN = 1 };
 
 /* A socket of c-ares. Owner: the channel; from c-ares's opening to its closing it. */
 struct wire {

@@ -121,7 +121,7 @@ struct exchange {
     struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
     int64_t                 pace_started_ms, peer_paced_ms;
     int64_t                 name_wait_ms;    /* until when pick waits for a name */
-    struct dynamic_ask     *dynamic;         /* resolve's question to the control loop */
+    struct dynamic_ask     *dynamic;         /* resolve's question; it holds `upstream` once taken */
     uint64_t                tunnel_moved;
     bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel;

@@ -267,6 +267,10 @@ struct location {
     struct add_header     *headers, *trailers;
     struct expires         expires;
 
+    /* names in proxy_pass with variables */
+    const struct resolver_policy *resolver;      /* NULL: the system's way */
+    uint32_t               resolver_timeout_ms;
+
     /* access */
     struct real_ip         real_ip;
     struct access_rule    *access_rules;

@@ -19,11 +19,11 @@ static enum turn use(struct exchange *x, const struct upstream *upstream)
     return exchange_go(x, &step_pick);
 }
 
-/* The control loop answers in its next turn. Should it be stuck, nobody waits longer for it than for a
- * connection. */
+/* The control loop answers in its next turn, before it knows the addresses: for these, the step pick
+ * waits until the same time. */
 static void deadline_set(struct exchange *x)
 {
-    x->name_wait_ms = loop_now_ms(x->loop) + x->location->proxy.connect_timeout_ms;
+    x->name_wait_ms = loop_now_ms(x->loop) + x->location->resolver_timeout_ms;
     timer_set(loop_timers(x->loop), &x->timer, x->name_wait_ms);
 }
 
@@ -36,8 +36,9 @@ static enum turn ask(struct exchange *x, struct text url, struct text authority)
         return unusable(x, url, "invalid host");
     if (port >= 0)
         x->upstream_port = arena_format(x->arena, "%d", port);
-    x->dynamic = dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->snapshot->control,
-                              x->loop, &x->task);
+    x->dynamic =
+        dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->location->resolver,
+                     x->location->resolver_timeout_ms, x->snapshot->control, x->loop, &x->task);
     if (x->dynamic == NULL)
         return unusable(x, url, "too long host");
     deadline_set(x);
@@ -54,8 +55,8 @@ static enum turn take_answer(struct exchange *x)
     if (!x->dynamic->is_answered)
         exchange_log(x, LOG_ERROR, "upstream \"%.*s\" was not found in time",
                      TEXT_ARGS(x->upstream_host));
-    upstream = x->dynamic->is_answered ? x->dynamic->upstream : NULL;
-    dynamic_forget(&x->dynamic);
+    upstream = x->dynamic->is_answered ? dynamic_upstream(x->dynamic) : NULL;
+    x->dynamic->is_taken = true;
     return upstream != NULL ? use(x, upstream) : exchange_answer(x, 502);
 }
 
@@ -66,8 +67,9 @@ static enum turn run_resolve(struct exchange *x)
     struct uri_url     parts;
     struct text        url;
 
-    if (x->dynamic != NULL)
+    if (x->dynamic != NULL && !x->dynamic->is_taken)
         return take_answer(x);
+    dynamic_forget(&x->dynamic);
     url = template_eval(pass->url_template, &x->scope);
     if (uri_url_parse(url, &parts) < 0 || !text_is_equal_nocase(parts.scheme, TEXT("http")))
         return unusable(x, url, "invalid URL prefix");

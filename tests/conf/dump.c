@@ -30,7 +30,7 @@ static const struct row location_rows[] = {
     LOCATION(limit_req_log, KIND_ENUM), LOCATION(limit_conn_log, KIND_ENUM),
     LOCATION(is_limit_req_dry, KIND_BOOL), LOCATION(is_limit_conn_dry, KIND_BOOL),
     LOCATION(limit_rate, KIND_TEMPLATE), LOCATION(limit_rate_after, KIND_TEMPLATE),
-    LOCATION(keepalive_timeout_ms, KIND_U32), LOCATION(keepalive_header_s, KIND_U32),
+    LOCATION(resolver_timeout_ms, KIND_U32), LOCATION(keepalive_timeout_ms, KIND_U32), LOCATION(keepalive_header_s, KIND_U32),
     LOCATION(keepalive_requests, KIND_U32), LOCATION(keepalive_time_ms, KIND_U32),
     LOCATION(lingering, KIND_ENUM), LOCATION(lingering_time_ms, KIND_U32),
     LOCATION(lingering_timeout_ms, KIND_U32), LOCATION(has_nodelay, KIND_BOOL),
@@ -79,11 +79,12 @@ static const struct row upstream_rows[] = {
     UPSTREAM(sticky.zone_bytes, KIND_U64), UPSTREAM(sticky.timeout_ms, KIND_U32),
     UPSTREAM(keepalive, KIND_U32),
     UPSTREAM(keepalive_requests, KIND_U32), UPSTREAM(keepalive_timeout_ms, KIND_U32),
-    UPSTREAM(keepalive_time_ms, KIND_U32),
+    UPSTREAM(keepalive_time_ms, KIND_U32), UPSTREAM(resolver_timeout_ms, KIND_U32),
+    UPSTREAM(state, KIND_TEXT),
 };
 static const struct upstream plain_upstream = {
     .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60000,
-    .keepalive_time_ms = 3600000,
+    .keepalive_time_ms = 3600000, .resolver_timeout_ms = 30000,
 };
 
 struct dumper {
@@ -342,6 +343,21 @@ static void answers_dump(struct dumper *dumper, const struct location *location,
         LINE(dumper, "types %zu", map_count(location->types));
 }
 
+static void resolver_dump(struct dumper *dumper, const struct resolver_policy *policy,
+                          const struct resolver_policy *outer)
+{
+    if (policy == outer)
+        return;
+    indent(dumper);
+    writer_string(&dumper->writer, "resolver");
+    for (unsigned i = 0; i < policy->server_count; i++) {
+        writer_char(&dumper->writer, ' ');
+        address_write(&dumper->writer, &policy->servers[i]);
+    }
+    writer_format(&dumper->writer, " valid=%u%s%s\n", policy->valid_ms,
+                  policy->is_v4_off ? " ipv4=off" : "", policy->is_v6_off ? " ipv6=off" : "");
+}
+
 /* ---- blocks ---- */
 
 static const char *const kind_names[] = { "prefix", "prefix final", "exact", "regex", "named",
@@ -370,6 +386,7 @@ static void level_dump(struct dumper *dumper, const struct location *location,
     pass_dump(dumper, location->proxy.pass);
     proxy_lists_dump(dumper, &location->proxy, &outer->proxy);
     answers_dump(dumper, location, outer);
+    resolver_dump(dumper, location->resolver, outer->resolver);
     access_logs_dump(dumper, location->access_logs, outer->access_logs);
     error_logs_dump(dumper, location->error_log, outer->error_log);
     for (const struct location *at = location->children; at != NULL; at = at->next)
@@ -435,11 +452,12 @@ static void upstream_dump(struct dumper *dumper, const struct upstream *upstream
     ROWS_DUMP(dumper, upstream_rows, upstream, &plain_upstream);
     values_dump(dumper, "sticky lookup", upstream->sticky.lookups);
     values_dump(dumper, "sticky create", upstream->sticky.creates);
+    resolver_dump(dumper, upstream->resolver, NULL);
     for (unsigned i = 0; i < upstream->server_count; i++) {
         const struct upstream_server *at = &upstream->servers[i];
         char                          address[ADDRESS_TEXT_BYTES];
 
-        LINE(dumper, "server %.*s%s%s weight=%u max_conns=%u max_fails=%u fail_timeout=%u%s%s%s%s%.*s",
+        LINE(dumper, "server %.*s%s%s weight=%u max_conns=%u max_fails=%u fail_timeout=%u%s%s%s%s%.*s%s%s%.*s",
              TEXT_ARGS(at->name), at->has_address ? " = " : " resolve ",
              at->has_address ? address_string(&at->address, address)
                              : arena_string(dumper->arena,
@@ -448,7 +466,9 @@ static void upstream_dump(struct dumper *dumper, const struct upstream *upstream
              at->weight, at->max_conns, at->max_fails, at->fail_timeout_ms,
              at->is_backup ? " backup" : "", at->is_down ? " down" : "",
              at->is_draining ? " drain" : "", at->route.len > 0 ? " route=" : "",
-             TEXT_ARGS(at->route));
+             TEXT_ARGS(at->route),
+             at->is_resolved ? " by resolver" : "", at->service.len > 0 ? " service=" : "",
+             TEXT_ARGS(at->service));
         if (at->slow_start_ms > 0)
             LINE(dumper, "  slow_start=%u", at->slow_start_ms);
     }

@@ -62,7 +62,7 @@ def test_a_name_that_resolves_later_is_tried_again(proxy, origin):
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_name_server_that_does_not_answer_holds_up_nothing(proxy, how):
     """Neither the start, nor other requests, nor a reload, nor the end, with all that has been logged."""
-    desk = proxy("""server { listen @P@; proxy_connect_timeout 500ms; access_log logs/late.log combined buffer=64k flush=1h;
+    desk = proxy("""server { listen @P@; proxy_connect_timeout 500ms; resolver_timeout 500ms; access_log logs/late.log combined buffer=64k flush=1h;
         location / { proxy_pass http://slow.test; } location /dynamic { set $name $arg_n; proxy_pass http://$name.test; }
         location /local { return 200 up; } }""", start=False)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:

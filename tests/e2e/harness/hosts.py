@@ -10,9 +10,9 @@ def with_hosts(proxy, text):
     return _with_file(proxy, "hosts", text)
 
 
-def with_name_server(proxy, address):
+def with_name_server(proxy, address, more=""):
     """The same with a name server of the test's own (on port 53, in the test's network namespace)."""
-    return _with_file(proxy, "resolv.conf", f"nameserver {address}\noptions timeout:10 attempts:2\n")
+    return _with_file(proxy, "resolv.conf", f"nameserver {address}\noptions timeout:10 attempts:2\n{more}")
 
 
 def _with_file(proxy, name, text):

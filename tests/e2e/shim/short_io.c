@@ -42,12 +42,13 @@ static uint64_t random_next(void)
 
 static int is_tcp(int fd)
 {
-    int       domain = 0;
+    int       domain = 0, type = 0;
     socklen_t len = sizeof(domain);
 
     return fd >= 0 && fd < DESCRIPTORS_MOST
            && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0
-           && (domain == AF_INET || domain == AF_INET6);
+           && (domain == AF_INET || domain == AF_INET6)
+           && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 static enum fate fate_of(int fd)
