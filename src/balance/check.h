@@ -6,7 +6,7 @@
 
 #include "expr/regex.h"
 #include "http/head.h"
-#include "net/address.h"
+#include "net/proxy_protocol.h"
 
 enum { CHECK_BODY_MOST = 256 * 1024 };   /* of an answer's body that is looked at */
 
@@ -57,6 +57,7 @@ struct check {
     uint32_t             keepalive_time_ms;     /* 0: a connection for each */
     uint32_t             connect_timeout_ms, send_timeout_ms, read_timeout_ms;
     uint32_t             head_bytes;            /* most of an answer's head */
+    enum proxy_protocol_version proxy_protocol; /* says that it is the proxy who asks */
     bool                 has_bind;
     struct address       bind;
 };

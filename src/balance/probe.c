@@ -291,6 +291,20 @@ static struct head *head_build(const struct check *check, struct arena *arena)
     return head;
 }
 
+/* proxy_send_proxy_protocol: the connection is nobody's but ours (LOCAL, UNKNOWN). */
+static void introduce(struct probe *probe)
+{
+    static const struct address none;
+    struct writer               writer;
+
+    if (probe->check->proxy_protocol == PROXY_PROTOCOL_OFF ||
+        h1_message_count(probe->line->codec) > 1)
+        return;
+    writer = writer_arena(probe->attempt->arena, PROXY_PROTOCOL_WRITE_MOST);
+    proxy_protocol_write(&writer, probe->check->proxy_protocol, &none, &none);
+    h1_begin_with(probe->line->codec, writer_done(&writer));
+}
+
 static void request_send(struct probe *probe)
 {
     struct attempt *attempt = probe->attempt;
@@ -301,6 +315,7 @@ static void request_send(struct probe *probe)
     stream->owner = &probe->task;
     stream->arena = attempt->arena;
     stream->tx_head = head_build(probe->check, attempt->arena);
+    introduce(probe);
     stream->is_last = probe->check->keepalive_time_ms == 0;
     stream->rx_body = &attempt->body;
     pipe_set_writer(&attempt->body, &stream->task);

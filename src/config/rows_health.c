@@ -240,6 +240,7 @@ static void take_policy(struct compiler *compiler, struct check *check,
     check->send_timeout_ms = policy->send_timeout_ms;
     check->read_timeout_ms = policy->read_timeout_ms;
     check->head_bytes = (uint32_t)policy->buffer_size;
+    check->proxy_protocol = policy->proxy_protocol;
     check->key = arena_format(compiler->arena, "%d %u %.*s %.*s %.*s", check->type, check->port,
                               TEXT_ARGS(check->host), TEXT_ARGS(check->uri),
                               TEXT_ARGS(check->match == NULL ? TEXT("") : check->match->name));

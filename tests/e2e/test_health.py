@@ -477,6 +477,25 @@ def test_a_kept_connection_that_closes_is_not_a_failure(proxy, patients):
     assert "unhealthy" not in desk.errors()
 
 
+@pytest.mark.parametrize("version, header", [("v1", b"PROXY UNKNOWN\r\n"),
+                                             ("v2", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")])
+def test_a_check_says_that_it_is_the_proxy(proxy, origin, version, header):
+    """Once on a connection, before its first request."""
+    seen = []
+
+    def script(conn):
+        seen.append(conn.take(len(header)))
+        while True:
+            conn.request()
+            conn.send(reply())
+    one = origin(script=script)
+    desk = proxy(checked("keepalive_time=1h mandatory", more=f"proxy_send_proxy_protocol {version};", servers="server @A@;"),
+                 A=one)
+    one.wait_requests(3)
+    desk.wait_error("peer is healthy")
+    assert seen == [header] and one.errors == []
+
+
 def gaps(patient, count):
     patient.wait_checks(count, 10)
     times = [one.at for one in patient.checks][-count:]

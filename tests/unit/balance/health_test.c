@@ -184,6 +184,39 @@ static void each_time_twice_as_long(void **state)
     end();
 }
 
+/* Asks until the first one is ejected (again), as if its last ejection had been so long ago; how long
+ * for. */
+static int64_t eject_after(struct peer *first, int64_t ago_ms)
+{
+    unsigned seen[SERVERS_MOST];
+
+    if (first->ejected_ms != 0)
+        first->ejected_ms -= ago_ms;
+    first->ejected_until_ms = 0;
+    ask(4, 1, seen);
+    return first->ejected_until_ms - first->ejected_ms;
+}
+
+static void behaving_takes_ejections_off(void **state)
+{
+    struct peer *first;
+
+    (void)state;
+    begin(2);
+    upstream.ejection.is_on = true;
+    upstream.ejection.consecutive = 1;
+    group_bind(&upstream, control);
+    first = peer_ref(pick());
+    assert_int_equal(number_of(first), 0);
+    done(first, false, 200);
+    assert_int_equal(eject_after(first, 0), 30000);
+    assert_int_equal(eject_after(first, 31000), 60000);      /* it was out for all of that */
+    assert_int_equal(eject_after(first, 60000 + 29000), 120000);
+    assert_int_equal(eject_after(first, 120000 + 61000), 60000);   /* two off: as before both */
+    peer_unref(&first);
+    end();
+}
+
 static void a_share_far_above_the_others_ejects(void **state)
 {
     unsigned seen[SERVERS_MOST];
@@ -435,6 +468,7 @@ int main(void)
         cmocka_unit_test(at_most_as_many_as_said_but_one),
         cmocka_unit_test(a_lone_server_is_never_ejected),
         cmocka_unit_test(each_time_twice_as_long),
+        cmocka_unit_test(behaving_takes_ejections_off),
         cmocka_unit_test(a_share_far_above_the_others_ejects),
         cmocka_unit_test(when_all_are_bad_the_shares_are_equal),
         cmocka_unit_test(a_reload_without_it_takes_all_back),
