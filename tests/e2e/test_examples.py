@@ -46,6 +46,26 @@ def test_load_balance(example, origin):
     assert desk.get().json["origin"] == "3009"
 
 
+def test_health_checks(example, origin):
+    unready = set()
+
+    def handle(port):
+        def answer(one):
+            if one.target != "/ready":
+                return reply(body=str(port))
+            return reply(body='{"ready": %s}' % ("false" if port in unready else "true"),
+                         fields={"Content-Type": "application/json"})
+        return answer
+    for port in (3001, 3002, 3003):
+        origin(port=port, handle=handle(port))
+    desk = example("health-checks.conf")
+    desk.wait_for(lambda: {desk.get().text for _ in range(6)} == {"3001", "3002", "3003"}, 5, "all three")
+    unready.add(3002)
+    desk.wait_for(lambda: {desk.get().text for _ in range(12)} == {"3001", "3003"}, 10, "it is left out")
+    unready.clear()
+    desk.wait_for(lambda: desk.get().text == "3002", 10, "its return")
+
+
 def test_microservices(example, origin):
     at(origin, 5001, 5002, 5003, 3000)
     desk = example("microservices.conf")

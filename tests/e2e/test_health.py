@@ -496,6 +496,15 @@ def test_a_check_says_that_it_is_the_proxy(proxy, origin, version, header):
     assert seen == [header] and one.errors == []
 
 
+def test_nor_is_one_that_closes_as_it_is_used(proxy, origin):
+    """Every second request on a connection is its end: it is asked again on a new one."""
+    one = origin(script=lambda conn: (conn.request(), conn.send(reply()), conn.request()))
+    desk = proxy(checked("keepalive_time=1h", servers="server @A@;"), A=one)
+    one.wait_requests(7)
+    assert one.connections >= 3
+    assert "unhealthy" not in desk.errors()
+
+
 def gaps(patient, count):
     patient.wait_checks(count, 10)
     times = [one.at for one in patient.checks][-count:]
