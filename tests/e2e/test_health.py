@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness import dns
 from harness.load import Load
 from harness.origin import reply
 
@@ -627,6 +628,36 @@ def test_slow_start_after_a_check(proxy, patients):
     patients["B"].health = reply()
     desk.wait_error("peer is healthy")
     assert_ramp(desk, "b")
+
+
+def test_checks_follow_names(proxy, origin):
+    """Whoever a name newly stands for is checked from then on, and who has left it is not."""
+    seen = {"2": 0, "3": 0, "4": 0}
+
+    def handle(name):
+        def answer(one):
+            if one.target == "/":
+                return reply(body=name)
+            seen[name] += 1
+            return SICK if name == "4" else reply()
+        return answer
+    first = origin(address="127.0.0.2", handle=handle("2"))
+    for name in "34":
+        origin(address=f"127.0.0.{name}", port=first.port, handle=handle(name))
+    server = dns.NameServer()
+    try:
+        server.say("app.test", "127.0.0.2", "127.0.0.3", ttl=1)
+        desk = proxy(checked("mandatory", servers=f"zone u 64k; resolver {server}; server app.test:{first.port} resolve;"))
+        desk.wait_for(lambda: set(names_of(desk, 6)) == {"2", "3"}, 5, "both")
+        server.say("app.test", "127.0.0.3", "127.0.0.4", ttl=1)
+        desk.wait_error("peer is unhealthy: 500 came while checking status code, health check \"/h\" of peer 127.0.0.4")
+        assert set(names_of(desk, 6)) == {"3"}
+        time.sleep(0.1)
+        before = dict(seen)
+        desk.wait_for(lambda: seen["3"] > before["3"] + 3, 5, "checks")
+        assert seen["2"] == before["2"] and seen["4"] > before["4"]
+    finally:
+        server.stop()
 
 
 # ---- match --------------------------------------------------------------------------------------------
