@@ -209,6 +209,18 @@ struct stream *connector_stream(struct connector *connector)
     return peer_conn->codec->ops->open(peer_conn->codec);
 }
 
+void connector_swap(struct connector *a, struct connector *b)
+{
+    struct connector former = *a;
+
+    *a = *b;
+    *b = former;
+    if (a->peer_conn != NULL)
+        a->peer_conn->user = a;
+    if (b->peer_conn != NULL)
+        b->peer_conn->user = b;
+}
+
 void connector_release(struct connector *connector, struct loop *loop, bool may_keep)
 {
     struct peer_conn *peer_conn = connector->peer_conn;

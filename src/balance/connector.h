@@ -39,6 +39,8 @@ void connector_start(struct connector *connector, const struct connector_ask *as
 enum connector_state connector_poll(struct connector *connector, int *reterr_fault);
 /* READY, once: the stream to send on; owner is not set. */
 struct stream *connector_stream(struct connector *connector);
+/* Each goes on as the other. */
+void connector_swap(struct connector *a, struct connector *b);
 /* Gives the connection back, in whatever state: it rests if it is fit and `may_keep`, else it is
  * closed. The stream has been released before. */
 void connector_release(struct connector *connector, struct loop *loop, bool may_keep);

@@ -24,6 +24,7 @@ static void *group_build(void *arg)
     group->name = text_from(mem_string(name->ptr, name->len));
     atomic_init(&group->refs, 1);
     pthread_mutex_init(&group->lock, NULL);
+    queue_init(&group->queue);
     for (unsigned i = 0; i < LOOPS_MOST; i++)
         list_init(&group->idle[i]);
     return group;
@@ -40,6 +41,7 @@ void group_unref(struct group *group)
     if (atomic_fetch_sub_explicit(&group->refs, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&group->lock);
+    queue_done(&group->queue);
     mem_free((void *)group->name.ptr);
     mem_free(group);
 }
@@ -214,7 +216,8 @@ static void rosters_arrange(struct group *group)
     roster_arrange(&group->backups, group, true, now_ms);
     atomic_store_explicit(&group->has_to_tell,
                           group->primaries.heap != NULL || group->backups.heap != NULL ||
-                              group->balance.is_timed || group->ejection.is_on,
+                              group->balance.is_timed || group->ejection.is_on ||
+                              group->queue.limits.most > 0 || group->queue.count > 0,
                           memory_order_relaxed);
 }
 
@@ -227,7 +230,7 @@ void group_rebuild(struct group *group)
     gone = peers_renew(group, group->peers);
     identities_arrange(group);
     rosters_arrange(group);
-    pthread_mutex_unlock(&group->lock);
+    group_unlock_serving(group, clock_mono_ms(), SERVE_ALL);
     probes_arrange(group);
     peers_drop(gone);
 }
@@ -247,6 +250,7 @@ void group_bind(struct upstream *upstream, struct loop *control)
     method_set(group, &upstream->balance);
     ejection_configure(group, &upstream->ejection);
     group->is_sticky = upstream->sticky.kind != STICKY_OFF;
+    group->queue.limits = upstream->queue;
     pthread_mutex_unlock(&group->lock);
     group_rebuild(group);
     members_ask(group);
@@ -272,14 +276,17 @@ void group_unbind(struct upstream *upstream)
 
 /* A lone server is never given up, but for what its checks say: whom else should we ask? (nginx's
  * single peer) */
+static bool is_lone(const struct peer *peer)
+{
+    return peer != NULL && peer->next == NULL && !peer->is_down && !peer->is_draining &&
+           peer->bad_checks == 0;
+}
+
 static struct peer *only_one(const struct group *group, const struct pick_ask *ask)
 {
     struct peer *peer = group->peers;
 
-    if (peer == NULL || peer->next != NULL || peer->is_down || peer->is_draining ||
-        peer->bad_checks > 0 || peer_is_tried(peer, ask) || peer_is_full(peer))
-        return NULL;
-    return peer;
+    return is_lone(peer) && !peer_is_tried(peer, ask) && !peer_is_full(peer) ? peer : NULL;
 }
 
 /* All have failed, and a refusal is all that is left to say: now and then a request goes to the one
@@ -306,6 +313,29 @@ static struct peer *pick_to_probe(const struct group *group, const struct pick_a
     return oldest;
 }
 
+bool group_is_alive(const struct group *group, int64_t now_ms)
+{
+    const struct peer *peer = group->peers;
+
+    if (is_lone(peer))
+        return true;
+    while (peer != NULL && !peer_is_up(peer, now_ms))
+        peer = peer->next;
+    return peer != NULL;
+}
+
+/* Somebody whom it has not tried is up, and full. */
+static bool is_full(const struct group *group, const struct pick_ask *ask)
+{
+    const struct peer *peer = group->peers;
+    bool               is_alone = is_lone(peer);
+
+    while (peer != NULL && (!peer_is_full(peer) || peer_is_tried(peer, ask) ||
+                            (!is_alone && !peer_is_up(peer, ask->now_ms))))
+        peer = peer->next;
+    return peer != NULL;
+}
+
 /* Whom the request is bound to, backups among them: what its client has there is nowhere else. */
 static struct peer *bound(const struct group *group, const struct pick_ask *ask)
 {
@@ -318,7 +348,7 @@ static struct peer *bound(const struct group *group, const struct pick_ask *ask)
     return peer;
 }
 
-static struct peer *choose(struct group *group, const struct pick_ask *ask)
+struct peer *group_choose(struct group *group, const struct pick_ask *ask)
 {
     struct peer *peer = bound(group, ask);
 
@@ -328,7 +358,9 @@ static struct peer *choose(struct group *group, const struct pick_ask *ask)
         peer = group->picker->pick(&group->primaries, ask);
     if (peer == NULL && group->backups.count > 0)
         peer = group->picker->pick(&group->backups, ask);
-    return peer != NULL ? peer : pick_to_probe(group, ask);
+    if (peer != NULL || (group->queue.limits.most > 0 && is_full(group, ask)))
+        return peer;
+    return pick_to_probe(group, ask);
 }
 
 static void count_in(struct peer *peer)
@@ -364,6 +396,24 @@ static bool has_to_tell(const struct group *group)
     return atomic_load_explicit(&group->has_to_tell, memory_order_relaxed);
 }
 
+void group_take(struct peer *peer, int64_t now_ms)
+{
+    count_in(peer_ref(peer));
+    if (now_ms - peer->checked_ms > peer->fail_timeout_ms)
+        peer->checked_ms = now_ms;
+    peer_chosen(peer->group, peer, now_ms);
+}
+
+/* Nobody overtakes those who wait: with them in the queue, a newcomer joins it. */
+static enum nobody why_nobody(const struct group *group, const struct pick_ask *ask)
+{
+    if (group->peers == NULL)
+        return group->nobody;
+    return group->queue.count > 0 || (group->queue.limits.most > 0 && is_full(group, ask))
+               ? NOBODY_FREE
+               : NOBODY_LIVE;
+}
+
 struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *ask,
                         enum nobody *ret_nobody)
 {
@@ -373,14 +423,11 @@ struct peer *group_pick(const struct upstream *upstream, const struct pick_ask *
     pthread_mutex_lock(&group->lock);
     if (group->ejection_ends_ms != 0 && ask->now_ms >= group->ejection_ends_ms)
         ejection_end(group, ask->now_ms);
-    peer = choose(group, ask);
-    *ret_nobody = group->peers == NULL ? group->nobody : NOBODY_LIVE;
-    if (peer != NULL) {
-        count_in(peer_ref(peer));
-        if (ask->now_ms - peer->checked_ms > peer->fail_timeout_ms)
-            peer->checked_ms = ask->now_ms;
-        peer_chosen(group, peer, ask->now_ms);
-    }
+    peer = group->queue.count == 0 ? group_choose(group, ask) : NULL;
+    if (peer != NULL)
+        group_take(peer, ask->now_ms);
+    else
+        *ret_nobody = why_nobody(group, ask);
     pthread_mutex_unlock(&group->lock);
     return peer;
 }
@@ -418,12 +465,17 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
     *ret_is_now_down = false;
     count_out(done);
     if (has_to_tell(group) || health_matters(done, ending)) {
+        int64_t now_ms = clock_mono_ms();
+
         pthread_mutex_lock(&group->lock);
         if (group->balance.is_timed)
-            pick_time_end(done, ending, clock_mono_ms());
+            pick_time_end(done, ending, now_ms);
         *ret_is_now_down = health_note(done, ending) && group->peer_count > 1;
-        peer_moved(group, done, clock_mono_ms());
-        pthread_mutex_unlock(&group->lock);
+        peer_moved(group, done, now_ms);
+        if (peer_is_full(done))
+            pthread_mutex_unlock(&group->lock);
+        else
+            group_unlock_serving(group, now_ms, *ret_is_now_down ? SERVE_ALL : SERVE_ONE);
     }
     if (ending->is_failure)
         group_doubt_names(group);
@@ -441,6 +493,21 @@ struct identity group_identity(struct peer *peer)
     return identity;
 }
 
+void group_give_back(struct peer **peer, int64_t picked_ms)
+{
+    const struct ending ending = { .picked_ms = picked_ms };
+    struct group       *group = (*peer)->group;
+    int64_t             now_ms = clock_mono_ms();
+
+    count_out(*peer);
+    pthread_mutex_lock(&group->lock);
+    if (group->balance.is_timed)
+        pick_time_end(*peer, &ending, now_ms);
+    peer_moved(group, *peer, now_ms);
+    group_unlock_serving(group, now_ms, SERVE_ALL);
+    peer_unref(peer);
+}
+
 unsigned group_peer_count(const struct upstream *upstream)
 {
     struct group *group = upstream->group;
@@ -450,4 +517,49 @@ unsigned group_peer_count(const struct upstream *upstream)
     count = group->peer_count;
     pthread_mutex_unlock(&group->lock);
     return count;
+}
+
+/* ---- the retry budget ---- */
+
+/* Of the requests that are no retries, so that what reaches the servers is bounded by the same part. */
+bool group_retry_begin(const struct upstream *upstream)
+{
+    struct group *group = upstream->group;
+    unsigned      retries = atomic_fetch_add_explicit(&group->retries, 1, memory_order_relaxed);
+    unsigned      all = atomic_load_explicit(&group->in_flight, memory_order_relaxed);
+    uint64_t      firsts = all > retries ? all - retries : 0;
+
+    if (upstream->retry_percent == RETRY_UNBOUNDED || retries < upstream->retry_least ||
+        (uint64_t)(retries + 1) * 100 <= firsts * upstream->retry_percent)
+        return true;
+    group_retry_end(upstream);
+    return false;
+}
+
+void group_retry_end(const struct upstream *upstream)
+{
+    atomic_fetch_sub_explicit(&upstream->group->retries, 1, memory_order_relaxed);
+}
+
+bool group_is_in_service(struct peer *peer)
+{
+    struct group *group = peer->group;
+    bool          is_up;
+
+    pthread_mutex_lock(&group->lock);
+    is_up = peer_is_up(peer, clock_mono_ms());
+    pthread_mutex_unlock(&group->lock);
+    return is_up;
+}
+
+/* ---- how long answers take ---- */
+
+void group_note_head(struct peer *peer, int64_t us)
+{
+    spread_note(&peer->group->heads, us);
+}
+
+int64_t group_head_percentile_us(const struct upstream *upstream, unsigned percent)
+{
+    return spread_percentile_us(&upstream->group->heads, percent);
 }

@@ -26,7 +26,8 @@ struct link *group_idle(struct group *group, const struct loop *loop);
 enum nobody {
     NOBODY_LIVE = 0,                     /* all down, failed, busy or tried */
     NOBODY_ASKING,                       /* no address yet: a name is being looked up */
-    NOBODY_KNOWN                         /* no address: names did not resolve */
+    NOBODY_KNOWN,                        /* no address: names did not resolve */
+    NOBODY_FREE                          /* all that are up are full, or others wait for them: may wait */
 };
 
 /* A usable peer by the upstream's method, its in_flight already counted, referenced; NULL: nobody,
@@ -45,5 +46,16 @@ void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_no
 struct identity group_identity(struct peer *peer);
 /* How many peers could be tried by one request (for "all tried"). */
 unsigned group_peer_count(const struct upstream *upstream);
+
+/* The answer of that peer took so long to begin; and in what time so many per cent do, of those that
+ * were noted; 0: too few were. */
+void    group_note_head(struct peer *peer, int64_t us);
+int64_t group_head_percentile_us(const struct upstream *upstream, unsigned percent);
+
+/* Counts one more retry in flight (upstream->retry_percent, retry_least); false: that is too many. */
+bool group_retry_begin(const struct upstream *upstream);
+void group_retry_end(const struct upstream *upstream);
+/* That peer would be asked again: it has not been taken out by its failures. */
+bool group_is_in_service(struct peer *peer);
 
 #endif

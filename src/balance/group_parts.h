@@ -7,6 +7,8 @@
 
 #include "balance/group.h"
 #include "balance/health.h"
+#include "balance/queue.h"
+#include "balance/spread.h"
 #include "base/zone.h"
 
 struct member;
@@ -17,6 +19,8 @@ struct group {
     struct zone    *zone;
     atomic_uint     refs;                /* the zone's, and one of each peer */
     atomic_uint     in_flight;           /* exchanges at any of its peers, on all loops */
+    atomic_uint     retries;             /* of those: what the retry budget counts */
+    struct spread   heads;               /* how long answers take to begin, where that is asked */
     atomic_bool     has_to_tell;         /* the end of every request matters to the choice */
     struct member  *members;             /* control thread only (members.c) */
     struct probe   *probes;              /* the same (probe.c): active checks, of `checks` */
@@ -39,6 +43,8 @@ struct group {
     struct ejection ejection;            /* as configured */
     int64_t         window_ms;           /* when its interval began */
     int64_t         ejection_ends_ms;    /* the next one that does; 0: none */
+    struct queue    queue;               /* who waits for a place (wait.c) */
+    int64_t         looked_ms;           /* when waiting ones were last looked at by the clock */
     enum nobody     nobody;              /* what it means that there are no peers */
     atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf */
     /* per loop, touched by that loop only */
@@ -53,6 +59,21 @@ void          group_unref(struct group *group);
 void group_rebuild(struct group *group);
 /* A server has failed: does its name stand for another by now? Any thread. */
 void group_doubt_names(struct group *group);
+
+/* What the method says, or the lone server, or one that has failed and is asked whether it is back.
+ * NULL: nobody. Under the lock. */
+struct peer *group_choose(struct group *group, const struct pick_ask *ask);
+/* It is chosen: counted and referenced. Under the lock. */
+void         group_take(struct peer *peer, int64_t now_ms);
+/* It was chosen at picked_ms, but not asked. Takes the lock. */
+void         group_give_back(struct peer **peer, int64_t picked_ms);
+/* Somebody is up. Under the lock. */
+bool         group_is_alive(const struct group *group, int64_t now_ms);
+
+/* wait.c: what is usable goes to those who wait, at most to so many of them; when nobody is up they are
+ * sent away. Whatever makes a peer usable unlocks like this. */
+enum { SERVE_ONE = 1, SERVE_ALL = 1 << 30 };
+void group_unlock_serving(struct group *group, int64_t now_ms, unsigned most);
 
 /* roster.c */
 /* Whose share of the weights `lot` falls into; 0 <= lot < roster_lots(). */

@@ -62,12 +62,13 @@ static void attempt_begin(struct probe *probe, bool must_be_new);
 static void peer_count_bad(struct probe *probe, int change)
 {
     struct group *group = probe->group;
+    int64_t       now_ms = loop_now_ms(probe->loop);
 
     pthread_mutex_lock(&group->lock);
     probe->peer->bad_checks += (unsigned)change;
     if (change < 0 && probe->peer->bad_checks == 0)
-        health_recovered(probe->peer, loop_now_ms(probe->loop));
-    pthread_mutex_unlock(&group->lock);
+        health_recovered(probe->peer, now_ms);
+    group_unlock_serving(group, now_ms, SERVE_ALL);
 }
 
 static void state_set(struct probe *probe, enum probe_state state)

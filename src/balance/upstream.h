@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "balance/queue.h"
 #include "base/text.h"
 #include "net/resolver.h"
 
@@ -15,6 +16,8 @@ struct group;
 struct check;
 struct template;
 struct zone;
+
+enum { RETRY_UNBOUNDED = UINT32_MAX };
 
 /* One `server` line of an upstream, or the host of a proxy_pass. */
 struct upstream_server {
@@ -103,6 +106,10 @@ struct upstream {
     struct text             state;       /* file that has the servers; empty: none */
     const struct resolver_policy *resolver;       /* NULL: the system's way */
     uint32_t                resolver_timeout_ms;  /* 30000 */
+    struct queue_limits     queue;                /* most 0: nobody waits for a place */
+    const struct template  *queue_key;            /* whose line a request stands in; NULL: no queue */
+    uint32_t                retry_percent;        /* retries in flight of requests in flight; 20 */
+    uint32_t                retry_least;          /* so many always; 3 */
     struct group           *group;       /* set when a snapshot is made; NULL in the supervisor */
 };
 

@@ -60,7 +60,7 @@ struct directive_rows {
 #define DIRECTIVE_ROWS(topic, rows) { topic, rows, sizeof(rows) / sizeof((rows)[0]) }
 extern const struct directive_rows rows_core, rows_http, rows_server, rows_listen, rows_location, rows_rewrite,
     rows_access, rows_limit, rows_real_ip, rows_answer, rows_proxy, rows_proxy_answer,
-    rows_upstream, rows_resolver, rows_balance, rows_sticky, rows_health, rows_match, rows_map,
+    rows_upstream, rows_resolver, rows_balance, rows_sticky, rows_crowd, rows_health, rows_match, rows_map,
     rows_log,
     rows_ignored;
 extern const struct directive_rows *const directive_tables[];

@@ -4,9 +4,9 @@
 
 const struct directive_rows *const directive_tables[] = {
     &rows_core, &rows_http, &rows_server, &rows_listen, &rows_location, &rows_proxy,
-    &rows_proxy_answer, &rows_upstream, &rows_resolver, &rows_balance, &rows_sticky, &rows_health,
-    &rows_match, &rows_answer, &rows_access, &rows_real_ip, &rows_limit, &rows_rewrite, &rows_map,
-    &rows_log, &rows_ignored,
+    &rows_proxy_answer, &rows_upstream, &rows_resolver, &rows_balance, &rows_sticky,   &rows_crowd,
+    &rows_health,       &rows_match,    &rows_answer,   &rows_access,  &rows_real_ip,  &rows_limit,
+    &rows_rewrite,      &rows_map,      &rows_log,      &rows_ignored,
 };
 
 const unsigned directive_table_count = sizeof(directive_tables) / sizeof(directive_tables[0]);

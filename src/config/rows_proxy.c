@@ -44,6 +44,7 @@ static struct upstream *upstream_implicit(struct compiler *compiler, const struc
         .name = key, .is_implicit = true, .file = node->name.file->path, .line = node->name.line,
         .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60 * 1000,
         .keepalive_time_ms = 3600 * 1000, .resolver_timeout_ms = RESOLVER_TIMEOUT_MS,
+        .retry_percent = 20, .retry_least = 3,
     };
     upstream->servers = ARENA_NEW(compiler->arena, struct upstream_server);
     upstream->servers[0] = *server;
@@ -269,6 +270,23 @@ static void apply_send_proxy_protocol(struct compiler *compiler, const struct no
 
 #define PROXY(member) FIELD_LOCATION(proxy.member)
 
+static void apply_hedge(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct text text = node->args[0].text;
+    uint32_t    ms = 0;
+
+    if (text_is_equal(text, TEXT("p95")))
+        ms = HEDGE_BY_PERCENTILE;
+    else if (!text_is_equal(text, TEXT("off")) &&
+             (value_msec(text, &ms) < 0 || ms == 0 || ms == HEDGE_BY_PERCENTILE)) {
+        complain(compiler, &node->args[0], "invalid value \"%.*s\" in \"%s\" directive",
+                 TEXT_ARGS(text), compiler->row->name)
+            ->hint = TEXT("\"off\", \"p95\", or a time after which another server is asked");
+        return;
+    }
+    *(uint32_t *)field = ms;
+}
+
 static const struct directive rows[] = {
     { "proxy_pass", IN_LOCATION, 1, 1, 0, apply_proxy_pass, PROXY(pass), "URL", "",
       "Forwards requests; a URI in the URL replaces the part that the location matched." },
@@ -308,6 +326,8 @@ static const struct directive rows[] = {
       "When another server is asked." },
     { "proxy_next_upstream_tries", EVERYWHERE, 1, 1, 0, apply_number, PROXY(next_tries), "number",
       "0", "Most servers that are asked; 0: no limit." },
+    { "proxy_hedge", EVERYWHERE, 1, 1, 0, apply_hedge, PROXY(hedge_ms), "off | p95 | time", "off",
+      "Whether and when a safe request is given to a second server at the same time." },
     { "proxy_next_upstream_timeout", EVERYWHERE, 1, 1, 0, apply_msec, PROXY(next_timeout_ms),
       "time", "0", "Time in which another server may be asked; 0: no limit." },
     { "proxy_buffering", EVERYWHERE, 1, 1, 0, apply_flag, PROXY(is_buffering), "on | off", "on",

@@ -43,6 +43,7 @@ static struct upstream *upstream_new(struct compiler *compiler, const struct nod
         .name = arena_copy(compiler->arena, node->args[0].text), .file = node->name.file->path,
         .line = node->name.line, .keepalive = 32, .keepalive_requests = 1000,
         .keepalive_timeout_ms = 60 * 1000, .keepalive_time_ms = 3600 * 1000,
+        .retry_percent = 20, .retry_least = 3,
     };
     return upstream;
 }

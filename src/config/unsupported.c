@@ -211,7 +211,6 @@ static const char *const known_variables[] = {
     "upstream_cache_key",
     "upstream_cache_last_modified",
     "upstream_cache_status",
-    "upstream_queue_time",
 };
 
 static const char *const known_families[] = { "fastcgi_", "geoip_", "geoip2_", "jwt_", "otel_", "ssl_" };

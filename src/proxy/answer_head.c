@@ -524,6 +524,13 @@ static void add_challenge(const struct exchange *x, struct head *answer)
         add_field(answer, FIELD_WWW_AUTHENTICATE, field->value);
 }
 
+/* To those who were refused for now. */
+static void add_retry_after(struct exchange *x, struct head *answer)
+{
+    if (x->retry_after_s > 0 && x->status == 503)
+        add_field(answer, FIELD_RETRY_AFTER, arena_format(x->arena, "%u", x->retry_after_s));
+}
+
 struct head *answer_head_local(struct exchange *x)
 {
     struct head *answer = head_new(x, SPARE_FIELDS);
@@ -535,6 +542,7 @@ struct head *answer_head_local(struct exchange *x)
     if (x->answer_location.len > 0)
         add_field(answer, FIELD_LOCATION, answer_redirect(x, x->answer_location));
     add_challenge(x, answer);
+    add_retry_after(x, answer);
     add_configured(x, answer);
     return answer;
 }

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balance/wait.h"
 #include "net/socket.h"
 #include "proxy/access_log.h"
 #include "proxy/admission.h"
 #include "proxy/client.h"
 #include "proxy/dynamic.h"
 #include "proxy/forward_head.h"
+#include "proxy/hedge.h"
 #include "proxy/limits.h"
 #include "proxy/steps.h"
 
@@ -131,6 +133,9 @@ static void exchange_end(struct exchange *x)
 
     admission_leave();
     access_log_write(x);
+    wait_cancel(&x->wait);
+    hedge_cancel(x);
+    forward_retry_end(x);
     if (x->peer != NULL || x->connector.state != CONNECTOR_NONE)
         forward_abandon(x);
     limits_release(x);

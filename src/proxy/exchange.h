@@ -16,6 +16,7 @@
 struct client;
 struct dynamic_ask;
 struct exchange;
+struct hedge;
 struct preface;
 
 enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
@@ -48,6 +49,7 @@ struct attempt {
     int64_t         started_us, connected_us, head_us, done_us;   /* loop_now_us(); 0: not reached */
     int64_t         picked_ms;           /* loop_now_ms() of the choice */
     uint64_t        bytes_sent, bytes_received, body_bytes;
+    int64_t         queued_us;           /* when it joined the upstream's queue; 0: it did not */
     bool            is_redirect;         /* came after an internal redirect: " : ", not ", " */
 };
 
@@ -96,6 +98,8 @@ struct exchange {
     struct text             last_server;     /* the `server` line of whom we chose last */
     struct text             sticky_key;      /* that a `sticky learn` was looked up by */
     struct text             sticky_cookie;   /* for the answer's Set-Cookie; ptr NULL: none */
+    struct hedge           *hedge;       /* another attempt at the same time, in the wings; or NULL */
+    struct wait            *wait;        /* for a place at one of them; NULL: does not */
     struct text             upstream_host;   /* $proxy_host */
     struct text             upstream_port;   /* $proxy_port */
     struct text             upstream_uri;    /* from a proxy_pass with variables, or empty */
@@ -121,8 +125,14 @@ struct exchange {
     struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
     int64_t                 pace_started_ms, peer_paced_ms;
     int64_t                 name_wait_ms;    /* until when pick waits for a name */
+    int64_t                 queued_us;       /* when it joined the upstream's queue, until it is noted */
+    int64_t                 hedge_due_ms;    /* when another attempt begins; 0: none does */
+    int64_t                 hold_until_ms;   /* so long a retry waits for the budget */
+    bool                    is_retry, has_retry_place;   /* in the budget: this attempt, the next one */
+    unsigned                retry_after_s;   /* for a 503; 0: says nothing */
     struct dynamic_ask     *dynamic;         /* resolve's question; it holds `upstream` once taken */
     uint64_t                tunnel_moved;
+    bool                    is_hedge_turn;   /* what was in the wings has the stage for a moment */
     bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel;
     struct log_scope        log_scope;

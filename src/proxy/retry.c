@@ -2,7 +2,7 @@
 /* After a failure: the same request again on a fresh connection, another peer, or an error answer. */
 #include <errno.h>
 
-#include "proxy/steps.h"
+#include "proxy/hedge.h"
 
 /* nginx: a request of such a method is not given to another server once it has been sent. */
 static bool is_repeatable(const struct exchange *x)
@@ -95,24 +95,89 @@ void forward_anew(struct exchange *x, struct text uri)
     x->upstream_host = x->upstream_port = TEXT_NONE;
     x->has_upstream_uri = false;
     x->is_new_round = true;
+    forward_retry_end(x);
     x->ask.tried_count = 0;
     x->must_be_new = false;
     x->name_wait_ms = 0;
 }
 
-static enum turn again(struct exchange *x, bool is_fresh)
-{
-    struct peer *same = is_fresh ? group_pick_again(x->chosen, x->last_attempt->picked_ms) : NULL;
+/* ---- the budget ---- */
 
-    forward_done(x, false, !is_fresh);
-    forward_rewind(x);
+bool forward_retry_begin(struct exchange *x)
+{
+    x->has_retry_place = x->has_retry_place || x->is_retry || group_retry_begin(x->upstream);
+    x->is_retry = false;
+    return x->has_retry_place;
+}
+
+void forward_retry_end(struct exchange *x)
+{
+    if (x->is_retry || x->has_retry_place)
+        group_retry_end(x->upstream);
+    x->is_retry = x->has_retry_place = false;
+}
+
+static enum turn try_next(struct exchange *x)
+{
     x->fault = FAULT_NONE;
-    x->must_be_new = is_fresh;
-    if (!is_fresh)
-        return exchange_go(x, &step_pick);
+    x->must_be_new = false;
+    return exchange_go(x, &step_pick);
+}
+
+/* The former connection closed, so the same attempt goes on with another. */
+static enum turn again_fresh(struct exchange *x)
+{
+    struct peer *same = group_pick_again(x->chosen, x->last_attempt->picked_ms);
+    bool         is_retry = x->is_retry;
+
+    x->is_retry = false;
+    forward_done(x, false, false);
+    forward_rewind(x);
+    x->is_retry = is_retry;
+    x->fault = FAULT_NONE;
+    x->must_be_new = true;
     x->last_attempt->status = 0;   /* it is not over */
     x->chosen = same;
     return exchange_go(x, &step_connect);
+}
+
+/* What nobody was sent costs nobody anything. And whom a failure has taken out of service fails nobody
+ * else: its requests go to the others as they would have if it had not been there. */
+static bool is_free(struct peer *peer, bool was_sent, unsigned condition)
+{
+    return !was_sent || (condition == NEXT_ERROR && !group_is_in_service(peer));
+}
+
+static enum turn try_another(struct exchange *x, unsigned condition)
+{
+    enum { HOLD_MS = 250 };
+    struct peer *left = peer_ref(x->chosen);
+    bool         had_sent = was_sent(x), costs_nothing;
+
+    forward_done(x, false, true);
+    forward_rewind(x);
+    costs_nothing = is_free(left, had_sent, condition);
+    peer_unref(&left);
+    if (costs_nothing)
+        return try_next(x);
+    x->hold_until_ms = loop_now_ms(x->loop) + HOLD_MS;
+    return exchange_go(x, &step_hold);
+}
+
+/* There is no answer yet, so a little time is given for other retries to end. */
+static enum turn run_hold(struct exchange *x)
+{
+    enum { LOOK_MS = 10 };
+    int64_t now_ms = loop_now_ms(x->loop);
+
+    if (forward_retry_begin(x))
+        return try_next(x);
+    if (now_ms < x->hold_until_ms && is_in_time(x)) {
+        timer_set(loop_timers(x->loop), &x->timer, now_ms + LOOK_MS);
+        return TURN_WAIT;
+    }
+    exchange_log(x, LOG_WARN, "the retry budget is used up, no other upstream is tried");
+    return exchange_answer(x, (unsigned)fault_row(x->fault)->status);
 }
 
 /* Nobody reachable is an error; anything else in the way of a connect() is worse, as nginx has it. */
@@ -145,10 +210,15 @@ static enum turn run_retry(struct exchange *x)
     if (x->last_attempt != NULL && x->last_attempt->status == 0 && row->blame != BLAME_CLIENT)
         x->last_attempt->status = (unsigned)row->status;
     if (row->retry == RETRY_REUSED && may_repeat_fresh(x))
-        return again(x, true);
+        return again_fresh(x);
     say_why(x, row);
+    if (x->hedge != NULL) {
+        forward_done(x, false, is_failure);
+        (void)hedge_take_over(x);
+        return TURN_NEXT;
+    }
     if (condition != 0 && forward_may_retry(x, condition))
-        return again(x, false);
+        return try_another(x, condition);
     forward_done(x, false, is_failure);
     if (x->is_client_gone || x->is_head_sent) {
         x->status = x->status == 0 ? (unsigned)row->status : x->status;
@@ -157,4 +227,5 @@ static enum turn run_retry(struct exchange *x)
     return exchange_answer(x, (unsigned)row->status);
 }
 
+const struct step step_hold = { "hold", run_hold, GUARD_TIMER };
 const struct step step_retry = { "retry", run_retry, GUARD_NONE };

@@ -184,6 +184,9 @@ struct pass {
     struct text            uri;          /* "/prefix/" part that replaces the location's prefix */
 };
 
+/* hedge_ms: when most answers would have begun. */
+#define HEDGE_BY_PERCENTILE UINT32_MAX
+
 struct proxy_policy {
     const struct pass     *pass;         /* NULL: not proxied */
     unsigned               http_version; /* 10 or 11 (default 11) */
@@ -208,6 +211,7 @@ struct proxy_policy {
     enum proxy_protocol_version proxy_protocol;   /* proxy_send_proxy_protocol */
     uint64_t               limit_rate;   /* bytes/s from the upstream; 0: off */
     unsigned               next_upstream;         /* NEXT_* */
+    uint32_t               hedge_ms;              /* a second attempt; 0: none, or HEDGE_* */
     uint32_t               next_tries;            /* 0: no limit */
     uint32_t               next_timeout_ms;       /* 0: no limit */
 };

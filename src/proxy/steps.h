@@ -14,6 +14,10 @@ bool rewrite_run(struct exchange *x, const struct rewrite *rewrites);
 /* Goes to `uri` ("/path?query" or "@name") as an internal redirect. */
 enum turn redirect_internally(struct exchange *x, struct text uri);
 
+/* x->chosen, picked at that time, is to be asked: an attempt, and on to connect. */
+enum turn forward_to_chosen(struct exchange *x, int64_t picked_ms);
+/* There is nobody: an attempt with the upstream's name, this line in the log, this status. */
+enum turn forward_to_nobody(struct exchange *x, unsigned status, const char *words);
 /* The attempt is over: notes its figures, releases stream and connection, tells the group. */
 void forward_done(struct exchange *x, bool may_keep, bool is_failure);
 /* The same in whatever state it is: at the end of an exchange. */
@@ -25,6 +29,12 @@ void forward_rewind(struct exchange *x);
 void forward_anew(struct exchange *x, struct text uri);
 /* Another peer may be asked: tries, time, method and body allow it. `condition` is one of NEXT_*. */
 bool forward_may_retry(struct exchange *x, unsigned condition);
+
+/* A further try within the upstream's retry budget, of which the present one's place goes over to it;
+ * false: there is no room in it. */
+bool forward_retry_begin(struct exchange *x);
+/* There will be no further try: gives back whatever place in the budget is held. */
+void forward_retry_end(struct exchange *x);
 
 /* Sends x->answer, with x->response_body behind it. */
 void deliver_begin(struct exchange *x);

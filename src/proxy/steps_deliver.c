@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The answer on its way to the client, and the end. */
+#include "balance/wait.h"
 #include "http/codec.h"
 #include "http/h1_codec.h"
 #include "http/status.h"
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
+#include "proxy/hedge.h"
 #include "proxy/rate.h"
 #include "proxy/steps.h"
 
@@ -12,6 +14,9 @@
 
 static void peer_not_needed(struct exchange *x)
 {
+    wait_cancel(&x->wait);
+    hedge_cancel(x);
+    forward_retry_end(x);
     if (x->peer != NULL || x->connector.state != CONNECTOR_NONE || x->chosen != NULL)
         forward_done(x, false, false);
 }
@@ -53,7 +58,7 @@ static bool may_overlook(const struct exchange *x, int fault)
     if (x->location->proxy.is_ignoring_abort)
         return is_there || is_before_answer(x);
     return is_there && x->chosen == NULL && x->step != &step_gather && x->step != &step_resolve &&
-           x->step != &step_pick;
+           x->step != &step_pick && x->step != &step_queue && x->step != &step_hold;
 }
 
 void exchange_note(struct exchange *x)

@@ -7,6 +7,7 @@
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
 #include "proxy/forward_head.h"
+#include "proxy/hedge.h"
 #include "proxy/steps.h"
 #include "proxy/sticky.h"
 
@@ -16,31 +17,56 @@ enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_MS = 10 };
 
 static struct attempt *attempt_new(struct exchange *x, struct text address)
 {
-    struct attempt *attempt = ARENA_NEW(x->arena, struct attempt);
+    struct attempt *attempt = ARENA_NEW(x->arena, struct attempt), **end;
 
     attempt->address = address;
     attempt->started_us = loop_now_us(x->loop);
+    attempt->queued_us = x->queued_us;
+    x->queued_us = 0;
     attempt->is_redirect = x->is_new_round;
     x->is_new_round = false;
-    if (x->last_attempt != NULL)
-        x->last_attempt->next = attempt;
-    else
-        x->attempts = attempt;
+    for (end = &x->attempts; *end != NULL; end = &(*end)->next)
+        ;
+    *end = attempt;
     x->last_attempt = attempt;
     x->attempt_count++;
     return attempt;
 }
 
+enum turn forward_to_nobody(struct exchange *x, unsigned status, const char *words)
+{
+    attempt_new(x, x->upstream->name)->status = status;
+    x->last_attempt->done_us = loop_now_us(x->loop);
+    forward_retry_end(x);
+    exchange_log(x, LOG_ERROR, "%s", words);
+    return exchange_answer(x, status);
+}
+
 static enum turn nobody_to_ask(struct exchange *x, enum nobody why)
 {
-    attempt_new(x, x->upstream->name)->status = 502;
-    x->last_attempt->done_us = loop_now_us(x->loop);
+    if (why == NOBODY_FREE)
+        return exchange_go(x, &step_queue);
     if (why == NOBODY_LIVE)
-        exchange_log(x, LOG_ERROR, "no live upstreams while connecting to upstream");
-    else
-        exchange_log(x, LOG_ERROR, "host not found in upstream \"%.*s\"",
-                     TEXT_ARGS(x->upstream->name));
-    return exchange_answer(x, 502);
+        return forward_to_nobody(x, 502, "no live upstreams while connecting to upstream");
+    return forward_to_nobody(x, 502,
+                             arena_string(x->arena, arena_format(x->arena,
+                                                                 "host not found in upstream "
+                                                                 "\"%.*s\"",
+                                                                 TEXT_ARGS(x->upstream->name))));
+}
+
+enum turn forward_to_chosen(struct exchange *x, int64_t picked_ms)
+{
+    attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = picked_ms;
+    x->last_server = arena_copy(x->arena, x->chosen->server);
+    sticky_chosen(x);
+    x->is_retry = x->has_retry_place;
+    x->has_retry_place = false;
+    if (x->ask.tried_count < PICK_TRIED_MOST)
+        x->ask.tried[x->ask.tried_count] = x->chosen;
+    x->ask.tried_count++;
+    hedge_arm(x);
+    return exchange_go(x, &step_connect);
 }
 
 /* Its name is being looked up, as just after a start: looks again soon, for as long as a connection
@@ -88,13 +114,7 @@ static enum turn run_pick(struct exchange *x)
         return TURN_WAIT;
     if (x->chosen == NULL)
         return nobody_to_ask(x, nobody);
-    attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = x->ask.now_ms;
-    x->last_server = arena_copy(x->arena, x->chosen->server);
-    sticky_chosen(x);
-    if (x->ask.tried_count < PICK_TRIED_MOST)
-        x->ask.tried[x->ask.tried_count] = x->chosen;
-    x->ask.tried_count++;
-    return exchange_go(x, &step_connect);
+    return forward_to_chosen(x, x->ask.now_ms);
 }
 
 /* ---- connect ---- */
@@ -145,7 +165,7 @@ static enum turn run_connect(struct exchange *x)
     switch (connector_poll(&x->connector, &fault)) {
     case CONNECTOR_NONE:
     case CONNECTOR_WAITING:
-        return TURN_WAIT;
+        return hedge_wait(x);
     case CONNECTOR_FAILED:
         return exchange_fail(x, fault);
     case CONNECTOR_READY:
@@ -299,6 +319,28 @@ static void tell_head(const struct exchange *x)
     struct ending ending = ending_of(x->last_attempt, false, false);
 
     group_head(x->chosen, &ending);
+    if (x->location->proxy.hedge_ms == HEDGE_BY_PERCENTILE)
+        group_note_head(x->chosen, ending.head_us);
+}
+
+/* Another attempt is under way already, and may have a better answer. */
+static enum turn leave_it_to_the_other(struct exchange *x, unsigned condition)
+{
+    exchange_log(x, LOG_WARN, "upstream answered %u, another is asked already",
+                 x->response->status);
+    x->response = NULL;
+    forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
+    (void)hedge_take_over(x);
+    return TURN_NEXT;
+}
+
+static enum turn try_another_for(struct exchange *x, unsigned condition)
+{
+    exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", x->response->status);
+    x->response = NULL;
+    forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
+    forward_rewind(x);
+    return exchange_go(x, &step_pick);
 }
 
 static enum turn judge_head(struct exchange *x)
@@ -311,12 +353,14 @@ static enum turn judge_head(struct exchange *x)
     x->last_attempt->status = head->status;
     x->response = head;
     tell_head(x);
+    if (x->hedge != NULL && (x->location->proxy.next_upstream & condition))
+        return leave_it_to_the_other(x, condition);
+    hedge_cancel(x);
     if (condition != 0 && forward_may_retry(x, condition)) {
-        exchange_log(x, LOG_WARN, "upstream answered %u, another is tried", head->status);
-        x->response = NULL;
-        forward_done(x, false, (condition & (NEXT_403 | NEXT_404)) == 0);
-        forward_rewind(x);
-        return exchange_go(x, &step_pick);
+        if (forward_retry_begin(x))
+            return try_another_for(x, condition);
+        exchange_log(x, LOG_WARN, "the retry budget is used up, upstream's %u is the answer",
+                     head->status);
     }
     sticky_answered(x, true);
     if (head->status == 101)
@@ -350,7 +394,7 @@ static enum turn run_await_head(struct exchange *x)
         return judge_head(x);
     if (peer->fault != FAULT_NONE)
         return exchange_fail(x, peer->fault);
-    return TURN_WAIT;
+    return hedge_wait(x);
 }
 
 /* ---- the end of an attempt ---- */
@@ -387,6 +431,9 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure)
         return;
     if (!is_failure)
         sticky_answered(x, false);
+    if (x->is_retry)
+        group_retry_end(x->upstream);
+    x->is_retry = false;
     struct text name = x->last_attempt->address;
     ending = ending_of(x->last_attempt, is_whole, is_failure);
     group_done(&x->chosen, &ending, &is_now_down);

@@ -724,6 +724,14 @@ static void write_response_time(struct writer *writer, const struct attempt *att
     write_since(writer, attempt, attempt->done_us);
 }
 
+static void write_queue_time(struct writer *writer, const struct attempt *attempt)
+{
+    if (attempt->queued_us == 0)
+        writer_char(writer, '-');
+    else
+        write_ms(writer, (attempt->started_us - attempt->queued_us) / 1000);
+}
+
 static void write_response_length(struct writer *writer, const struct attempt *attempt)
 {
     writer_u64(writer, attempt->body_bytes);
@@ -746,6 +754,7 @@ enum {
     ATTEMPT_CONNECT_TIME,
     ATTEMPT_HEADER_TIME,
     ATTEMPT_RESPONSE_TIME,
+    ATTEMPT_QUEUE_TIME,
     ATTEMPT_RESPONSE_LENGTH,
     ATTEMPT_BYTES_SENT,
     ATTEMPT_BYTES_RECEIVED
@@ -757,6 +766,7 @@ static void (*const attempt_writers[])(struct writer *writer, const struct attem
     [ATTEMPT_CONNECT_TIME] = write_connect_time,
     [ATTEMPT_HEADER_TIME] = write_header_time,
     [ATTEMPT_RESPONSE_TIME] = write_response_time,
+    [ATTEMPT_QUEUE_TIME] = write_queue_time,
     [ATTEMPT_RESPONSE_LENGTH] = write_response_length,
     [ATTEMPT_BYTES_SENT] = write_bytes_sent,
     [ATTEMPT_BYTES_RECEIVED] = write_bytes_received,
@@ -1044,6 +1054,7 @@ static const struct row rows[] = {
     { LITERAL("upstream_connect_time"), get_attempts, ATTEMPT_CONNECT_TIME },
     { LITERAL("upstream_header_time"), get_attempts, ATTEMPT_HEADER_TIME },
     { LITERAL("upstream_last_server_name"), get_upstream_last_server_name, 0 },
+    { LITERAL("upstream_queue_time"), get_attempts, ATTEMPT_QUEUE_TIME },
     { LITERAL("upstream_response_length"), get_attempts, ATTEMPT_RESPONSE_LENGTH },
     { LITERAL("upstream_response_time"), get_attempts, ATTEMPT_RESPONSE_TIME },
     { LITERAL("upstream_status"), get_attempts, ATTEMPT_STATUS },

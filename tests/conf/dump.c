@@ -50,7 +50,7 @@ static const struct row location_rows[] = {
     PROXY(connect_timeout_ms, KIND_U32), PROXY(send_timeout_ms, KIND_U32),
     PROXY(read_timeout_ms, KIND_U32), PROXY(buffer_size, KIND_U64), PROXY(buffers_count, KIND_U32),
     PROXY(buffers_size, KIND_U64), PROXY(busy_size, KIND_U64), PROXY(limit_rate, KIND_U64),
-    PROXY(proxy_protocol, KIND_ENUM), PROXY(next_upstream, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
+    PROXY(proxy_protocol, KIND_ENUM), PROXY(next_upstream, KIND_U32), PROXY(hedge_ms, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
 };
 static const struct row server_rows[] = {
     SERVER(head_timeout_ms, KIND_U32), SERVER(head_buffer, KIND_U32), SERVER(large_count, KIND_U32),
@@ -81,10 +81,15 @@ static const struct row upstream_rows[] = {
     UPSTREAM(keepalive_requests, KIND_U32), UPSTREAM(keepalive_timeout_ms, KIND_U32),
     UPSTREAM(keepalive_time_ms, KIND_U32), UPSTREAM(resolver_timeout_ms, KIND_U32),
     UPSTREAM(state, KIND_TEXT),
+    UPSTREAM(queue.most, KIND_U32), UPSTREAM(queue.timeout_ms, KIND_U32),
+    UPSTREAM(queue.target_ms, KIND_U32), UPSTREAM(queue.interval_ms, KIND_U32),
+    UPSTREAM(queue_key, KIND_TEMPLATE), UPSTREAM(retry_percent, KIND_U32),
+    UPSTREAM(retry_least, KIND_U32),
 };
 static const struct upstream plain_upstream = {
     .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60000,
-    .keepalive_time_ms = 3600000, .resolver_timeout_ms = 30000,
+    .keepalive_time_ms = 3600000, .resolver_timeout_ms = 30000, .retry_percent = 20,
+    .retry_least = 3,
 };
 
 struct dumper {

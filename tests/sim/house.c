@@ -226,6 +226,16 @@ void house_reload(const char *text)
 
 /* ---- leaving ---- */
 
+static void retries_check(const struct upstream *upstream)
+{
+    struct upstream only_one = *upstream;
+
+    only_one.retry_percent = 0;
+    only_one.retry_least = 1;
+    CHECK(group_retry_begin(&only_one));
+    group_retry_end(&only_one);
+}
+
 /* Each peer that may be picked is picked once: that is its only request in flight. */
 static void peers_check(const struct upstream *upstream)
 {
@@ -243,6 +253,8 @@ static void peers_check(const struct upstream *upstream)
         ask.tried[ask.tried_count++] = peer;
         group_done(&peer, &ending, &is_now_down);
     }
+    CHECK(nobody != NOBODY_FREE);        /* nor does anybody wait */
+    retries_check(upstream);
 }
 
 static void stop(void)

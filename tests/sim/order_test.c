@@ -129,6 +129,9 @@ static const struct leaving deadlines[] = {
     { .step = "await_head", .room = "/one", .method = "POST", .body = 200000, STALLS_AT(80000),
       .steps = " await_head respond finish", .words = "while reading client request body",
       .after_ms = 4000 },
+    { .step = "hold", .room = "/poor", .method = "GET", .doing = DO_CLOSE, WAITS,
+      .steps = " retry hold respond finish", .words = "the retry budget is used up", .status = 502,
+      .after_ms = 250 },
     { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000, WAITS,
       .steps = " deliver finish", .words = "while reading upstream", .after_ms = 3000 },
     { .step = "deliver", .room = "/one", .method = "GET", .answer = 150000, STALLS_AT(1),
@@ -156,6 +159,8 @@ static const struct leaving departures[] = {
       .steps = " await_head finish", .words = "client prematurely closed connection" },
     { .step = "await_head", .room = "/one", .method = "GET", .doing = DO_SILENCE, RESETS_AT(1),
       .steps = " await_head finish", .words = "connection reset by client" },
+    { .step = "hold", .room = "/poor", .method = "GET", .doing = DO_CLOSE, GOES_AT(1),
+      .steps = " retry hold finish", .words = "client prematurely closed connection" },
     { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000,
       GOES_AT(150), .steps = " deliver finish", .words = "client prematurely closed connection" },
     { .step = "deliver", .room = "/one", .method = "GET", .doing = DO_STALL, .answer = 5000,
@@ -211,8 +216,53 @@ static bool is_in(const struct leaving *table, size_t count, const char *step)
     return false;
 }
 
+/* One holds the only place for a while, another one waits for it. */
+static struct ask *wait_in_queue(const struct leaving *leaving, int64_t held_us)
+{
+    static const struct leaving patient = { WAITS };
+    struct ask                 *ask;
+
+    scene_begin(SEND_BYTES);
+    orders.think_us = held_us;
+    (void)client_come_for(&patient.manner, ROOM_PORT, "/tight", "GET", FRAMING_NONE, 0);
+    ask = client_come_for(&leaving->manner, ROOM_PORT, "/tight", "GET", FRAMING_NONE, 0);
+    scene_end();
+    if (strstr(house_steps(), leaving->steps) == NULL)
+        FAIL("the steps were \"%s\", without \"%s\"", house_steps(), leaving->steps);
+    if (strstr(house_words(), leaving->words) == NULL)
+        FAIL("the words were \"%s\", not \"%s\"", house_words(), leaving->words);
+    CHECK(ask->status == leaving->status);
+    return ask;
+}
+
+static void a_place_in_the_queue_is_left(void **state)
+{
+    static const struct leaving in_time = { WAITS, .steps = " await_head respond finish",
+                                            .words = "upstream queue timed out", .status = 503 },
+                                gone = { GOES_AT(1), .steps = " await_head finish",
+                                         .words = "client prematurely closed connection" },
+                                reset = { RESETS_AT(1), .steps = " await_head finish",
+                                          .words = "connection reset by client" };
+
+    (void)state;
+    CHECK(wait_in_queue(&in_time, 2500000)->seen == 0);
+    CHECK((house_words_us() - START_US) / 1000 == 2000);
+    CHECK(wait_in_queue(&gone, 2500000)->outcome == OUTCOME_CUT);
+    CHECK(wait_in_queue(&reset, 2500000)->outcome == OUTCOME_CUT);
+}
+
+static void a_place_is_handed_over(void **state)
+{
+    static const struct leaving served = { WAITS, .steps = " deliver connect send", .words = "",
+                                           .status = 200 };
+
+    (void)state;
+    CHECK(wait_in_queue(&served, 1000000)->seen == 1);
+}
+
 /* resolve asks the control loop, which answers in its next turn; here that is the loop itself, which
- * cannot be stuck, so the step is left by that answer alone. limit waits for its own time only, from
+ * cannot be stuck, so the step is left by that answer alone. queue has tests of its own;
+ * limit waits for its own time only, from
  * the second request of a key on: tests/e2e/test_limits.py. */
 static void every_step_that_waits_is_left_here(void **state)
 {
@@ -229,7 +279,7 @@ static void every_step_that_waits_is_left_here(void **state)
                        is_in(departures, sizeof(departures) / sizeof(departures[0]), name);
 
         if (steps[i]->guard != GUARD_NONE && !is_here && strcmp(name, "resolve") != 0 &&
-            strcmp(name, "limit") != 0)
+            strcmp(name, "limit") != 0 && strcmp(name, "queue") != 0)
             fail_msg("no test leaves the step %s", name);
     }
 }
@@ -440,6 +490,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_wait_ends_at_its_deadline),
         cmocka_unit_test(every_wait_ends_when_the_client_goes),
+        cmocka_unit_test(a_place_in_the_queue_is_left),
+        cmocka_unit_test(a_place_is_handed_over),
         cmocka_unit_test(every_step_that_waits_is_left_here),
         cmocka_unit_test(a_kept_connection_that_closes_at_use),
         cmocka_unit_test(a_kept_connection_that_closes_in_the_same_turn),

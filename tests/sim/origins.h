@@ -27,7 +27,7 @@ struct origin_orders {
     enum using    used;
 };
 
-/* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.5. */
+/* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.10. */
 void     origins_begin(unsigned kindness, const struct origin_orders *orders);
 void     origins_end(void);
 /* Connections that still stand. */

@@ -18,6 +18,15 @@ const struct room rooms[] = {
       .lines = "proxy_pass http://three; client_body_buffer_size 1k; proxy_buffer_size 4k;"
                " proxy_buffers 2 4k; proxy_busy_buffers_size 4k;" },
     { .path = "/cold", .lines = "proxy_pass http://cold;", .tries_most = 2 },
+    { .path = "/crowd", .tries_most = 2, .may_be_full = true,
+      .lines = "proxy_pass http://crowd;" },
+    { .path = "/patient", .tries_most = 4, .may_be_full = true,
+      .lines = "proxy_pass http://patient; proxy_next_upstream error timeout http_503;" },
+    { .path = "/frugal", .tries_most = 4, .lines = "proxy_pass http://frugal;"
+      " proxy_next_upstream error timeout invalid_header http_500 http_503;" },
+    { .path = "/hedge", .tries_most = 6, .lines = "proxy_pass http://three; proxy_hedge 20ms;"
+      " proxy_next_upstream error timeout http_503;" },
+    { .path = "/twice", .tries_most = 4, .lines = "proxy_pass http://frugal; proxy_hedge 1ms;" },
     { .path = "/never", .tries_most = 2,
       .lines = "proxy_pass http://three; proxy_next_upstream off;" },
     { .path = "/always", .tries_most = 6, .repeats_unsafe = true,
@@ -52,6 +61,9 @@ const struct room rooms[] = {
       .lines = "lingering_close always; reset_timedout_connection on; return 200 \"hush\";" },
     { .path = "/named", .local_status = 502, .is_directed = true,
       .lines = "proxy_pass http://unknown;" },
+    { .path = "/tight", .tries_most = 2, .is_directed = true, .may_be_full = true,
+      .lines = "proxy_pass http://tight;" },
+    { .path = "/poor", .tries_most = 2, .is_directed = true, .lines = "proxy_pass http://poor;" },
     { .path = "/dynamic", .tries_most = 2, .is_directed = true,
       .lines = "proxy_pass http://10.0.0.$arg_to;" },
 };
@@ -73,6 +85,12 @@ static const char beginning[] =
     "    keepalive 4; keepalive_timeout 5s; keepalive_requests %u;\n"
     "  }\n"
     "  upstream cold { server 10.0.0.5; keepalive 0; }\n"
+    "  upstream crowd { server 10.0.0.7 max_conns=1;\n"
+    "    queue 3 timeout=2s key=$request_method; }\n"
+    "  upstream patient { server 10.0.0.9 max_conns=1 fail_timeout=1s;\n"
+    "    server 10.0.0.10 max_conns=1 fail_timeout=1s; queue 20 timeout=3s target=0; }\n"
+    "  upstream frugal { server 10.0.0.2 max_fails=0; server 10.0.0.3 max_fails=0;\n"
+    "    retry_budget 0%% min=1; }\n"
     "  upstream nobody { server 10.0.0.6 down; }\n";
 
 static const char server[] =
@@ -105,7 +123,11 @@ const char *rooms_text(unsigned edition)
     }
     if (is_directed)
         len += (size_t)snprintf(text + len, TEXT_BYTES - len,
-                                "  upstream unknown { server name.invalid; }\n");
+                                "  upstream unknown { server name.invalid; }\n"
+                                "  upstream poor { server 10.0.0.1 max_fails=0;"
+                                " server 10.0.0.2 max_fails=0; retry_budget 0%% min=0; }\n"
+                                "  upstream tight { server 10.0.0.1 max_conns=1;"
+                                " queue 1 timeout=2s target=0; }\n");
     len += (size_t)snprintf(text + len, TEXT_BYTES - len, "}\n");
     must(len < TEXT_BYTES);
     return text;

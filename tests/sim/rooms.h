@@ -18,6 +18,7 @@ struct room {
     size_t      body_most;               /* larger ones are refused; 0: none are */
     bool        repeats_unsafe;          /* proxy_next_upstream non_idempotent */
     bool        is_tunnel, is_paced, is_old;   /* old: HTTP/1.0 to the peer */
+    bool        may_be_full;             /* its peers have few places: we may answer 503 */
     bool        is_directed;             /* only for tests of an exact order */
 };
 
