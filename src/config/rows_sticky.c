@@ -261,7 +261,7 @@ static const struct directive rows[] = {
       "[timeout=time] [header] [sync]",
       "",
       "Requests of one client go to the server that it had before: by a cookie of ours, by a "
-      "`route` that variables find, or by what the server's answers set." },
+      "`route` that variables find, or by what the server's answers set; see docs/balancing.md." },
 };
 
 const struct directive_rows rows_sticky = DIRECTIVE_ROWS("Sticky clients", rows);
