@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A loop judges its levels once per turn: a few loads and comparisons. Only when a level changes, or one
+/* A loop judges its levels every millisecond: a few loads and comparisons. Only when a level changes, or one
  * that changed is still to be said, is the lock taken. Shared levels are changed by whichever loop sees
  * it first, and said by that one alone. */
 #include "net/pressure.h"
@@ -18,6 +18,7 @@
 enum {
     SMOOTH_US = 500 * 1000,              /* the mean's memory */
     LOOK_US = 10 * 1000,                 /* turns within it count as their worst */
+    JUDGE_US = 1000,                     /* busy turns are shorter, and many */
     WHOLE = 1024, QUARTER = WHOLE / 4,   /* of a weight */
     SAY_US = 1000 * 1000,                /* between two lines of a kind */
     CONNS_SPARE = 512,                   /* most that keep-alive leaves to others; few of few: */
@@ -32,7 +33,7 @@ struct level {
 
 struct loop_lag {
     int64_t mean_us, worst_us;           /* worst: since the last look */
-    int64_t looked_us;
+    int64_t looked_us, judged_us;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -249,6 +250,9 @@ void pressure_turn(int64_t lag_us, int64_t now_us)
         lag.worst_us = lag_us;
     if (now_us - lag.looked_us >= LOOK_US)
         smooth(now_us);
+    if (now_us - lag.judged_us < JUDGE_US)
+        return;
+    lag.judged_us = now_us;
     settle(PRESSURE_OF_TIME, judge_time, now_us);
     settle(PRESSURE_OF_CONNS, judge_conns, now_us);
     settle(PRESSURE_OF_MEMORY, judge_memory, now_us);

@@ -5,6 +5,12 @@
 
 #include "proxy/exchange.h"
 
+/* Else the step has nothing to do and is left out. */
+static inline bool limits_are_set(const struct location *location)
+{
+    return location->limit_reqs != NULL || location->limit_conns != NULL;
+}
+
 /* Gives back the places that it took: at its end, whatever that was. */
 void limits_release(struct exchange *x);
 

@@ -147,17 +147,21 @@ static bool find_client(struct exchange *x, const struct real_ip *rules, struct 
     return walk_field(rules, fields, address);
 }
 
-void realip_apply(struct exchange *x)
+static void replace(struct exchange *x, const struct real_ip *rules)
 {
-    const struct real_ip *rules = &x->location->real_ip;
-    struct address       *address;
+    struct address *address = ARENA_NEW(x->arena, struct address);
 
-    if (rules->trust == NULL || x->is_remote_replaced || x->refusal != FAULT_NONE)
-        return;
-    address = ARENA_NEW(x->arena, struct address);
     *address = *exchange_remote(x);
     if (!find_client(x, rules, address))
         return;
     x->remote = address;
     x->is_remote_replaced = true;
+}
+
+void realip_apply(struct exchange *x)
+{
+    const struct real_ip *rules = &x->location->real_ip;
+
+    if (rules->trust != NULL && !x->is_remote_replaced && x->refusal == FAULT_NONE)
+        replace(x, rules);
 }

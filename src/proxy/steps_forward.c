@@ -58,14 +58,18 @@ static enum turn nobody_to_ask(struct exchange *x, enum nobody why)
 enum turn forward_to_chosen(struct exchange *x, int64_t picked_ms)
 {
     attempt_new(x, arena_copy(x->arena, x->chosen->name))->picked_ms = picked_ms;
-    x->last_server = arena_copy(x->arena, x->chosen->server);
-    sticky_chosen(x);
+    x->last_server = text_is_equal(x->chosen->server, x->chosen->name)
+                         ? x->last_attempt->address
+                         : arena_copy(x->arena, x->chosen->server);
+    if (sticky_is_on(x))
+        sticky_chosen(x);
     x->is_retry = x->has_retry_place;
     x->has_retry_place = false;
     if (x->ask.tried_count < PICK_TRIED_MOST)
         x->ask.tried[x->ask.tried_count] = x->chosen;
     x->ask.tried_count++;
-    hedge_arm(x);
+    if (x->location->proxy.hedge_ms != 0)
+        hedge_arm(x);
     return exchange_go(x, &step_connect);
 }
 
@@ -95,7 +99,9 @@ static void ask_fill(struct exchange *x)
         x->ask.key = template_eval(balance->key, &x->scope);
     if (balance->method == BALANCE_IP_HASH)
         x->ask.client = exchange_remote(x);
-    sticky_ask(x);
+    x->ask.bound = TEXT_NONE;
+    if (sticky_is_on(x))
+        sticky_ask(x);
 }
 
 static enum turn run_pick(struct exchange *x)
@@ -362,7 +368,8 @@ static enum turn judge_head(struct exchange *x)
         exchange_log(x, LOG_WARN, "the retry budget is used up, upstream's %u is the answer",
                      head->status);
     }
-    sticky_answered(x, true);
+    if (sticky_is_on(x))
+        sticky_answered(x, true);
     if (head->status == 101)
         return exchange_go(x, &step_tunnel);
     if (!(x->location->proxy.ignore_headers & IGNORE_ACCEL_REDIRECT)) {
@@ -429,7 +436,7 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure)
     connector_release(&x->connector, x->loop, may_keep);
     if (x->chosen == NULL)
         return;
-    if (!is_failure)
+    if (!is_failure && sticky_is_on(x))
         sticky_answered(x, false);
     if (x->is_retry)
         group_retry_end(x->upstream);

@@ -7,6 +7,7 @@
 #include "proxy/access.h"
 #include "proxy/answer_head.h"
 #include "proxy/client.h"
+#include "proxy/limits.h"
 #include "proxy/realip.h"
 #include "proxy/route.h"
 #include "proxy/steps.h"
@@ -261,7 +262,7 @@ static enum turn run_rewrite(struct exchange *x)
     if (rewrite_run(x, x->location->rewrites))
         return exchange_go(x, &step_respond);
     realip_apply(x);   /* another location may trust others than its server does */
-    return exchange_go(x, &step_limit);
+    return exchange_go(x, limits_are_set(x->location) ? &step_limit : &step_access);
 }
 
 /* ---- access ---- */

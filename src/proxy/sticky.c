@@ -42,7 +42,6 @@ void sticky_ask(struct exchange *x)
 {
     const struct sticky *sticky = &x->upstream->sticky;
 
-    x->ask.bound = TEXT("");
     switch (sticky->kind) {
     case STICKY_OFF:
         break;
