@@ -28,6 +28,7 @@ MAX_CONNS = WORKERS + 1                  # one is on its way while a place is ha
 OTHERS, OTHERS_SHARE = 5, 0.3            # hosts besides the viral one, and their part of the capacity
 SPIKE = 10                               # times the capacity
 PATIENCE_S = 2.0
+FILLING_S = 1.0
 GOALS = {"useful": 0.95, "usual": 0.90, "without": 0.50}
 
 CONF = """daemon off; pid {dir}/pid; worker_processes 2; error_log {dir}/error.log crit;
@@ -108,7 +109,7 @@ class Tally:
     def __init__(self):
         self.sent = self.refused = self.left = 0
         self.times = []
-        self.last = 0.0                  # when the last one was served
+        self.ends = []                   # when they were served
 
     def served_within(self, seconds):
         return sum(one <= seconds for one in self.times) / max(1, self.sent)
@@ -125,8 +126,8 @@ async def visit(port, host, tally):
             writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n")
             if b" 200 " in head:
-                tally.last = time.monotonic()
-                tally.times.append(tally.last - begin)
+                tally.ends.append(time.monotonic())
+                tally.times.append(tally.ends[-1] - begin)
             else:
                 tally.refused += 1
     except (TimeoutError, OSError, asyncio.IncompleteReadError):
@@ -198,8 +199,9 @@ def run(binary, has_limits, quiet_s, spike_s):
             proxy.wait(20)
             origin.terminate()
             origin.join()
-    seconds = max(spike_s, others.last - begin, viral.last - begin)
-    useful = (len(others.times) + len(viral.times)) / (CAPACITY * seconds)
+    # From when the spike has filled the upstream to when the last visitor has come.
+    useful = sum(begin + FILLING_S <= end <= begin + spike_s for end in others.ends + viral.ends)
+    useful /= CAPACITY * (spike_s - FILLING_S)
     return {"useful": useful, "usual": others.served_within(usual), "usual_ms": usual * 1000,
             "others": others, "viral": viral}
 
