@@ -192,7 +192,8 @@ static bool is_well_formed(struct compiler *compiler, const struct directive *ro
              (row->max_args != ARGS_MANY && node->arg_count > row->max_args))
         complain(compiler, &node->name, "invalid number of arguments in \"%s\" directive",
                  row->name)
-            ->hint = arena_format(compiler->diagnoses->arena, "%s %s", row->name, row->syntax);
+            ->hint = arena_format(compiler->diagnoses->arena, "%s %s", row->name,
+                                  row->max_args > 0 ? row->syntax : "stands alone");
     else
         return true;
     return false;

@@ -8,7 +8,7 @@
 
 #include "base/writer.h"
 
-enum { HINT_DISTANCE = 2, SECOND_MS = 1000 };
+enum { HINT_DISTANCE = 2, HINT_SHORT_BYTES = 5, SECOND_MS = 1000 };
 
 /* ---- parsers ---- */
 
@@ -177,9 +177,56 @@ void complain_number(struct compiler *compiler, const struct word *word)
     complain(compiler, word, "\"%s\" directive invalid number", compiler->row->name);
 }
 
+/* The next parameter of a row's syntax, without its brackets: "weight=number", "ipv6=on|off", "down". */
+static bool take_parameter(struct text *syntax, struct text *ret_parameter)
+{
+    size_t start = 0, end;
+
+    while (start < syntax->len && strchr(" []|", syntax->ptr[start]) != NULL)
+        start++;
+    end = start;
+    while (end < syntax->len && strchr(" []", syntax->ptr[end]) == NULL)
+        end++;
+    *ret_parameter = text_part(*syntax, start, end - start);
+    *syntax = text_from_offset(*syntax, end);
+    return ret_parameter->len > 0;
+}
+
+/* Up to its '=', with it. */
+static struct text name_of_parameter(struct text parameter)
+{
+    return text_part(parameter, 0, text_find(parameter, '=') + 1);
+}
+
+/* Of a right name with a wrong value, what values there are; of a wrong name, the nearest; or all. */
+static struct text hint_parameter(struct compiler *compiler, struct text wrong)
+{
+    const char   *directive = compiler->row->name;
+    struct arena *arena = compiler->diagnoses->arena;
+    struct text   syntax = text_from(compiler->row->syntax), name = name_of_parameter(wrong);
+    struct text   parameter, best = TEXT_NONE;
+    unsigned      least = name.len < HINT_SHORT_BYTES ? 2 : HINT_DISTANCE + 1;
+
+    while (take_parameter(&syntax, &parameter)) {
+        struct text right = name_of_parameter(parameter);
+        unsigned    distance = text_distance(name, right, HINT_DISTANCE);
+
+        if (distance == 0 && right.len < parameter.len)
+            return arena_format(arena, "%s ... %.*s", directive, TEXT_ARGS(parameter));
+        if (distance > 0 && distance < least) {
+            least = distance;
+            best = right;
+        }
+    }
+    if (best.ptr != NULL)
+        return arena_format(arena, "did you mean \"%.*s\"?", TEXT_ARGS(best));
+    return arena_format(arena, "%s %s", directive, compiler->row->syntax);
+}
+
 void complain_parameter(struct compiler *compiler, const struct word *word)
 {
-    complain(compiler, word, "invalid parameter \"%.*s\"", TEXT_ARGS(word->text));
+    complain(compiler, word, "invalid parameter \"%.*s\"", TEXT_ARGS(word->text))->hint =
+        hint_parameter(compiler, word->text);
 }
 
 const struct template *text_template(struct compiler *compiler, const struct word *word,
