@@ -409,6 +409,7 @@ def test_a_service_that_is_a_backup(start, name_server, targets, trio):
     desk = served(start, name_server, more="backup", other=f"server 127.0.0.2:{trio[0].port};")
     assert crowd(desk) == {"2"}
     trio[0].stop()
+    wait_who(desk, "a")                  # its name may still be asked for
     assert crowd(desk) == {"a"}
     targets["a"].stop()
     assert desk.get().status == 502
