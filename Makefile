@@ -98,4 +98,4 @@ clean: ## throws build/ away
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
