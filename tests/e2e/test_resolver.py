@@ -565,6 +565,7 @@ def test_a_state_file_may_come_later(proxy, trio):
     put(f"server 127.0.0.3:{trio[0].port};\n")
     desk.reload()
     wait_who(desk, "3")
+    desk.wait_for(lambda: desk.errors().count("the new configuration is in force") == 2, 5, "the supervisor to know")
     os.unlink(desk.path("state/u.conf"))      # what was read is kept for a worker that dies
     first = desk.worker()
     os.kill(first, 9)
