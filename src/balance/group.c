@@ -221,11 +221,11 @@ static void rosters_arrange(struct group *group)
                           memory_order_relaxed);
 }
 
-void group_rebuild(struct group *group)
+/* The caller has taken the lock; it is given back. */
+static void rebuild(struct group *group)
 {
     struct peer *gone;
 
-    pthread_mutex_lock(&group->lock);
     map_free(&group->identities); /* its keys lie in the peers */
     gone = peers_renew(group, group->peers);
     identities_arrange(group);
@@ -233,6 +233,23 @@ void group_rebuild(struct group *group)
     group_unlock_serving(group, clock_mono_ms(), SERVE_ALL);
     probes_arrange(group);
     peers_drop(gone);
+}
+
+void group_rebuild(struct group *group)
+{
+    pthread_mutex_lock(&group->lock);
+    rebuild(group);
+}
+
+/* Nobody may choose by a new method from what was arranged for the old one. */
+static void reconfigure(struct group *group, const struct upstream *upstream)
+{
+    pthread_mutex_lock(&group->lock);
+    method_set(group, &upstream->balance);
+    ejection_configure(group, &upstream->ejection);
+    group->is_sticky = upstream->sticky.kind != STICKY_OFF;
+    group->queue.limits = upstream->queue;
+    rebuild(group);
 }
 
 void group_bind(struct upstream *upstream, struct loop *control)
@@ -246,13 +263,7 @@ void group_bind(struct upstream *upstream, struct loop *control)
         group->control = control;
     members_replace(group, upstream, control);
     probes_configure(group, upstream);
-    pthread_mutex_lock(&group->lock);
-    method_set(group, &upstream->balance);
-    ejection_configure(group, &upstream->ejection);
-    group->is_sticky = upstream->sticky.kind != STICKY_OFF;
-    group->queue.limits = upstream->queue;
-    pthread_mutex_unlock(&group->lock);
-    group_rebuild(group);
+    reconfigure(group, upstream);
     members_ask(group);
     upstream->group = group;
     if (upstream->sticky.kind == STICKY_LEARN)

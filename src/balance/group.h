@@ -13,8 +13,8 @@
 struct group;
 
 /* The group of that name, made if new, with its peers brought in line with `upstream` (matched by
- * address, counters kept); names that must be resolved are looked up on `control`'s job threads and
- * again later, until they resolve. Sets upstream->group. Control thread. */
+ * address, counters kept); names that must be resolved are asked for on `control`, and again when
+ * their time is over (balance/members.h). Sets upstream->group. Control thread. */
 void group_bind(struct upstream *upstream, struct loop *control);
 /* The snapshot that bound it is gone. Control thread. */
 void group_unbind(struct upstream *upstream);

@@ -56,3 +56,15 @@ def test_servers_and_configurations_change(proxy, origin, method):
             load.wait(200)
         assert load.failures == []
         assert all(len(back.requests) > seen[name] + 20 for name, back in backs.items())
+
+
+def test_methods_change(proxy, origin):
+    """A request that comes while a reload brings another method is not told that nobody is there."""
+    backs = {name: origin(name=name.lower(), handle=checked_answer) for name in "ABCD"}
+    desk = proxy(conf("quiet"), workers=4, **backs)
+    with CheckedLoad(desk.address(), clients=12, posts=False) as load:
+        for method in 3 * list(METHODS):
+            desk.reload(http=conf(method), workers=4, **backs)
+            load.wait(20)
+    assert load.failures == []
+    assert "no live upstreams" not in desk.errors()
