@@ -102,6 +102,8 @@ static bool pass_fill(struct compiler *compiler, const struct node *node, struct
 
     if (text_has_prefix(rest, TEXT("unix:")) && uri.len > 0)
         uri = text_from_offset(uri, 1);
+    if (uri.len > 0 && uri.ptr[0] == '?')   /* (nginx begins the target with it) */
+        uri = arena_format(compiler->arena, "/%.*s", TEXT_ARGS(uri));
     pass->has_uri = uri.len > 0;
     pass->uri = uri;
     if (pass->has_uri && !may_have_uri(compiler->level)) {

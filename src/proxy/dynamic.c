@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 enum { UNUSED_MOST_MS = 10 * 60 * 1000, SWEEP_EVERY_MS = 60 * 1000, KEY_BYTES = 2048 };
 
@@ -33,19 +34,32 @@ static struct registry {
 
 /* ---- life ---- */
 
+static bool is_path(struct text host)
+{
+    return text_has_prefix(host, TEXT("unix:"));
+}
+
+static int address_parse(struct text host, unsigned port, struct address *ret_address)
+{
+    if (is_path(host))
+        return address_parse_unix(text_from_offset(host, TEXT("unix:").len), ret_address);
+    return address_parse_ip(host, port, ret_address);
+}
+
 static struct dynamic *dynamic_new(struct loop *control, const struct dynamic_ask *ask,
                                    struct text key)
 {
     struct dynamic         *dynamic = mem_new(sizeof(*dynamic));
     struct upstream_server *server = &dynamic->server;
     struct text             host = text_from(ask->host);
-    size_t                  name_len = text_find(key, ' ');
+    size_t                  name_len;
 
     dynamic->key = text_of(mem_string(key.ptr, key.len), key.len);
+    name_len = is_path(host) ? host.len : text_find(key, ' ');
     *server = (struct upstream_server){ .name = text_part(dynamic->key, 0, name_len),
                                         .port = ask->port, .weight = 1, .max_fails = 1,
                                         .fail_timeout_ms = 10000, .service = TEXT("") };
-    server->has_address = address_parse_ip(host, ask->port, &server->address) == 0;
+    server->has_address = address_parse(host, ask->port, &server->address) == 0;
     if (!server->has_address)
         server->host = text_part(dynamic->key, 0, host.len);
     dynamic->upstream =
@@ -214,8 +228,7 @@ struct dynamic_ask *dynamic_find(struct text host, unsigned port,
 {
     struct dynamic_ask *ask;
 
-    if (host.len >= DYNAMIC_HOST_BYTES)
-        return NULL;
+    must(host.len < DYNAMIC_HOST_BYTES);
     ask = mem_new(sizeof(*ask));
     memcpy(ask->host, host.ptr, host.len);
     ask->port = port;

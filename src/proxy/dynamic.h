@@ -30,7 +30,8 @@ struct dynamic_ask {
     bool             is_answered, is_taken;  /* is_taken is the exchange's */
 };
 
-/* host without port; NULL when it is too long. */
+/* A host without its port, shorter than DYNAMIC_HOST_BYTES, or "unix:/path" with port 0, a path that
+ * address_parse_unix() takes. */
 struct dynamic_ask *dynamic_find(struct text host, unsigned port,
                                  const struct resolver_policy *policy, uint32_t timeout_ms,
                                  struct loop *control, struct loop *loop, struct task *waiter);

@@ -7,6 +7,8 @@
 
 enum { PORT_HTTP = 80 };
 
+#define UNIX_PREFIX "unix:"
+
 static enum turn unusable(struct exchange *x, struct text url, const char *why)
 {
     exchange_log(x, LOG_ERROR, "%s in proxy_pass \"%.*s\"", why, TEXT_ARGS(url));
@@ -19,6 +21,15 @@ static enum turn use(struct exchange *x, const struct upstream *upstream)
     return exchange_go(x, &step_pick);
 }
 
+/* A query alone is asked of the root. */
+static void target_set(struct exchange *x, struct text rest)
+{
+    x->has_upstream_uri = rest.len > 0;
+    x->upstream_uri = rest.len > 0 && rest.ptr[0] == '?'
+                          ? arena_format(x->arena, "/%.*s", TEXT_ARGS(rest))
+                          : rest;
+}
+
 /* The control loop answers in its next turn, before it knows the addresses: for these, the step pick
  * waits until the same time. */
 static void deadline_set(struct exchange *x)
@@ -27,22 +38,44 @@ static void deadline_set(struct exchange *x)
     timer_set(loop_timers(x->loop), &x->timer, x->name_wait_ms);
 }
 
-static enum turn ask(struct exchange *x, struct text url, struct text authority)
+static enum turn ask(struct exchange *x, struct text host, unsigned port)
+{
+    x->dynamic = dynamic_find(host, port, x->location->resolver, x->location->resolver_timeout_ms,
+                              x->snapshot->control, x->loop, &x->task);
+    deadline_set(x);
+    return TURN_WAIT;
+}
+
+static enum turn ask_host(struct exchange *x, struct text url, struct text authority)
 {
     struct text host;
     int         port;
 
     if (uri_host_parse(authority, &host, &port) < 0)
         return unusable(x, url, "invalid host");
-    if (port >= 0)
-        x->upstream_port = arena_format(x->arena, "%d", port);
-    x->dynamic =
-        dynamic_find(host, port < 0 ? PORT_HTTP : (unsigned)port, x->location->resolver,
-                     x->location->resolver_timeout_ms, x->snapshot->control, x->loop, &x->task);
-    if (x->dynamic == NULL)
+    if (port == 0)
+        return unusable(x, url, "invalid port");
+    if (host.len >= DYNAMIC_HOST_BYTES)
         return unusable(x, url, "too long host");
-    deadline_set(x);
-    return TURN_WAIT;
+    if (port > 0)
+        x->upstream_port = arena_format(x->arena, "%d", port);
+    return ask(x, host, port < 0 ? PORT_HTTP : (unsigned)port);
+}
+
+/* "unix:/path" or "unix:/path:/uri". */
+static enum turn ask_path(struct exchange *x, struct text url, struct text place)
+{
+    size_t         prefix = TEXT(UNIX_PREFIX).len;
+    size_t         len = text_find(text_from_offset(place, prefix), ':');
+    struct text    path = text_part(place, prefix, len);
+    struct address address;
+
+    if (address_parse_unix(path, &address) < 0)
+        return unusable(x, url, "invalid path of a unix domain socket");
+    target_set(x, text_from_offset(place, prefix + len + 1));
+    x->upstream_host = TEXT("localhost");
+    x->upstream_port = TEXT("");
+    return ask(x, text_part(place, 0, prefix + len), 0);
 }
 
 static enum turn take_answer(struct exchange *x)
@@ -73,12 +106,13 @@ static enum turn run_resolve(struct exchange *x)
     url = template_eval(pass->url_template, &x->scope);
     if (uri_url_parse(url, &parts) < 0 || !text_is_equal_nocase(parts.scheme, TEXT("http")))
         return unusable(x, url, "invalid URL prefix");
-    x->has_upstream_uri = parts.rest.len > 0;
-    x->upstream_uri = parts.rest;
+    if (text_has_prefix(parts.authority, TEXT(UNIX_PREFIX)))
+        return ask_path(x, url, text_from_offset(url, (size_t)(parts.authority.ptr - url.ptr)));
+    target_set(x, parts.rest);
     x->upstream_host = parts.authority;
     x->upstream_port = TEXT("80");
     upstream = map_get(x->snapshot->site->upstream_names, parts.authority);
-    return upstream != NULL ? use(x, upstream) : ask(x, url, parts.authority);
+    return upstream != NULL ? use(x, upstream) : ask_host(x, url, parts.authority);
 }
 
 const struct step step_resolve = { "resolve", run_resolve, GUARD_TIMER };

@@ -571,3 +571,49 @@ def test_a_state_file_may_come_later(proxy, trio):
     os.kill(first, 9)
     desk.wait_for(lambda: desk.workers() not in ([], [first]), 5, "another worker")
     wait_who(desk, "3")
+
+
+# ---- what a variable may say ----
+
+SAID = """upstream named { server @A@; }
+    server { listen @P@; location / { set $where $arg_to; proxy_pass http://$where; } }"""
+
+
+@pytest.mark.parametrize("to, target", [
+    ("named?x", "/?x"),                  # a query alone is asked of the root
+    ("NAMED/y?x", "/y?x"),
+    ("@A@?x", "/?x"),
+    ("@A@/y", "/y"),
+])
+def test_a_variable_with_a_uri(proxy, origin, to, target):
+    desk = proxy(SAID, A=origin())
+    assert desk.get("/?to=" + desk.fill_in(to)).json["target"] == target
+
+
+@pytest.mark.parametrize("uri, target", [("", "/?to="), (":", "/?to="), (":/y?x", "/y?x"), (":?x", "/?x")])
+def test_a_variable_with_a_unix_socket(proxy, origin, uri, target):
+    desk = proxy(SAID + """
+        log_format where '$proxy_host $proxy_port $upstream_addr'; access_log logs/where.log where;""",
+                 A=origin(), start=False)
+    path = desk.path("origin.sock")
+    origin(address="unix:" + path)
+    os.chmod(path, 0o777)
+    desk.start()
+    answer = desk.get(f"/?to=unix:{path}{uri}").json
+    assert answer["target"].startswith(target)
+    assert dict(answer["fields"])["Host"] == "localhost"
+    assert desk.log_lines(1, "logs/where.log")[0] == f"localhost  unix:{path}"
+
+
+@pytest.mark.parametrize("to, words", [
+    ("127.0.0.1:0", "invalid port"),
+    ("127.0.0.1:65536", "invalid host"),
+    ("unix:", "invalid path of a unix domain socket"),
+    ("unix::/y", "invalid path of a unix domain socket"),
+    ("unix:/" + 108 * "x", "invalid path of a unix domain socket"),
+    (256 * "x", "too long host"),
+])
+def test_a_variable_that_makes_no_sense(proxy, origin, to, words):
+    desk = proxy(SAID, A=origin())
+    assert desk.get("/?to=" + to).status == 500
+    desk.wait_error(words + ' in proxy_pass "http://')
