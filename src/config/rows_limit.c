@@ -71,6 +71,8 @@ static bool zone_words(struct compiler *compiler, const struct node *node, struc
         } else if (zone->kind == LIMIT_REQUESTS && text_has_prefix(word->text, TEXT("rate="))) {
             if (!rate_word(compiler, word, zone))
                 return false;
+        } else if (zone->kind == LIMIT_REQUESTS && text_is_equal(word->text, TEXT("sync"))) {
+            continue;                    /* there is no cluster to keep in step with (NGINX Plus) */
         } else {
             complain_parameter(compiler, word);
             return false;
@@ -270,10 +272,10 @@ static void apply_limit_level(struct compiler *compiler, const struct node *node
 }
 
 static const struct directive rows[] = {
-    { "limit_req_zone", IN_HTTP, 3, 3, IS_EARLY | IS_LIST, apply_req_zone, FIELD_NONE,
-      "key zone=name:size rate=rate", "",
+    { "limit_req_zone", IN_HTTP, 3, 4, IS_EARLY | IS_LIST, apply_req_zone, FIELD_NONE,
+      "key zone=name:size rate=rate [sync]", "",
       "Memory for the rates of requests per key, and the rate: `10r/s` or `30r/m`. A request whose "
-      "key is empty is not limited." },
+      "key is empty is not limited. `sync` has no effect." },
     { "limit_req", EVERYWHERE, 1, 3, IS_LIST, apply_limit_req, FIELD_LOCATION(limit_reqs),
       "zone=name [burst=number] [nodelay | delay=number]", "",
       "Requests beyond the zone's rate wait for their turn, at most `burst` of them (and none when "
