@@ -25,6 +25,7 @@ static void *group_build(void *arg)
     atomic_init(&group->refs, 1);
     pthread_mutex_init(&group->lock, NULL);
     queue_init(&group->queue);
+    list_init(&group->shelf);
     for (unsigned i = 0; i < LOOPS_MOST; i++)
         list_init(&group->idle[i]);
     return group;

@@ -46,7 +46,8 @@ struct group {
     struct queue    queue;               /* who waits for a place (wait.c) */
     int64_t         looked_ms;           /* when waiting ones were last looked at by the clock */
     enum nobody     nobody;              /* what it means that there are no peers */
-    atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf */
+    atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf: */
+    struct link     shelf;               /* newest first, under its lock (shelf.c) */
     /* per loop, touched by that loop only */
     struct link     idle[LOOPS_MOST];
 };

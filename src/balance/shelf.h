@@ -25,7 +25,7 @@ bool     shelf_take(struct peer *peer, struct shelved *ret_shelved);
 enum { SHELF_SWEEP_MS = 500 };
 void     shelf_sweep(int64_t now_ms);
 /* Closes the oldest, of all groups or of one; returns how many. */
-unsigned shelf_close_oldest(const struct group *group, unsigned most);
+unsigned shelf_close_oldest(struct group *group, unsigned most);
 unsigned shelf_count(void);
 
 #endif
