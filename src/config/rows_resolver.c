@@ -18,7 +18,12 @@ struct resolver_line {
 static void complain_server(struct compiler *compiler, const struct resolver_line *line,
                             const char *what)
 {
-    complain(compiler, line->word, "%s in resolver \"%.*s\"", what, TEXT_ARGS(line->word->text));
+    struct text       text = line->word->text;
+    struct diagnosis *diagnosis =
+        complain(compiler, line->word, "%s in resolver \"%.*s\"", what, TEXT_ARGS(text));
+
+    if (text_find(text, '=') < text.len)
+        diagnosis->hint = hint_parameter(compiler, text);
 }
 
 static bool parse_port(struct text text, unsigned *ret_port)
@@ -133,7 +138,8 @@ static void take_word(struct compiler *compiler, struct resolver_line *line)
     else
         take_server(compiler, line);
     if (!is_good)
-        complain(compiler, line->word, "invalid parameter: %.*s", TEXT_ARGS(text));
+        complain(compiler, line->word, "invalid parameter: %.*s", TEXT_ARGS(text))->hint =
+            hint_parameter(compiler, text);
 }
 
 static void apply_resolver(struct compiler *compiler, const struct node *node, void *field)
@@ -165,6 +171,16 @@ static void apply_resolver(struct compiler *compiler, const struct node *node, v
     *(const struct resolver_policy **)field = policy;
 }
 
+/* 0: as long as it takes (nginx); a name server is given up in the end all the same. */
+static void apply_resolver_timeout(struct compiler *compiler, const struct node *node, void *field)
+{
+    uint32_t *timeout_ms = field;
+
+    apply_msec(compiler, node, field);
+    if (*timeout_ms == 0)
+        *timeout_ms = UINT32_MAX;
+}
+
 void upstreams_inherit_resolver(struct compiler *compiler, const struct location *http)
 {
     struct site *site = &compiler->config->site;
@@ -189,11 +205,11 @@ static const struct directive rows[] = {
       "Name servers for names in proxy_pass with variables. `valid` replaces the times that "
       "answers "
       "hold; `status_zone` has no effect yet. See [names](names.md)." },
-    { "resolver_timeout", EVERYWHERE, 1, 1, 0, apply_msec, FIELD_LOCATION(resolver_timeout_ms),
-      "time", "30s", "How long a request waits for a name; then 502." },
+    { "resolver_timeout", EVERYWHERE, 1, 1, 0, apply_resolver_timeout, FIELD_LOCATION(resolver_timeout_ms),
+      "time", "30s", "How long a request waits for a name; then 502. 0: as long as it takes." },
     { "resolver", IN_UPSTREAM, 1, ARGS_MANY, 0, apply_resolver, FIELD_UPSTREAM(resolver),
       RESOLVER_SYNTAX, "http's", "Name servers for the group's servers with `resolve`." },
-    { "resolver_timeout", IN_UPSTREAM, 1, 1, 0, apply_msec, FIELD_UPSTREAM(resolver_timeout_ms),
+    { "resolver_timeout", IN_UPSTREAM, 1, 1, 0, apply_resolver_timeout, FIELD_UPSTREAM(resolver_timeout_ms),
       "time", "http's", "When a question counts as failed." },
 };
 

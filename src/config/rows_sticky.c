@@ -23,7 +23,8 @@ static void complain_about(struct compiler *compiler, const struct word *word, c
 
 static void complain_unknown(struct compiler *compiler, const struct word *word)
 {
-    complain(compiler, word, "unknown parameter \"%.*s\"", TEXT_ARGS(word->text));
+    complain(compiler, word, "unknown parameter \"%.*s\"", TEXT_ARGS(word->text))->hint =
+        hint_parameter(compiler, word->text);
 }
 
 /* ---- variables ---- */

@@ -198,8 +198,7 @@ static struct text name_of_parameter(struct text parameter)
     return text_part(parameter, 0, text_find(parameter, '=') + 1);
 }
 
-/* Of a right name with a wrong value, what values there are; of a wrong name, the nearest; or all. */
-static struct text hint_parameter(struct compiler *compiler, struct text wrong)
+struct text hint_parameter(struct compiler *compiler, struct text wrong)
 {
     const char   *directive = compiler->row->name;
     struct arena *arena = compiler->diagnoses->arena;

@@ -42,6 +42,9 @@ bool word_flag(struct compiler *compiler, const struct word *word, bool *ret_fla
 void complain_value(struct compiler *compiler, const struct word *word);   /* "x" directive invalid value */
 void complain_number(struct compiler *compiler, const struct word *word);
 void complain_parameter(struct compiler *compiler, const struct word *word);
+/* From the syntax of the row that is being applied: of a right name with a wrong value, what values there
+ * are; of a wrong name, the nearest; or all. */
+struct text hint_parameter(struct compiler *compiler, struct text wrong);
 
 struct choice {
     const char *name;

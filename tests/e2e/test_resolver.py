@@ -617,3 +617,12 @@ def test_a_variable_that_makes_no_sense(proxy, origin, to, words):
     desk = proxy(SAID, A=origin())
     assert desk.get("/?to=" + to).status == 500
     desk.wait_error(words + ' in proxy_pass "http://')
+
+
+@pytest.mark.parametrize("conf", [GROUP, VARIABLE, GROUP.replace("zone u 64k;", "resolver_timeout 0;")],
+                         ids=["group", "variable", "upstream"])
+def test_no_timeout(start, name_server, conf):
+    """0 is not "at once": it waits for the answer (nginx)."""
+    name_server.say("app.test", "127.0.0.2")
+    desk = start("resolver_timeout 0; " + conf)
+    assert who(desk) == "2"
