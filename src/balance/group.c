@@ -236,6 +236,15 @@ static void rebuild(struct group *group)
     peers_drop(gone);
 }
 
+/* Who waits already goes on waiting under the former limits when there is to be no queue any more. */
+static void queue_configure(struct queue *queue, const struct queue_limits *limits)
+{
+    if (limits->most > 0)
+        queue->limits = *limits;
+    else
+        queue->limits.most = 0;
+}
+
 void group_rebuild(struct group *group)
 {
     pthread_mutex_lock(&group->lock);
@@ -249,7 +258,7 @@ static void reconfigure(struct group *group, const struct upstream *upstream)
     method_set(group, &upstream->balance);
     ejection_configure(group, &upstream->ejection);
     group->is_sticky = upstream->sticky.kind != STICKY_OFF;
-    group->queue.limits = upstream->queue;
+    queue_configure(&group->queue, &upstream->queue);
     rebuild(group);
 }
 
@@ -336,14 +345,34 @@ bool group_is_alive(const struct group *group, int64_t now_ms)
     return peer != NULL;
 }
 
-/* Somebody whom it has not tried is up, and full. */
+static bool is_bound(const struct peer *peer, const struct pick_ask *ask)
+{
+    return ask->bound.len > 0 && peer->group->is_sticky &&
+           text_is_equal(identity_text(&peer->identity), ask->bound);
+}
+
+/* Full or not. */
+static bool peer_may_serve(const struct peer *peer, const struct pick_ask *ask)
+{
+    return !peer_is_tried(peer, ask) && (!peer->is_draining || is_bound(peer, ask)) &&
+           (is_lone(peer->group->peers) || peer_is_up(peer, ask->now_ms));
+}
+
+bool group_may_serve(const struct group *group, const struct pick_ask *ask)
+{
+    const struct peer *peer = group->peers;
+
+    while (peer != NULL && !peer_may_serve(peer, ask))
+        peer = peer->next;
+    return peer != NULL;
+}
+
+/* Somebody who may serve it is full. */
 static bool is_full(const struct group *group, const struct pick_ask *ask)
 {
     const struct peer *peer = group->peers;
-    bool               is_alone = is_lone(peer);
 
-    while (peer != NULL && (!peer_is_full(peer) || peer_is_tried(peer, ask) ||
-                            (!is_alone && !peer_is_up(peer, ask->now_ms))))
+    while (peer != NULL && !(peer_is_full(peer) && peer_may_serve(peer, ask)))
         peer = peer->next;
     return peer != NULL;
 }
@@ -416,12 +445,14 @@ void group_take(struct peer *peer, int64_t now_ms)
     peer_chosen(peer->group, peer, now_ms);
 }
 
-/* Nobody overtakes those who wait: with them in the queue, a newcomer joins it. */
+/* Nobody overtakes those who wait: with them in the queue, a newcomer joins it, unless nobody whom they
+ * wait for is one for it. */
 static enum nobody why_nobody(const struct group *group, const struct pick_ask *ask)
 {
     if (group->peers == NULL)
         return group->nobody;
-    return group->queue.count > 0 || (group->queue.limits.most > 0 && is_full(group, ask))
+    return group->queue.limits.most > 0 &&
+                   (is_full(group, ask) || (group->queue.count > 0 && group_may_serve(group, ask)))
                ? NOBODY_FREE
                : NOBODY_LIVE;
 }

@@ -68,6 +68,8 @@ struct peer *group_choose(struct group *group, const struct pick_ask *ask);
 void         group_take(struct peer *peer, int64_t now_ms);
 /* It was chosen at picked_ms, but not asked. Takes the lock. */
 void         group_give_back(struct peer **peer, int64_t picked_ms);
+/* Somebody whom it has not tried is up and takes it, now or when he has room. Under the lock. */
+bool         group_may_serve(const struct group *group, const struct pick_ask *ask);
 /* Somebody is up. Under the lock. */
 bool         group_is_alive(const struct group *group, int64_t now_ms);
 

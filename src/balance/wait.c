@@ -172,6 +172,15 @@ struct wait *wait_begin(const struct upstream *upstream, const struct pick_ask *
     return wait;
 }
 
+/* Others can be served, but of those it has not tried nobody is up. */
+static bool is_in_vain(const struct wait *wait, int64_t now_ms)
+{
+    struct pick_ask ask = *wait->ask;
+
+    ask.now_ms = now_ms;
+    return !group_may_serve(wait->group, &ask) && group_is_alive(wait->group, now_ms);
+}
+
 /* Unlocks. */
 static void look(struct wait *wait, int64_t now_ms)
 {
@@ -181,6 +190,8 @@ static void look(struct wait *wait, int64_t now_ms)
     list_init(&told);
     if (now_ms >= queue_until_ms(&group->queue, &wait->waiter, now_ms))
         settle(wait, WAIT_OVER, &told);
+    else if (is_in_vain(wait, now_ms))
+        settle(wait, WAIT_NOBODY, &told);
     if (now_ms - group->looked_ms < LOOK_APART_MS) {
         pthread_mutex_unlock(&group->lock);
     } else {

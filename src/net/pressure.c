@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A loop judges its levels every millisecond: a few loads and comparisons. Only when a level changes, or one
+/* A loop judges its connections once per turn and all else every millisecond: a few loads and comparisons. Only when a level changes, or one
  * that changed is still to be said, is the lock taken. Shared levels are changed by whichever loop sees
  * it first, and said by that one alone. */
 #include "net/pressure.h"
@@ -250,11 +250,11 @@ void pressure_turn(int64_t lag_us, int64_t now_us)
         lag.worst_us = lag_us;
     if (now_us - lag.looked_us >= LOOK_US)
         smooth(now_us);
+    settle(PRESSURE_OF_CONNS, judge_conns, now_us);
     if (now_us - lag.judged_us < JUDGE_US)
         return;
     lag.judged_us = now_us;
     settle(PRESSURE_OF_TIME, judge_time, now_us);
-    settle(PRESSURE_OF_CONNS, judge_conns, now_us);
     settle(PRESSURE_OF_MEMORY, judge_memory, now_us);
     settle(PRESSURE_OF_DESCRIPTORS, judge_descriptors, now_us);
 }

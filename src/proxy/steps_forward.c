@@ -42,11 +42,12 @@ enum turn forward_to_nobody(struct exchange *x, unsigned status, const char *wor
     return exchange_answer(x, status);
 }
 
+/* The group's queue is that of the newest configuration: ours may know of none. */
 static enum turn nobody_to_ask(struct exchange *x, enum nobody why)
 {
-    if (why == NOBODY_FREE)
+    if (why == NOBODY_FREE && x->upstream->queue_key != NULL)
         return exchange_go(x, &step_queue);
-    if (why == NOBODY_LIVE)
+    if (why == NOBODY_LIVE || why == NOBODY_FREE)
         return forward_to_nobody(x, 502, "no live upstreams while connecting to upstream");
     return forward_to_nobody(x, 502,
                              arena_string(x->arena, arena_format(x->arena,
