@@ -584,6 +584,17 @@ void group_retry_end(const struct upstream *upstream)
     atomic_fetch_sub_explicit(&upstream->group->retries, 1, memory_order_relaxed);
 }
 
+bool group_is_lost(struct peer *peer, int64_t picked_ms)
+{
+    struct group *group = peer->group;
+    bool          is_lost;
+
+    pthread_mutex_lock(&group->lock);
+    is_lost = !is_lone(group->peers) && health_is_lost(peer, picked_ms, clock_mono_ms());
+    pthread_mutex_unlock(&group->lock);
+    return is_lost;
+}
+
 bool group_is_in_service(struct peer *peer)
 {
     struct group *group = peer->group;

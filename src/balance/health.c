@@ -42,6 +42,11 @@ bool peer_is_up(const struct peer *peer, int64_t now_ms)
            !peer_is_ejected(peer, now_ms);
 }
 
+bool health_is_lost(const struct peer *peer, int64_t since_ms, int64_t now_ms)
+{
+    return peer->bad_checks > 0 || (is_failed(peer, now_ms) && peer->unreached_ms > since_ms);
+}
+
 bool peer_may_keep(const struct peer *peer, const struct pick_ask *ask)
 {
     return peer_is_up(peer, ask->now_ms) && !peer_is_full(peer) && !peer_is_tried(peer, ask);
@@ -162,12 +167,14 @@ static bool has_had_its_fails(const struct peer *peer)
     return peer->max_fails > 0 && fails_of(peer) >= peer->max_fails;
 }
 
-static bool note_failure(struct peer *peer, int64_t now_ms)
+static bool note_failure(struct peer *peer, bool is_unreached, int64_t now_ms)
 {
     bool was_failed = has_had_its_fails(peer);
 
     atomic_fetch_add_explicit(&peer->fails, 1, memory_order_relaxed);
     peer->failed_ms = peer->checked_ms = now_ms;
+    if (is_unreached)
+        peer->unreached_ms = now_ms;
     if (peer->max_fails > 0) {
         peer->effective_weight -= (int64_t)(peer->weight / peer->max_fails) * WEIGHT_ONE;
         if (peer->effective_weight < 0)
@@ -194,7 +201,8 @@ bool health_note(struct peer *peer, const struct ending *ending)
     if (ending_is_bad(ending))
         peer->soured_ms = now_ms;
     if (ending->is_failure)
-        return note_failure(peer, now_ms);
-    note_success(peer, now_ms);
+        return note_failure(peer, ending->is_unreached, now_ms);
+    if (ending->status != 0)   /* else it was cancelled, which proves nothing */
+        note_success(peer, now_ms);
     return false;
 }

@@ -8,6 +8,7 @@
 /* How a request ended at a peer. */
 struct ending {
     bool     is_failure;                 /* counts against max_fails */
+    bool     is_unreached;               /* there was no connection */
     unsigned status;                     /* of the peer's answer; 0: there was none */
     int64_t  head_us, whole_us;          /* from the choice to the answer's head, to its end; 0: did not
                                             come to that */
@@ -39,6 +40,10 @@ void health_returned(struct peer *peer, int64_t now_ms);
 
 /* The same by an active check, which knows better than failures of long ago. */
 void health_recovered(struct peer *peer, int64_t now_ms);
+
+/* Taken out because it could not be reached, or by an active check, since then: who has been connecting
+ * to it for longer need not wait for the end. */
+bool     health_is_lost(const struct peer *peer, int64_t since_ms, int64_t now_ms);
 
 /* Takes note of an end. True: by this failure it is left alone from now on. */
 bool health_note(struct peer *peer, const struct ending *ending);

@@ -44,6 +44,7 @@ struct peer {
     int64_t         open_since_ms;       /* and the sum of their beginnings */
     /* health, clock_mono_ms(); 0: never: */
     int64_t         failed_ms, checked_ms, soured_ms;
+    int64_t         unreached_ms;        /* the last failure to connect */
     int64_t         slow_since_ms;       /* back, and growing into its weight; 0: not */
     int64_t         ejected_ms, ejected_until_ms;   /* the last time; until is 0 when it is over */
     unsigned        ejections;           /* of late: how long the next one takes */

@@ -23,12 +23,23 @@ static bool was_sent(const struct exchange *x)
     return x->peer != NULL && x->peer->tx_bytes > 0;
 }
 
+/* An error_page or X-Accel-Redirect begins anew. */
+static int64_t round_started_us(const struct exchange *x)
+{
+    int64_t started_us = x->attempts->started_us;
+
+    for (const struct attempt *at = x->attempts; at != NULL; at = at->next)
+        if (at->is_redirect)
+            started_us = at->started_us;
+    return started_us;
+}
+
 static bool is_in_time(const struct exchange *x)
 {
     const struct proxy_policy *policy = &x->location->proxy;
 
     return policy->next_timeout_ms == 0 ||
-           loop_now_us(x->loop) - x->attempts->started_us < (int64_t)policy->next_timeout_ms * 1000;
+           loop_now_us(x->loop) - round_started_us(x) < (int64_t)policy->next_timeout_ms * 1000;
 }
 
 /* To whomever: the whole request is still here, nobody can tell, and saying it twice does no harm. */
@@ -137,6 +148,7 @@ static enum turn again_fresh(struct exchange *x)
     x->fault = FAULT_NONE;
     x->must_be_new = true;
     x->last_attempt->status = 0;   /* it is not over */
+    x->last_attempt->connected_us = 0;
     x->chosen = same;
     return exchange_go(x, &step_connect);
 }
@@ -154,7 +166,7 @@ static enum turn try_another(struct exchange *x, unsigned condition)
     struct peer *left = peer_ref(x->chosen);
     bool         had_sent = was_sent(x), costs_nothing;
 
-    forward_done(x, false, true);
+    forward_done(x, false, x->fault != FAULT_CONNECT_IN_VAIN);
     forward_rewind(x);
     costs_nothing = is_free(left, had_sent, condition);
     peer_unref(&left);

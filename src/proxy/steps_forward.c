@@ -163,6 +163,22 @@ static void connect_begin(struct exchange *x)
         connector_start(&x->connector, &ask, x->loop, &x->task);
 }
 
+/* Others may find out sooner than we that nobody is there. */
+static bool is_in_vain(struct exchange *x)
+{
+    enum { LOOK_MS = 250 };
+    const struct attempt *attempt = x->last_attempt;
+    int64_t               now_ms = loop_now_ms(x->loop), look_ms = now_ms + LOOK_MS;
+
+    if (loop_now_us(x->loop) - attempt->started_us >= LOOK_MS * 1000 &&
+        group_is_lost(x->chosen, attempt->picked_ms))
+        return true;
+    if (x->hedge == NULL && x->hedge_due_ms > 0 && x->hedge_due_ms < look_ms)
+        look_ms = x->hedge_due_ms;
+    timer_set(loop_timers(x->loop), &x->timer, look_ms);
+    return false;
+}
+
 static enum turn run_connect(struct exchange *x)
 {
     int fault = FAULT_NONE;
@@ -172,7 +188,7 @@ static enum turn run_connect(struct exchange *x)
     switch (connector_poll(&x->connector, &fault)) {
     case CONNECTOR_NONE:
     case CONNECTOR_WAITING:
-        return hedge_wait(x);
+        return is_in_vain(x) ? exchange_fail(x, FAULT_CONNECT_IN_VAIN) : hedge_wait(x);
     case CONNECTOR_FAILED:
         return exchange_fail(x, fault);
     case CONNECTOR_READY:
@@ -273,6 +289,7 @@ static int64_t since_choice(const struct attempt *attempt, int64_t then_us)
 static struct ending ending_of(const struct attempt *attempt, bool is_whole, bool is_failure)
 {
     return (struct ending){ .is_failure = is_failure,
+                             .is_unreached = attempt->connected_us == 0,
                              .status = attempt->head_us > 0 ? attempt->status : 0,
                              .head_us = since_choice(attempt, attempt->head_us),
                              .whole_us = is_whole ? since_choice(attempt, attempt->done_us) : 0,

@@ -17,7 +17,6 @@ def reload(desk, http, **names):
     desk.wait_error("the new configuration is in force")
 
 
-
 def test_a_reload_without_queue_lets_nobody_else_in(proxy, gate):
     """Who waits goes on waiting; newcomers are told at once."""
     desk = start(proxy, gate, "10 target=0")
