@@ -41,7 +41,7 @@ def both(proxy, tmp_path_factory):
         os.chmod(directory.parent, 0o755)
         other = Nginx(directory)
         other.names = {name: value for name, value in mine.names.items() if not name.startswith("P")}
-        other.write(http)
+        other.write(http, workers=1)     # its processes know nothing of each other
         started.append(other.start())
         return mine, other
 

@@ -92,7 +92,7 @@ def test_conditions_and_several(proxy):
         desk = proxy("""log_format f '$uri'; map $arg_log $is_one { yes 1; default 0; } server { listen @P@;
             access_log syslog:server=@ONE@ f if=$is_one; access_log syslog:server=@TWO@ f;
             access_log logs/beside.log f; return 200; location /off { access_log off; } }""",
-                     ONE=one.address, TWO=two.address)
+                     ONE=one.address, TWO=two.address, workers=1)
         for target in ("/a?log=yes", "/b", "/c?log=yes"):
             desk.get(target)
         assert [line.rpartition(" ")[2] for line in wait_messages(desk, two, 3)] == ["/a", "/b", "/c"]

@@ -95,8 +95,10 @@ static void loops_write_to_each_other(void **state)
     side_start(&sides[1], 1);
     mailbox_post(sides[0].loop, &ball);
     WAIT_UNTIL(atomic_load(&passes) == 20001);
-    side_stop(&sides[0]);
-    side_stop(&sides[1]);
+    side_join(&sides[0]);
+    side_join(&sides[1]);
+    loop_free(&sides[0].loop);           /* only now: the other one's last letter may just have come */
+    loop_free(&sides[1].loop);
 }
 
 /* A loop that always writes to itself still sees the others. */

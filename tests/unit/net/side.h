@@ -64,10 +64,16 @@ static inline void side_end(struct loop *loop, void *argument)
     loop_stop(loop);
 }
 
-static inline void side_stop(struct side *side)
+/* Its thread has ended, its loop is still there. */
+static inline void side_join(struct side *side)
 {
     side_call(side, side_end, NULL);
     (void)pthread_join(side->thread, NULL);
+}
+
+static inline void side_stop(struct side *side)
+{
+    side_join(side);
     loop_free(&side->loop);
 }
 
