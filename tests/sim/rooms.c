@@ -27,6 +27,9 @@ const struct room rooms[] = {
     { .path = "/hedge", .tries_most = 6, .lines = "proxy_pass http://three; proxy_hedge 20ms;"
       " proxy_next_upstream error timeout http_503;" },
     { .path = "/twice", .tries_most = 4, .lines = "proxy_pass http://frugal; proxy_hedge 1ms;" },
+    { .path = "/mixed", .tries_most = 8, .may_be_full = true,
+      .lines = "proxy_pass http://mixed; proxy_hedge 5ms;"
+               " proxy_next_upstream error timeout http_500 http_503; error_page 503 = @spare;" },
     { .path = "/never", .tries_most = 2,
       .lines = "proxy_pass http://three; proxy_next_upstream off;" },
     { .path = "/always", .tries_most = 6, .repeats_unsafe = true,
@@ -91,6 +94,9 @@ static const char beginning[] =
     "    server 10.0.0.10 max_conns=1 fail_timeout=1s; queue 20 timeout=3s target=0; }\n"
     "  upstream frugal { server 10.0.0.2 max_fails=0; server 10.0.0.3 max_fails=0;\n"
     "    retry_budget 0%% min=1; }\n"
+    "  upstream mixed { server 10.0.0.11 max_conns=1 fail_timeout=1s;\n"
+    "    server 10.0.0.12 max_conns=1 fail_timeout=1s; server 10.0.0.13 max_conns=1 backup;\n"
+    "    retry_budget 50%% min=2; outlier_ejection base=1s; %s }\n"
     "  upstream nobody { server 10.0.0.6 down; }\n";
 
 static const char server[] =
@@ -107,14 +113,15 @@ static size_t rooms_add(char *text, size_t len, bool is_directed)
     return len + (size_t)snprintf(text + len, TEXT_BYTES - len, "  }\n");
 }
 
-/* In every third edition the second port is gone. */
+/* In every third edition the second port is gone, in every second one a queue. */
 const char *rooms_text(unsigned edition)
 {
     static char text[TEXT_BYTES];
     bool        is_directed = edition == ROOMS_DIRECTED;
     size_t      len = 0;
 
-    len += (size_t)snprintf(text, TEXT_BYTES, beginning, 3 + edition);
+    len += (size_t)snprintf(text, TEXT_BYTES, beginning, 3 + edition,
+                            edition % 2 == 0 ? "queue 4 timeout=2s;" : "");
     for (unsigned port = ROOM_PORT; port <= ROOM_SECOND_PORT; port++) {
         if (port == ROOM_SECOND_PORT && edition % 3 == 2)
             break;
