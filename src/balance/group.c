@@ -4,6 +4,7 @@
 #include "balance/group.h"
 
 #include "balance/bindings.h"
+#include "balance/check.h"
 #include "balance/ejection.h"
 #include "balance/members.h"
 #include "balance/pick_time.h"
@@ -146,6 +147,32 @@ static bool is_at_work(const struct peer *peers)
     return peers != NULL;
 }
 
+static bool has_mandatory_check(const struct group *group)
+{
+    const struct check *check = group->checks;
+
+    while (check != NULL && !check->is_mandatory)
+        check = check->next;
+    return check != NULL;
+}
+
+/* Whoever joins is not asked before its mandatory checks have begun to say so themselves. */
+static void await_checks(struct peer *peer)
+{
+    peer->is_awaiting_checks = true;
+    peer->bad_checks++;
+}
+
+static void checks_have_begun(struct group *group)
+{
+    pthread_mutex_lock(&group->lock);
+    for (struct peer *peer = group->peers; peer != NULL; peer = peer->next) {
+        peer->bad_checks -= peer->is_awaiting_checks;
+        peer->is_awaiting_checks = false;
+    }
+    group_unlock_serving(group, clock_mono_ms(), SERVE_ALL);
+}
+
 static void configure(struct peer *peer, const struct upstream_server *server,
                       const struct station *station, bool is_late)
 {
@@ -153,8 +180,12 @@ static void configure(struct peer *peer, const struct upstream_server *server,
 
     peer_configure(peer, server, station);
     peer->is_listed = true;
-    if (was_out && !peer->is_down && is_late)
+    if (!was_out || peer->is_down)
+        return;
+    if (is_late)
         health_returned(peer, clock_mono_ms());
+    if (has_mandatory_check(peer->group))
+        await_checks(peer);
 }
 
 /* What the members stand for now, taken from `old` where it is there; returns what is left of it. */
@@ -233,6 +264,7 @@ static void rebuild(struct group *group)
     rosters_arrange(group);
     group_unlock_serving(group, clock_mono_ms(), SERVE_ALL);
     probes_arrange(group);
+    checks_have_begun(group);
     peers_drop(gone);
 }
 

@@ -51,6 +51,7 @@ struct peer {
     unsigned        bad_in_row;          /* answers */
     unsigned        window_answers, window_bad;     /* of this interval */
     unsigned        bad_checks;          /* active ones that it has not passed (balance/probe.c) */
+    bool            is_awaiting_checks;  /* one of them, until they have begun */
     bool            is_probed;           /* asked because nobody was left; that is under way */
     /* how long it lets connections rest (patience.c): atomics */
     atomic_uint      patience_ms;        /* 0: unknown */

@@ -537,6 +537,16 @@ static const struct check *check_find(const struct check *checks, struct text ke
     return checks;
 }
 
+/* A reload that asks more often does not wait for the former time. */
+static void check_sooner(struct probe *probe)
+{
+    const struct check *check = probe->check;
+    int64_t latest_ms = loop_now_ms(probe->loop) + check->interval_ms + check->jitter_ms;
+
+    if (probe->attempt == NULL && probe->timer.deadline_ms > latest_ms)
+        wait_for_next(probe);
+}
+
 /* A mandatory check begins anew with a configuration, unless it is persistent. */
 static void check_anew(struct probe *probe)
 {
@@ -558,6 +568,8 @@ void probes_configure(struct group *group, const struct upstream *upstream)
         probe->check = check;
         if (check->is_mandatory && !check->is_persistent)
             check_anew(probe);
+        else
+            check_sooner(probe);
     }
 }
 

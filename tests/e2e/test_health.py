@@ -705,3 +705,12 @@ def test_match(proxy, patients, tests, answer, verdict):
     else:
         desk.wait_error('peer is unhealthy: .*health check "m"')
         assert names_of(desk, 2) == "--"
+
+
+def test_a_reload_that_asks_more_often_does_so_at_once(proxy, patients):
+    conf = """upstream u {{ server @A@; }}
+        server {{ listen @P@; location / {{ proxy_pass http://u; health_check uri=/h interval={}; }} }}"""
+    desk = proxy(conf.format("60s"), **patients)
+    patients["A"].wait_checks(1)
+    desk.reload(http=conf.format("100ms"), **patients)
+    patients["A"].wait_checks(3)

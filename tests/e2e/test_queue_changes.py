@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.origin import reply
 from test_queue import QUEUE, Gate, ask, fill, gate, start   # noqa: F401  (gate is a fixture)
 
 pytestmark = pytest.mark.ours
@@ -86,3 +87,24 @@ def test_nobody_waits_for_servers_that_drain(proxy, gate):
     assert time.monotonic() - begin < 1.5
     gate.let_all()
     assert holder.response().status == 200
+
+
+def test_who_waits_is_not_sent_where_no_check_has_passed(proxy, origin, gate):
+    """A reload adds a server with room; its mandatory checks fail."""
+    sick = origin(handle=lambda asked: reply(500 if asked.target == "/check" else 200, body="sick"))
+    conf = """upstream u {{ server @O@ max_conns=1; {more} queue 20 target=0; }}
+        server {{ listen @P@; location / {{ proxy_pass http://u; }}
+                  location /check {{ proxy_pass http://u; health_check uri=/check interval=1s mandatory persistent; }} }}"""
+    gate.let("/check")
+    desk = proxy(conf.format(more=""), workers=4, O=gate.made)
+    gate.made.wait_requests(1)
+    desk.wait_error("peer is healthy")
+    holder = ask(desk, "/0")
+    gate.made.wait_requests(2)
+    waiting = [ask(desk, f"/{i}") for i in range(10)]
+    time.sleep(0.2)
+    desk.reload(http=conf.format(more="server @S@;"), workers=4, O=gate.made, S=sick)
+    desk.wait_error("peer is unhealthy")
+    gate.let_all()
+    assert [client.response().status for client in [holder, *waiting]] == [200] * 11
+    assert {asked.target for asked in sick.requests} == {"/check"}
