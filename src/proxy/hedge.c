@@ -80,6 +80,12 @@ void hedge_arm(struct exchange *x)
         timer_set(loop_timers(x->loop), &x->timer, x->hedge_due_ms);
 }
 
+void hedge_rearm(struct exchange *x)
+{
+    if (x->hedge == NULL && x->hedge_due_ms > 0)
+        timer_set(loop_timers(x->loop), &x->timer, x->hedge_due_ms);
+}
+
 /* ---- the second attempt ---- */
 
 /* A peer that is free, and a place in the retry budget; else the request stays with the first. */

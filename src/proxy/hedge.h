@@ -13,6 +13,8 @@
 
 /* An attempt begins: sets the time at which another one is due. */
 void      hedge_arm(struct exchange *x);
+/* The exchange's timer had another use in between. */
+void      hedge_rearm(struct exchange *x);
 /* What a step that waits for a peer returns instead of TURN_WAIT: begins another attempt when it is
  * due, and lets the one in the wings go on. */
 enum turn hedge_wait(struct exchange *x);

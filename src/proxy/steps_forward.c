@@ -195,6 +195,7 @@ static enum turn run_connect(struct exchange *x)
         break;
     }
     x->last_attempt->connected_us = loop_now_us(x->loop);
+    hedge_rearm(x);
     return exchange_go(x, &step_send);
 }
 

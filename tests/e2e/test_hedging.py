@@ -58,6 +58,15 @@ def test_the_second_answers_when_the_first_takes_long(proxy, origin):
     desk.wait_for(lambda: f"/ 200 [{a}, {b}] -, 200" in desk.read("logs/h.log"), 5, "both in the log")
 
 
+@pytest.mark.parametrize("after_ms", [240, 260, 600, 1100])
+def test_it_begins_in_time(proxy, origin, after_ms):
+    """Whatever else the exchange's timer is for meanwhile."""
+    made = {"A": origin(handle=after(3, "a")), "B": origin(handle=after(0, "b"))}
+    desk = start(proxy, FIRST_A, f"proxy_hedge {after_ms}ms;", **made)
+    answer, seconds = timed(desk)
+    assert answer.text == "b" and after_ms / 1000 <= seconds < after_ms / 1000 + 0.5
+
+
 def test_the_first_may_still_win(proxy, origin):
     left = threading.Event()
     made = {"A": origin(handle=after(0.4, "a")), "B": origin(script=gone(left))}
