@@ -82,8 +82,12 @@ void hedge_arm(struct exchange *x)
 
 void hedge_rearm(struct exchange *x)
 {
-    if (x->hedge == NULL && x->hedge_due_ms > 0)
+    if (x->hedge != NULL)
+        return;                          /* which may be connecting */
+    if (x->hedge_due_ms > 0)
         timer_set(loop_timers(x->loop), &x->timer, x->hedge_due_ms);
+    else
+        timer_stop(&x->timer);
 }
 
 /* ---- the second attempt ---- */

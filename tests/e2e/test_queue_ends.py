@@ -157,3 +157,27 @@ def test_a_storm_of_everything(proxy, origin, more):
     for held in gates.values():
         held.let_all()
     assert [made_client.response().status for made_client in clients] == [200] * 6
+
+
+def test_a_stampede(proxy, origin):
+    """A thousand at once: four at work, a hundred wait, the others know at once; nothing is left behind."""
+    gate = Gate(origin(backlog=2048))
+    desk = proxy("""upstream u { server @O@ max_conns=4; queue 100 timeout=2s target=0; }
+        server { listen @P@; location / { proxy_pass http://u; } }""", workers=4, O=gate.made)
+    gate.let("/warm")
+    assert {desk.get("/warm").status for _ in range(8)} == {200}
+    before = desk.footprint()
+    clients = [ask(desk, f"/{number}") for number in range(1000)]
+    gate.made.wait_requests(8 + 4)
+    begin = time.monotonic()
+    desk.wait_for(lambda: desk.errors().count("upstream queue is full") == 896, 5, "whom there is no room for")
+    assert time.monotonic() - begin < 1.5
+    desk.wait_for(lambda: desk.errors().count("upstream queue timed out") == 100, 5, "the end of the wait")
+    assert gate.inside == 4
+    gate.let_all()
+    statuses = [client.response() for client in clients]
+    assert sorted(answer.status for answer in statuses) == [200] * 4 + [503] * 996
+    assert all(answer.get("Retry-After") for answer in statuses if answer.status == 503)
+    for client in clients:
+        client.close()
+    desk.wait_settled(before, spare_kb=4096)
