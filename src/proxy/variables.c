@@ -166,30 +166,32 @@ static struct text get_realip_remote_port(struct scope *scope, const struct vari
 /* Which end of the connection that a PROXY header tells of: in variable.slot. */
 enum { PREFACE_SOURCE = 0, PREFACE_DESTINATION };
 
-static struct text get_proxy_protocol_addr(struct scope *scope, const struct variable *self)
+/* False: there was no header with addresses. */
+static bool preface_end(struct exchange *x, unsigned which, struct address *ret_address)
 {
-    struct exchange      *x = exchange_of_scope(scope);
     const struct preface *preface = exchange_preface(x);
-    struct address        address;
 
     if (preface == NULL)
-        return TEXT_NONE;
-    address =
-        address_lengthen(self->slot == PREFACE_SOURCE ? &preface->source : &preface->destination);
-    return from_ip(x, &address);
+        return false;
+    *ret_address =
+        address_lengthen(which == PREFACE_SOURCE ? &preface->source : &preface->destination);
+    return true;
+}
+
+static struct text get_proxy_protocol_addr(struct scope *scope, const struct variable *self)
+{
+    struct exchange *x = exchange_of_scope(scope);
+    struct address   address;
+
+    return preface_end(x, self->slot, &address) ? from_ip(x, &address) : TEXT_NONE;
 }
 
 static struct text get_proxy_protocol_port(struct scope *scope, const struct variable *self)
 {
-    struct exchange      *x = exchange_of_scope(scope);
-    const struct preface *preface = exchange_preface(x);
-    struct address        address;
+    struct exchange *x = exchange_of_scope(scope);
+    struct address   address;
 
-    if (preface == NULL)
-        return TEXT_NONE;
-    address =
-        address_lengthen(self->slot == PREFACE_SOURCE ? &preface->source : &preface->destination);
-    return from_port(x, &address);
+    return preface_end(x, self->slot, &address) ? from_port(x, &address) : TEXT_NONE;
 }
 
 static struct text get_proxy_protocol_tlv(struct scope *scope, const struct variable *self)
