@@ -146,6 +146,15 @@ static int compare(const void *a, const void *b)
     return memcmp(&one->address.raw, &other->address.raw, one->address.len);
 }
 
+static void say_cut(struct member *member)
+{
+    if (member->has_said_cut)
+        return;
+    member->has_said_cut = true;
+    log_at(LOG_WARN, NULL, "more than %u addresses in upstream \"%.*s\": the rest is not used",
+           member->most, TEXT_ARGS(member->server.name));
+}
+
 /* Sorted, since many name servers turn their answers, and the turn of the peers is not to begin anew
  * with each. */
 static bool member_take(struct member *member, const struct question *question)
@@ -160,7 +169,9 @@ static bool member_take(struct member *member, const struct question *question)
             station_fill(member, &question->found[i], least, &stations[count]))
             count++;
     qsort(stations, count, sizeof(*stations), compare);
-    return stations_set(member, stations, count);
+    if (count > member->most || question->is_cut)
+        say_cut(member);
+    return stations_set(member, stations, count < member->most ? count : member->most);
 }
 
 /* ---- names ---- */
@@ -213,21 +224,11 @@ static void member_failed(struct member *member, int error)
     ask_later(member, AGAIN_FIRST_MS << doublings);
 }
 
-static void say_cut(struct member *member, const struct question *question)
-{
-    if (!question->is_cut || member->has_said_cut)
-        return;
-    member->has_said_cut = true;
-    log_at(LOG_WARN, NULL, "more than %d addresses in upstream \"%.*s\": the rest is not used",
-           RESOLVER_ADDRESSES_MOST, TEXT_ARGS(member->server.name));
-}
-
 static void member_resolved(struct member *member, const struct question *question)
 {
     if (member->failures > 0)
         log_at(LOG_NOTICE, NULL, "host found in upstream \"%.*s\"", TEXT_ARGS(member->server.name));
     member->failures = 0;
-    say_cut(member, question);
     if (member_take(member, question))
         group_rebuild(member->group);
     ask_later(member, question->ttl_ms);
@@ -283,6 +284,8 @@ static struct member *member_new(struct group *group, const struct upstream *ups
     member->server.service = text_keep(server->service);
     member->server.route = text_keep(server->route);
     member->timeout_ms = upstream->resolver_timeout_ms;
+    member->most = upstream->addresses_most > 0 ? upstream->addresses_most
+                                                : RESOLVER_ADDRESSES_MOST;
     task_init(&member->task, member_run);
     timer_init(&member->timer, &member->task);
     if (server->has_address) {

@@ -29,6 +29,7 @@ struct member {
     struct resolver       *resolver;
     struct question       *question;     /* while it is being asked */
     uint32_t               timeout_ms;
+    unsigned               most;         /* addresses that are used */
     int64_t                asked_ms;
     unsigned               failures;     /* in a row */
     struct task            task;

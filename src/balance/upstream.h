@@ -106,6 +106,7 @@ struct upstream {
     struct text             state;       /* file that has the servers; empty: none */
     const struct resolver_policy *resolver;       /* NULL: the system's way */
     uint32_t                resolver_timeout_ms;  /* 30000 */
+    unsigned                addresses_most;       /* of a name; 0: RESOLVER_ADDRESSES_MOST */
     struct queue_limits     queue;                /* most 0: nobody waits for a place */
     const struct template  *queue_key;            /* whose line a request stands in; NULL: no queue */
     uint32_t                retry_percent;        /* retries in flight of requests in flight; 20 */

@@ -68,6 +68,7 @@ static struct dynamic *dynamic_new(struct loop *control, const struct dynamic_as
                            .keepalive_requests = 1000, .keepalive_timeout_ms = 60000,
                            .keepalive_time_ms = 3600000, .resolver = ask->policy,
                            .resolver_timeout_ms = ask->timeout_ms,
+                           .addresses_most = DYNAMIC_ADDRESSES_MOST,
                            .retry_percent = 20, .retry_least = 3 };
     group_bind(&dynamic->upstream, control);
     dynamic->upstream.resolver = NULL;   /* the snapshot's; what the group needs of it is copied */

@@ -3,16 +3,16 @@
  *
  * They are made on the control loop when they are first asked for, one per host, port and resolver. An
  * exchange holds what it uses through its question, so one that nobody holds may go: when it has not
- * been used for ten minutes, or when room is needed. There are at most DYNAMIC_MOST of them, so that a
- * client who can choose the host cannot fill the memory. A question is a letter to the control loop
- * and back. */
+ * been used for ten minutes, or when room is needed. There are at most DYNAMIC_MOST of them with
+ * DYNAMIC_ADDRESSES_MOST servers each, so that a client who can choose the host cannot fill the
+ * memory. A question is a letter to the control loop and back. */
 #ifndef PROXY_DYNAMIC_H
 #define PROXY_DYNAMIC_H
 
 #include "balance/upstream.h"
 #include "net/loop.h"
 
-enum { DYNAMIC_MOST = 1024, DYNAMIC_HOST_BYTES = 256 };
+enum { DYNAMIC_MOST = 1024, DYNAMIC_ADDRESSES_MOST = 64, DYNAMIC_HOST_BYTES = 256 };
 
 struct dynamic;
 

@@ -218,6 +218,16 @@ def test_a_thousand_addresses(start, name_server):
 
 
 @ours
+def test_a_hundred_addresses_of_a_variable(start, name_server):
+    """Fewer are used when a client may have chosen the name."""
+    name_server.say("app.test", *[f"127.1.0.{i + 1}" for i in range(100)])
+    desk = start(VARIABLE + "log_format tries $upstream_addr; access_log logs/tries.log tries;")
+    assert desk.get().status == 502
+    desk.wait_error("more than 64 addresses in upstream \"app.test:")
+    assert len(desk.log_lines(1, "logs/tries.log")[0].split(", ")) == 64
+
+
+@ours
 @pytest.mark.slow
 def test_checks_follow_the_name(start, name_server, trio):
     """Who is new is checked, who has left is not any more."""
