@@ -125,6 +125,7 @@ struct exchange {
     struct text             set_rate;        /* `set $limit_rate`, X-Accel-Limit-Rate; or NULL */
     int64_t                 pace_started_ms, peer_paced_ms;
     int64_t                 name_wait_ms;    /* until when pick waits for a name */
+    unsigned                name_looks;      /* meanwhile; up to a few */
     int64_t                 queued_us;       /* when it joined the upstream's queue, until it is noted */
     int64_t                 hedge_due_ms;    /* when another attempt begins; 0: none does */
     int64_t                 hold_until_ms;   /* so long a retry waits for the budget */

@@ -110,6 +110,7 @@ void forward_anew(struct exchange *x, struct text uri)
     x->ask.tried_count = 0;
     x->must_be_new = false;
     x->name_wait_ms = 0;
+    x->name_looks = 0;
 }
 
 /* ---- the budget ---- */

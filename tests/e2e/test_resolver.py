@@ -11,6 +11,7 @@ from harness.client import request
 from harness.hosts import with_hosts, with_name_server
 from harness.load import CheckedLoad, checked_answer
 from harness.origin import echo
+from harness.proxy import is_sanitized
 
 ours = pytest.mark.ours
 
@@ -636,3 +637,17 @@ def test_no_timeout(start, name_server, conf):
     name_server.say("app.test", "127.0.0.2")
     desk = start("resolver_timeout 0; " + conf)
     assert who(desk) == "2"
+
+
+@pytest.mark.skipif(is_sanitized(), reason="measures time")
+def test_a_new_name_is_no_detour(start, name_server):
+    """A name server that is near costs no more than it takes."""
+    took = []
+    for i in range(20):
+        name_server.say(f"n{i}.test", "127.0.0.2", ttl=60)
+    desk = start(VARIABLE.replace("set $name app.test", "set $name $arg_n"))
+    for i in range(20):
+        begin = time.monotonic()
+        assert who(desk, f"/?n=n{i}.test") == "2"
+        took.append(time.monotonic() - begin)
+    assert min(took) < 0.008
