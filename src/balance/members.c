@@ -284,8 +284,8 @@ static struct member *member_new(struct group *group, const struct upstream *ups
     member->server.service = text_keep(server->service);
     member->server.route = text_keep(server->route);
     member->timeout_ms = upstream->resolver_timeout_ms;
-    member->most = upstream->addresses_most > 0 ? upstream->addresses_most
-                                                : RESOLVER_ADDRESSES_MOST;
+    member->most =
+        upstream->addresses_most > 0 ? upstream->addresses_most : RESOLVER_ADDRESSES_MOST;
     task_init(&member->task, member_run);
     timer_init(&member->timer, &member->task);
     if (server->has_address) {
