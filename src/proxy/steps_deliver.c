@@ -61,9 +61,20 @@ static bool may_overlook(const struct exchange *x, int fault)
            x->step != &step_pick && x->step != &step_queue && x->step != &step_hold;
 }
 
+/* While it waits for a place nobody reads on, so what the client has sent besides may hide its end: but
+ * the poller has told of it. */
+static int fault_of_client(const struct exchange *x)
+{
+    bool has_left = x->step == &step_queue && x->client->conn->has_hangup;
+
+    if (x->client->fault == FAULT_NONE && has_left && !x->location->proxy.is_ignoring_abort)
+        return FAULT_CLIENT_GONE;
+    return x->client->fault;
+}
+
 void exchange_note(struct exchange *x)
 {
-    int fault = x->client->fault;
+    int fault = fault_of_client(x);
 
     if (fault == FAULT_NONE || x->noted_fault == fault || x->step == &step_route ||
         x->is_client_gone || may_overlook(x, fault))
