@@ -195,7 +195,8 @@ def test_a_client_that_leaves_takes_both_along(proxy, origin):
     assert timed(desk)[0].text == "b"
 
 
-def test_large_answers_are_whole_whoever_wins(proxy, origin):
+@pytest.mark.parametrize("more", ["", "limit_rate 8m;", "proxy_limit_rate 8m;", "proxy_buffering off;"])
+def test_large_answers_are_whole_whoever_wins(proxy, origin, more):
     body = bytes(range(256)) * 4096
 
     def handle(asked):
@@ -203,7 +204,7 @@ def test_large_answers_are_whole_whoever_wins(proxy, origin):
         return reply(body=body)
 
     made = {"A": origin(handle=handle), "B": origin(handle=handle)}
-    desk = start(proxy, "server @A@; server @B@; retry_budget off;", "proxy_hedge 8ms;", **made)
+    desk = start(proxy, "server @A@; server @B@; retry_budget off;", "proxy_hedge 8ms;", more, **made)
 
     def work(seed):
         with desk.connect() as client:
@@ -220,3 +221,29 @@ def test_large_answers_are_whole_whoever_wins(proxy, origin):
         thread.join()
     assert not wrong
     assert 180 < len(made["A"].requests) + len(made["B"].requests) <= 360
+
+
+def test_what_follows_is_the_winners(proxy, origin):
+    """X-Accel-Redirect, an intercepted status and an error page come from the attempt that won; a retry after
+    both have failed goes to the third, and each server is asked once."""
+    made = {"A": origin(handle=after(0.8, "a")),
+            "B": origin(handle=lambda asked: reply(200, [("X-Accel-Redirect", "/other/x")]) if asked.target == "/accel"
+                        else reply(404) if asked.target == "/page" else None),
+            "C": origin(handle=after(0, "c"))}
+    desk = proxy("""log_format h '$request_uri $status [$upstream_addr] $upstream_status';
+        upstream u { server @A@ weight=1000 max_fails=0; server @B@ weight=100 max_fails=0; server @C@ max_fails=0;
+                     retry_budget off; }
+        server { listen @P@; access_log logs/h.log h; proxy_hedge 100ms; proxy_read_timeout 400ms;
+            location / { proxy_pass http://u; }
+            location /page { proxy_pass http://u; proxy_intercept_errors on; error_page 404 /told; }
+            location /told { return 200 told; }
+            location /other/ { internal; proxy_pass http://@C@; } }""", **made)
+    a, b, c = (made[name].address for name in "ABC")
+    assert desk.get("/accel").text == "c"
+    assert desk.get("/page").text == "told"
+    assert desk.get("/retry").text == "c"          # B breaks off, A takes too long, C is left
+    desk.wait_for(lambda: desk.read("logs/h.log").count("\n") == 3, 5, "three lines")
+    assert desk.read("logs/h.log").splitlines() == [
+        f"/accel 200 [{a}, {b} : {c}] -, 200 : 200", f"/page 404 [{a}, {b}] -, 404",
+        f"/retry 200 [{a}, {b}, {c}] 504, 502, 200"]
+    assert len(made["A"].requests) == 3 and len(made["B"].requests) == 3 and len(made["C"].requests) == 2
