@@ -58,11 +58,16 @@ static bool is_at_rest(const struct peer_conn *peer_conn)
     return list_is_linked(&peer_conn->link);
 }
 
-static void leave(struct peer_conn *peer_conn)
+static void unlink_rest(struct peer_conn *peer_conn)
 {
     list_remove(&peer_conn->link);
     list_remove(&peer_conn->age_link);
     list_remove(&peer_conn->loop_link);
+}
+
+static void leave(struct peer_conn *peer_conn)
+{
+    unlink_rest(peer_conn);
     atomic_fetch_sub_explicit(&peer_conn->peer->group->resting, 1, memory_order_relaxed);
 }
 
@@ -116,7 +121,7 @@ static void shelve(struct rest *mine, struct peer_conn *peer_conn)
         drop(peer_conn);
         return;
     }
-    leave(peer_conn);
+    unlink_rest(peer_conn);              /* it goes on resting: counted all the while */
     loop_unwatch(mine->loop, &peer_conn->conn->watch);
     shelved.fd = conn_detach(peer_conn->conn);
     room_conn_shelved();

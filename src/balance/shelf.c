@@ -91,7 +91,6 @@ void shelf_put(struct peer *peer, const struct shelved *shelved)
         atomic_store_explicit(&swept_ms, shelved->rested_ms, memory_order_relaxed);
     atomic_fetch_add_explicit(&peer->shelved, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&peer->group->shelved, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&peer->group->resting, 1, memory_order_relaxed);
     pthread_mutex_unlock(&lock);
 }
 

@@ -16,7 +16,7 @@ struct shelved {
     int64_t  until_ms;                   /* then it is closed */
 };
 
-/* Takes the descriptor. Any loop. */
+/* Takes the descriptor of a connection that its group counts as resting already. Any loop. */
 void     shelf_put(struct peer *peer, const struct shelved *shelved);
 /* The one that has rested shortest, alive a moment ago; false: none. */
 bool     shelf_take(struct peer *peer, struct shelved *ret_shelved);
