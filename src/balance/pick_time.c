@@ -58,19 +58,16 @@ static void note_failure(struct latency *latency, int64_t us, int64_t now_ms)
         latency_note(latency, us, now_ms);
 }
 
-static bool is_bad(const struct ending *ending)
-{
-    return ending->is_failure || ending->status >= 500;
-}
-
 static void note(struct peer *peer, struct latency *latency, const struct ending *ending,
                  int64_t us, int64_t now_ms)
 {
-    if (us > 0 || is_bad(ending))
-        badness_note(&peer->badness, is_bad(ending), now_ms);
-    if (us > 0 && !is_bad(ending))
+    bool is_bad = ending_is_bad(ending);
+
+    if (us > 0 || is_bad)
+        badness_note(&peer->badness, is_bad, now_ms);
+    if (us > 0 && !is_bad)
         note_answer(peer, latency, us, now_ms);
-    else if (is_bad(ending))
+    else if (is_bad)
         note_failure(latency, (now_ms - ending->picked_ms) * 1000, now_ms);
 }
 

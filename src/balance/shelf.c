@@ -5,14 +5,13 @@
  * lock back in between; a bookmark in the list keeps its place. */
 #include "balance/shelf.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "balance/group_parts.h"
 #include "balance/patience.h"
 #include "base/mem.h"
 #include "net/room.h"
+#include "net/socket.h"
 
 enum { SWEEP_AT_ONCE = 32 };
 
@@ -94,18 +93,6 @@ void shelf_put(struct peer *peer, const struct shelved *shelved)
     pthread_mutex_unlock(&lock);
 }
 
-/* Neither an end nor a surplus byte has come. */
-static bool is_alive(int fd)
-{
-    char    byte;
-    ssize_t n;
-
-    do
-        n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n < 0 && errno == EAGAIN;
-}
-
 static struct item *take_newest(struct peer *peer)
 {
     struct item *item = NULL;
@@ -127,7 +114,7 @@ bool shelf_take(struct peer *peer, struct shelved *ret_shelved)
 
         if (item == NULL)
             return false;
-        is_good = is_alive(item->shelved.fd);
+        is_good = socket_is_quiet(item->shelved.fd);
         if (is_good)
             *ret_shelved = item->shelved;
         else
@@ -153,7 +140,7 @@ static bool is_over(const struct item *item, int64_t now_ms)
 {
     if (now_ms >= item->shelved.until_ms)
         return true;
-    if (is_alive(item->shelved.fd))
+    if (socket_is_quiet(item->shelved.fd))
         return false;
     patience_note_closed(item->peer, now_ms - item->shelved.rested_ms, now_ms);
     return true;

@@ -674,15 +674,9 @@ const struct conn *conn_of_task(const struct task *task)
 
 bool conn_is_quiet(struct conn *conn)
 {
-    char    byte;
-    ssize_t n;
-
     if (conn->is_closed || conn->has_seen_end || conn->has_hangup || conn->protocol->is_closing)
         return false;
     if (!conn->is_readable && !(conn->task.wakes & WAKE_READABLE))
         return true;   /* the poller watches it and has said nothing */
-    do
-        n = recv(conn->transport.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n < 0 && errno == EAGAIN;
+    return socket_is_quiet(conn->transport.fd);
 }

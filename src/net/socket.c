@@ -164,6 +164,17 @@ int socket_accept(int listener_fd, int *ret_fd, struct address *ret_remote)
     return 0;
 }
 
+bool socket_is_quiet(int fd)
+{
+    char    byte;
+    ssize_t n;
+
+    do
+        n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && errno == EAGAIN;
+}
+
 int socket_error(int fd)
 {
     int       error = 0;

@@ -34,6 +34,8 @@ int socket_connect(const struct address *address, const struct address *bind_to,
 int socket_accept(int listener_fd, int *ret_fd, struct address *ret_remote) WARN_UNUSED;
 
 int  socket_error(int fd);                                       /* SO_ERROR as -errno or 0 */
+/* Open, with neither an end nor a byte to read: a non-blocking look. */
+bool socket_is_quiet(int fd);
 int  socket_local(int fd, struct address *ret_local) WARN_UNUSED;
 /* close() will then send a reset instead of a clean end. */
 void socket_set_reset(int fd);
