@@ -52,7 +52,7 @@ def test_the_second_answers_when_the_first_takes_long(proxy, origin):
     made = {"A": origin(script=gone(left)), "B": origin(handle=after(0, "b"))}
     desk = start(proxy, FIRST_A, **made)
     answer, seconds = timed(desk)
-    assert (answer.status, answer.text) == (200, "b") and 0.1 <= seconds < 1.0
+    assert (answer.status, answer.text) == (200, "b") and 0.08 <= seconds < 1.0
     assert left.wait(2), "the first is cancelled"
     a, b = made["A"].address, made["B"].address
     desk.wait_for(lambda: f"/ 200 [{a}, {b}] -, 200" in desk.read("logs/h.log"), 5, "both in the log")
@@ -64,7 +64,8 @@ def test_it_begins_in_time(proxy, origin, after_ms):
     made = {"A": origin(handle=after(3, "a")), "B": origin(handle=after(0, "b"))}
     desk = start(proxy, FIRST_A, f"proxy_hedge {after_ms}ms;", **made)
     answer, seconds = timed(desk)
-    assert answer.text == "b" and after_ms / 1000 <= seconds < after_ms / 1000 + 0.5
+    # The loop reads its clock once a turn: up to a busy turn earlier than by the client's.
+    assert answer.text == "b" and after_ms / 1000 - 0.02 <= seconds < after_ms / 1000 + 0.5
 
 
 def test_the_first_may_still_win(proxy, origin):
