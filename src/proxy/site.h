@@ -24,7 +24,9 @@
 #include "net/socket.h"
 #include "net/syslog.h"
 
+struct cache;
 struct sink;
+struct zone;
 
 /* Where a directive stood: for logs and explanations. */
 struct place { const char *file; unsigned line; };
@@ -166,7 +168,8 @@ struct cookie_flags {
 enum { NEXT_ERROR = 1u << 0, NEXT_TIMEOUT = 1u << 1, NEXT_INVALID_HEADER = 1u << 2,
        NEXT_500 = 1u << 3, NEXT_502 = 1u << 4, NEXT_503 = 1u << 5, NEXT_504 = 1u << 6,
        NEXT_403 = 1u << 7, NEXT_404 = 1u << 8, NEXT_429 = 1u << 9,
-       NEXT_NON_IDEMPOTENT = 1u << 10, NEXT_OFF = 1u << 11 };
+       NEXT_NON_IDEMPOTENT = 1u << 10, NEXT_OFF = 1u << 11,
+       STALE_UPDATING = 1u << 12 /* of proxy_cache_use_stale only */ };
 enum { IGNORE_ACCEL_REDIRECT = 1u << 0, IGNORE_ACCEL_EXPIRES = 1u << 1,
        IGNORE_ACCEL_LIMIT_RATE = 1u << 2, IGNORE_ACCEL_BUFFERING = 1u << 3,
        IGNORE_ACCEL_CHARSET = 1u << 4, IGNORE_EXPIRES = 1u << 5, IGNORE_CACHE_CONTROL = 1u << 6,
@@ -186,6 +189,55 @@ struct pass {
 
 /* hedge_ms: when most answers would have begun. */
 #define HEDGE_BY_PERCENTILE UINT32_MAX
+
+/* proxy_cache_path: one cache, found again by name over reloads. */
+struct cache_zone {
+    struct cache_zone     *next;
+    struct place           place;
+    struct text            name;         /* keys_zone=name:size */
+    struct text            path;         /* absolute; ptr NULL: in memory only */
+    uint64_t               memory;       /* memory=, or what keys_zone says */
+    uint64_t               object_max;   /* max_object=: largest body in memory; 0: by `memory` */
+    uint64_t               max_size, min_free;   /* 0: default, any */
+    int64_t                inactive_ms;
+    struct zone           *zone;         /* filled in by the worker, as is: */
+    struct cache          *cache;
+};
+struct cache_valid {                     /* proxy_cache_valid */
+    struct cache_valid    *next;
+    unsigned               status;       /* 0: any */
+    int64_t                seconds;
+};
+struct template_list {                   /* any of them neither "" nor "0": yes */
+    struct template_list  *next;
+    const struct template *value;
+};
+enum cache_status_field { CACHE_STATUS_OFF = 0, CACHE_STATUS_ON, CACHE_STATUS_WITH_KEY };
+struct cache_policy {
+    struct cache_zone     *zone;         /* NULL: off */
+    const struct template *zone_name;    /* with variables, or NULL */
+    const struct template *key;          /* NULL: scheme, host, port, path and query */
+    struct cache_valid    *valid;
+    unsigned               methods;      /* 1 << enum method; GET and HEAD always in it */
+    uint32_t               min_uses;
+    struct template_list  *bypass, *no_cache, *purge;
+    bool                   is_locking;   /* one request to the origin per key; on by default */
+    uint32_t               lock_timeout_ms, lock_age_ms;
+    unsigned               use_stale;    /* NEXT_* and STALE_UPDATING */
+    int64_t                stale_most_s; /* proxy_cache_stale_most: nothing older is served so */
+    bool                   is_background_update, is_revalidating, is_converting_head,
+                           is_forcing_ranges, is_ignoring_request;
+    uint64_t               max_range_offset;     /* UINT64_MAX: any */
+    struct text            tag_field;    /* proxy_cache_tag; empty: none */
+    struct name_list      *targeted;     /* RFC 9213: fields that win over Cache-Control, in order */
+    bool                   is_hiding_targeted;
+    enum cache_status_field status_field;
+    struct text            status_name;  /* our name in Cache-Status */
+    uint64_t               slice_bytes;  /* slice; 0: off */
+    bool                   is_storing;   /* proxy_store on */
+    const struct template *store_path;   /* proxy_store with a path; NULL: none, or root/uri */
+    unsigned               store_mode;   /* proxy_store_access */
+};
 
 struct proxy_policy {
     const struct pass     *pass;         /* NULL: not proxied */
@@ -214,6 +266,7 @@ struct proxy_policy {
     uint32_t               hedge_ms;              /* a second attempt; 0: none, or HEDGE_* */
     uint32_t               next_tries;            /* 0: no limit */
     uint32_t               next_timeout_ms;       /* 0: no limit */
+    struct cache_policy    cache;
 };
 
 enum location_kind { LOCATION_PREFIX = 0, LOCATION_PREFIX_FINAL /* ^~ */, LOCATION_EXACT,
@@ -333,6 +386,7 @@ struct site {
     unsigned               upstream_count;
     struct map            *upstream_names;   /* explicit ones: name -> struct upstream * */
     struct limit_zone     *limit_zones;
+    struct cache_zone     *cache_zones;
     struct log_file       *log_files;
     struct location        defaults;     /* the http level: what servers started from */
     unsigned               slot_count;   /* of scopes */

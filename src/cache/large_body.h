@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/* Bodies too large for the memory tier, each in a file of its own that the disk tier keeps.
+ *
+ * A body in the making is appended to by its maker and readable as far as it is written. The last
+ * reference to one that no record names deletes the file. Counted; any thread. */
+#ifndef CACHE_LARGE_BODY_H
+#define CACHE_LARGE_BODY_H
+
+#include "base/block.h"
+#include "net/jobs.h"
+#include "net/task.h"
+
+struct disk;
+struct large_body;
+
+struct large_body *large_body_new(struct disk *disk);                 /* NULL: no room, failing */
+struct large_body *large_body_ref(struct large_body *body);
+void               large_body_unref(struct large_body *body);        /* the last one, unstored: deletes it */
+/* Takes the slice. False: failed (disk full): what was written stays readable, nothing is added. */
+bool               large_body_append(struct large_body *body, struct slice slice);
+/* Bytes given but not yet written: for backpressure. */
+uint64_t           large_body_pending(const struct large_body *body);
+/* Bytes that may be read; grows until finished. `progress` of large_body_watch() tells. */
+uint64_t           large_body_written(const struct large_body *body);
+/* Called on a job thread after each write (and failure), while no lock is held. Set once. */
+void               large_body_watch(struct large_body *body, void (*progress)(void *arg), void *arg);
+/* No more will come; with progress told when all is on disk and checksummed. */
+void               large_body_finish(struct large_body *body);
+bool               large_body_is_whole(const struct large_body *body);
+bool               large_body_has_failed(const struct large_body *body);
+
+struct large_read {
+    struct job         job;
+    struct large_body *body;
+    uint64_t           from;
+    uint32_t           want;             /* at most OBJECT_SLICE_BYTES * 4 */
+    struct task       *waiter;
+    struct slice       ret_slice;        /* a reference of the asker's; len 0: failed or damaged */
+    bool               is_done;
+};
+/* As disk_read_start(), disk_read_leave(). Checked against the checksums on the first read of each part
+ * in this process's life. */
+bool large_read_start(struct large_read *read);
+void large_read_leave(struct large_read **read);
+
+#endif
