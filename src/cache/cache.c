@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/* The two tiers as one. What is stored goes to both; what memory evicts is found again on disk. */
+#include "cache/cache.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "base/random.h"
+#include "cache/uses.h"
+
+struct cache {
+    struct cache        *next;           /* of all that live; control thread */
+    struct text          name;           /* owned */
+    uint64_t             seed;
+    atomic_uint_least64_t serial;
+    atomic_uint_least64_t object_max;
+    struct purges       *purges;
+    struct memory       *memory;
+    struct disk         *disk;           /* NULL: in memory only */
+    struct fills        *fills;
+    struct uses *_Atomic uses;           /* made when it is first asked for */
+};
+
+static struct cache *all;                /* control thread */
+
+/* ---- life ---- */
+
+static uint64_t object_max_of(const struct cache_settings *settings)
+{
+    enum { SHARE = 8 };
+    const uint64_t most = UINT64_C(16) * 1024 * 1024;
+    uint64_t       max = settings->memory / SHARE;
+
+    if (settings->object_max > 0)
+        return settings->object_max < settings->memory ? settings->object_max : settings->memory;
+    return max < most ? max : most;
+}
+
+static struct disk_settings disk_settings_of(const struct cache_settings *settings)
+{
+    return (struct disk_settings){ .path = settings->path,
+                                   .max_size = settings->max_size,
+                                   .min_free = settings->min_free,
+                                   .inactive_ms = settings->inactive_ms };
+}
+
+static void serials_begin(uint64_t serial, void *arg)
+{
+    struct cache  *cache = arg;
+    uint_least64_t now = atomic_load(&cache->serial);
+
+    while (now < serial + 1 && !atomic_compare_exchange_weak(&cache->serial, &now, serial + 1))
+        ;
+}
+
+static void note_evicted(struct object *object, void *arg)
+{
+    struct cache *cache = arg;
+
+    if (cache->disk != NULL)
+        disk_note_use(cache->disk, object);
+}
+
+static void open_disk(struct cache *cache, const struct cache_settings *settings)
+{
+    struct disk_settings disk = disk_settings_of(settings);
+    struct text          complaint = TEXT_NONE;
+
+    if (disk_open(&disk, cache->purges, &cache->disk, &complaint) < 0) {
+        cache->disk = NULL;
+        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: %.*s",
+               TEXT_ARGS(cache->name), TEXT_ARGS(complaint));
+        return;
+    }
+    cache->seed = disk_seed(cache->disk);
+    disk_on_loaded(cache->disk, serials_begin, cache);
+}
+
+struct cache *cache_open(const struct cache_settings *settings)
+{
+    struct cache *cache = mem_new(sizeof(*cache));
+
+    cache->name = text_of(mem_string(settings->name.ptr, settings->name.len), settings->name.len);
+    cache->seed = random_u64();
+    atomic_init(&cache->serial, 1);
+    atomic_init(&cache->object_max, object_max_of(settings));
+    cache->purges = purges_new();
+    cache->memory = memory_new(settings->memory, cache->purges);
+    cache->fills = fills_new();
+    memory_on_evict(cache->memory, note_evicted, cache);
+    if (settings->path.ptr != NULL)
+        open_disk(cache, settings);
+    cache->next = all;
+    all = cache;
+    return cache;
+}
+
+void cache_close(struct cache **cache)
+{
+    struct cache *dead = *cache, **at = &all;
+    struct uses  *uses = atomic_load(&dead->uses);
+
+    *cache = NULL;
+    while (*at != dead)
+        at = &(*at)->next;
+    *at = dead->next;
+    if (dead->disk != NULL)
+        disk_close(&dead->disk);
+    memory_free(&dead->memory);
+    purges_free(&dead->purges);
+    fills_free(&dead->fills);
+    uses_free(&uses);
+    mem_free((char *)dead->name.ptr);
+    mem_free(dead);
+}
+
+void cache_set(struct cache *cache, const struct cache_settings *settings)
+{
+    struct disk_settings disk = disk_settings_of(settings);
+
+    atomic_store(&cache->object_max, object_max_of(settings));
+    memory_resize(cache->memory, settings->memory);
+    if (cache->disk != NULL)
+        disk_set(cache->disk, &disk);
+}
+
+/* ---- facts ---- */
+
+struct text cache_name(const struct cache *cache)
+{
+    return cache->name;
+}
+
+struct cache_key cache_key(const struct cache *cache, struct text text)
+{
+    return cache_key_of(cache->seed, text);
+}
+
+uint64_t cache_label(const struct cache *cache, enum cache_label kind, struct text text)
+{
+    return cache_label_hash(cache->seed, kind, text);
+}
+
+uint64_t cache_next_serial(struct cache *cache)
+{
+    return atomic_fetch_add_explicit(&cache->serial, 1, memory_order_relaxed);
+}
+
+uint64_t cache_object_max(const struct cache *cache)
+{
+    return atomic_load_explicit(&cache->object_max, memory_order_relaxed);
+}
+
+struct fills *cache_fills(struct cache *cache)
+{
+    return cache->fills;
+}
+
+struct disk *cache_disk(struct cache *cache)
+{
+    return cache->disk;
+}
+
+unsigned cache_count_use(struct cache *cache, const struct cache_key *key)
+{
+    struct uses *uses = atomic_load(&cache->uses), *none = NULL;
+
+    if (uses == NULL) {
+        uses = uses_new();
+        if (!atomic_compare_exchange_strong(&cache->uses, &none, uses)) {
+            uses_free(&uses);
+            uses = none;
+        }
+    }
+    return uses_count(uses, key->hash);
+}
+
+/* ---- objects ---- */
+
+struct object *cache_find(struct cache *cache, const struct cache_key *key,
+                          struct variant_ask *ask, bool *ret_is_purged, bool *ret_has_other)
+{
+    return memory_find(cache->memory, key, ask, true, ret_is_purged, ret_has_other);
+}
+
+static bool fits_memory(const struct cache *cache, const struct object *object)
+{
+    return object->large == NULL && object->body_len <= cache_object_max(cache);
+}
+
+bool cache_promote(struct cache *cache, struct object *object, bool *ret_is_purged)
+{
+    enum purge_verdict verdict = purges_judge(cache->purges, object);
+
+    *ret_is_purged = verdict == PURGE_STALE;
+    if (verdict == PURGE_GONE)
+        return false;
+    if (fits_memory(cache, object) || object->large != NULL)
+        (void)memory_insert(cache->memory, object);
+    return true;
+}
+
+bool cache_store(struct cache *cache, struct object *object)
+{
+    bool is_in_memory = false, is_on_disk = false;
+
+    if (purges_judge(cache->purges, object) == PURGE_GONE)
+        return false;
+    if (fits_memory(cache, object) || object->large != NULL)
+        is_in_memory = memory_insert(cache->memory, object);
+    if (cache->disk != NULL)
+        is_on_disk = disk_store(cache->disk, object);
+    return is_in_memory || is_on_disk;
+}
+
+/* ---- purging ---- */
+
+bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task *waiter,
+                 struct disk_purge **ret_purge)
+{
+    struct purge purge = { .kind = ask->kind,
+                           .is_soft = ask->is_soft,
+                           .serial = cache_next_serial(cache),
+                           .label = ask->label,
+                           .prefix = ask->prefix };
+
+    *ret_purge = NULL;
+    if (!purges_add(cache->purges, &purge))
+        return false;
+    if (cache->disk == NULL)
+        return true;
+    *ret_purge = mem_new(sizeof(**ret_purge));
+    (*ret_purge)->disk = cache->disk;
+    (*ret_purge)->purge = purge;
+    (*ret_purge)->waiter = waiter;
+    disk_purge_start(*ret_purge);
+    return true;
+}
+
+/* ---- for people ---- */
+
+struct cache_figures cache_figures(struct cache *cache)
+{
+    struct cache_figures figures = { .memory = memory_figures(cache->memory),
+                                     .purges = purges_count(cache->purges) };
+
+    if (cache->disk != NULL) {
+        figures.disk = disk_figures(cache->disk);
+        figures.has_disk = true;
+    }
+    return figures;
+}
+
+struct cache *cache_named(struct text name)
+{
+    for (struct cache *cache = all; cache != NULL; cache = cache->next)
+        if (text_is_equal(cache->name, name))
+            return cache;
+    return NULL;
+}
+
+struct cache *cache_next(const struct cache *after)
+{
+    return after == NULL ? all : after->next;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* One cache: a memory tier, perhaps a disk tier below it, and what is on its way into them. Lives as
+ * long as a configuration names it, found again by name over reloads. Any thread, unless said. */
+#ifndef CACHE_CACHE_H
+#define CACHE_CACHE_H
+
+#include "cache/disk.h"
+#include "cache/fill.h"
+#include "cache/memory.h"
+
+struct cache;
+
+struct cache_settings {
+    struct text name;
+    struct text path;                    /* ptr NULL: no disk tier */
+    uint64_t    memory;                  /* bytes of the memory tier, all overhead included */
+    uint64_t    object_max;              /* largest body in memory; 0: an eighth of memory, at most 16 MB */
+    uint64_t    max_size, min_free;      /* of the disk tier */
+    int64_t     inactive_ms;
+};
+
+/* Control thread. Never NULL: without its disk, of which the log tells, it is in memory only. */
+struct cache *cache_open(const struct cache_settings *settings);
+void          cache_close(struct cache **cache);
+/* The same cache under a newer configuration. */
+void          cache_set(struct cache *cache, const struct cache_settings *settings);
+
+struct text      cache_name(const struct cache *cache);
+struct cache_key cache_key(const struct cache *cache, struct text text);
+uint64_t         cache_label(const struct cache *cache, enum cache_label kind, struct text text);
+uint64_t         cache_next_serial(struct cache *cache);
+uint64_t         cache_object_max(const struct cache *cache);
+struct fills    *cache_fills(struct cache *cache);
+struct disk     *cache_disk(struct cache *cache);        /* NULL: in memory only */
+
+/* As memory_find(). */
+struct object *cache_find(struct cache *cache, const struct cache_key *key,
+                          struct variant_ask *ask, bool *ret_is_purged, bool *ret_has_other);
+/* An object that was read from the disk: from now on in memory as well, unless it is too large or was
+ * purged meanwhile. False: purged, it must not be used; stale by a soft purge: *ret_is_purged. */
+bool           cache_promote(struct cache *cache, struct object *object, bool *ret_is_purged);
+/* Into both tiers, unless it was purged since its serial was given. False: it was not kept. */
+bool           cache_store(struct cache *cache, struct object *object);
+/* How often a key has been asked for of late, this time included. */
+unsigned       cache_count_use(struct cache *cache, const struct cache_key *key);
+
+/* ---- purging ---- */
+
+/* In memory at once; *ret_purge (NULL: no need to wait) is the disk's part under way, to be waited for
+ * with its is_done and given back with mem_free(). */
+struct cache_purge {
+    enum purge_kind kind;
+    bool            is_soft;
+    uint64_t        label;               /* of cache_label() */
+    struct text     prefix;
+};
+/* False: no memory for it. `waiter` (or NULL) is woken with WAKE_LETTER. */
+bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct task *waiter,
+                 struct disk_purge **ret_purge);
+
+/* ---- for people ---- */
+
+struct cache_figures {
+    struct memory_figures memory;
+    struct disk_figures   disk;
+    bool                  has_disk;
+    size_t                purges;
+};
+struct cache_figures cache_figures(struct cache *cache);
+/* All caches that live now, by name; NULL: none of that name. Control thread. */
+struct cache *cache_named(struct text name);
+struct cache *cache_next(const struct cache *after);     /* NULL: the first */
+
+#endif

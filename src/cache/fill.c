@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: MIT
+/* The body so far lies in blocks of OBJECT_SLICE_BYTES. While it is to be kept, all of them stay; once
+ * it is not, those that every follower has read go, and the leader waits while WINDOW_BYTES are
+ * unread by the slowest. */
+#include "cache/fill.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+enum { SHARDS = 64, CHAINS = 64, MARKS = 256, WINDOW_BYTES = 1024 * 1024 };
+
+struct follower {
+    struct letter  letter;
+    struct link    link;                 /* of the fill's followers; under its lock */
+    struct loop   *loop;
+    struct task   *waiter;               /* NULL: has left while its letter was under way */
+    uint64_t       at;                   /* how far it has read; under the fill's lock */
+    bool           is_posted;            /* under the fill's lock */
+    struct fill   *fill;                 /* held while a letter is under way */
+};
+
+struct fill {
+    atomic_uint       refs;
+    struct cache_hash hash;
+    struct fills     *fills;             /* that lists it; NULL: nobody finds it. Under the shard's lock */
+    struct fill      *next;              /* of its chain */
+    int64_t           claimed_ms;
+
+    pthread_mutex_t   lock;              /* of what follows */
+    enum fill_state   state;
+    unsigned          status;
+    struct object    *object;            /* skeleton, then whole */
+    struct slice     *slices;
+    uint32_t          slice_count, slice_room;
+    uint32_t          first;             /* slices before this one are gone */
+    uint64_t          filled, length, most;
+    bool              is_kept, is_leader_waiting;
+    struct link       followers;
+    struct follower  *leader;            /* told of room; NULL: nobody */
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct fill    *chains[CHAINS];
+    struct {
+        struct cache_hash hash;
+        int64_t           until_ms;
+    } marks[MARKS];                      /* keys whose answers were private of late */
+};
+
+struct fills {
+    struct shard shards[SHARDS];
+};
+
+/* ---- the table ---- */
+
+struct fills *fills_new(void)
+{
+    struct fills *fills = mem_new(sizeof(*fills));
+
+    for (unsigned i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&fills->shards[i].lock, NULL);
+    return fills;
+}
+
+void fills_free(struct fills **fills)
+{
+    for (unsigned i = 0; i < SHARDS; i++)
+        pthread_mutex_destroy(&(*fills)->shards[i].lock);
+    mem_free(*fills);
+    *fills = NULL;
+}
+
+static struct shard *shard_of(struct fills *fills, struct cache_hash hash)
+{
+    return &fills->shards[hash.high % SHARDS];
+}
+
+static struct fill **find(struct shard *shard, struct cache_hash hash)
+{
+    struct fill **at = &shard->chains[hash.low % CHAINS];
+
+    while (*at != NULL && !cache_hash_is_equal((*at)->hash, hash))
+        at = &(*at)->next;
+    return at;
+}
+
+/* With the shard locked. */
+static void unlist_at(struct fill **at)
+{
+    struct fill *fill = *at;
+
+    *at = fill->next;
+    fill->fills = NULL;
+}
+
+static void unlist(struct fill *fill)
+{
+    struct fills *fills = fill->fills;
+    struct shard *shard;
+    struct fill **at;
+
+    if (fills == NULL)
+        return;
+    shard = shard_of(fills, fill->hash);
+    pthread_mutex_lock(&shard->lock);
+    at = find(shard, fill->hash);
+    if (*at == fill)
+        unlist_at(at);
+    fill->fills = NULL;
+    pthread_mutex_unlock(&shard->lock);
+}
+
+struct fill *fill_new_alone(void)
+{
+    struct fill *fill = mem_new(sizeof(*fill));
+
+    atomic_init(&fill->refs, 1);
+    pthread_mutex_init(&fill->lock, NULL);
+    list_init(&fill->followers);
+    fill->length = FILL_LENGTH_UNKNOWN;
+    fill->is_kept = true;
+    return fill;
+}
+
+static bool is_marked(const struct shard *shard, struct cache_hash hash, int64_t now_ms)
+{
+    unsigned i = (unsigned)(hash.low / CHAINS % MARKS);
+
+    return cache_hash_is_equal(shard->marks[i].hash, hash) && shard->marks[i].until_ms > now_ms;
+}
+
+static struct fill *claim_new(struct fills *fills, struct shard *shard, struct cache_hash hash,
+                              int64_t now_ms)
+{
+    struct fill  *fill = fill_new_alone();
+    struct fill **at = &shard->chains[hash.low % CHAINS];
+
+    fill->hash = hash;
+    fill->claimed_ms = now_ms;
+    fill->fills = fills;
+    fill->next = *at;
+    *at = fill;
+    return fill;
+}
+
+struct fill *fills_claim(struct fills *fills, struct cache_hash hash, int64_t now_ms,
+                         int64_t age_ms, enum claim *ret_claim)
+{
+    struct shard *shard = shard_of(fills, hash);
+    struct fill **at, *fill = NULL;
+
+    pthread_mutex_lock(&shard->lock);
+    at = find(shard, hash);
+    if (*at != NULL && now_ms - (*at)->claimed_ms > age_ms && fill_state(*at) == FILL_ASKED)
+        unlist_at(at);
+    at = find(shard, hash);
+    if (*at != NULL) {
+        fill = fill_ref(*at);
+        *ret_claim = CLAIM_FOLLOW;
+    } else if (is_marked(shard, hash, now_ms)) {
+        *ret_claim = CLAIM_ALONE;
+    } else {
+        fill = claim_new(fills, shard, hash, now_ms);
+        *ret_claim = CLAIM_LEAD;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    if (fill == NULL) {
+        fill = fill_new_alone();
+        fill->hash = hash;
+    }
+    return fill;
+}
+
+static void mark(struct fills *fills, struct cache_hash hash, int64_t until_ms)
+{
+    struct shard *shard = shard_of(fills, hash);
+    unsigned      i = (unsigned)(hash.low / CHAINS % MARKS);
+
+    pthread_mutex_lock(&shard->lock);
+    shard->marks[i].hash = hash;
+    shard->marks[i].until_ms = until_ms;
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* ---- life ---- */
+
+struct fill *fill_ref(struct fill *fill)
+{
+    atomic_fetch_add_explicit(&fill->refs, 1, memory_order_relaxed);
+    return fill;
+}
+
+static void drop_slices(struct fill *fill)
+{
+    for (uint32_t i = fill->first; i < fill->slice_count; i++)
+        slice_unref(fill->slices[i]);
+    fill->first = fill->slice_count;
+}
+
+void fill_unref(struct fill *fill)
+{
+    if (atomic_fetch_sub_explicit(&fill->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    drop_slices(fill);
+    mem_free(fill->slices);
+    if (fill->object != NULL)
+        object_unref(fill->object);
+    pthread_mutex_destroy(&fill->lock);
+    mem_free(fill);
+}
+
+/* ---- news ---- */
+
+static void open_letter(struct loop *loop, struct letter *letter)
+{
+    struct follower *follower = container_of(letter, struct follower, letter);
+    struct fill     *fill = follower->fill;
+    struct task     *waiter;
+
+    (void)loop;
+    pthread_mutex_lock(&fill->lock);
+    follower->is_posted = false;
+    waiter = follower->waiter;
+    pthread_mutex_unlock(&fill->lock);
+    if (waiter != NULL)
+        task_wake(waiter, WAKE_LETTER);
+    else
+        mem_free(follower);
+    fill_unref(fill);
+}
+
+/* With the lock held. Those of the calling loop are woken at once. */
+static void tell(struct follower *follower)
+{
+    if (follower->loop == loop_self()) {
+        task_wake(follower->waiter, WAKE_LETTER);
+    } else if (!follower->is_posted) {
+        follower->is_posted = true;
+        fill_ref(follower->fill);
+        mailbox_post(follower->loop, &follower->letter);
+    }
+}
+
+static void tell_all(struct fill *fill)
+{
+    LIST_EACH(&fill->followers, at)
+        tell(container_of(at, struct follower, link));
+}
+
+static struct follower *follower_new(struct fill *fill, struct loop *loop, struct task *waiter)
+{
+    struct follower *follower = mem_new(sizeof(*follower));
+
+    list_init(&follower->link);
+    follower->letter.open = open_letter;
+    follower->loop = loop;
+    follower->waiter = waiter;
+    follower->fill = fill;
+    return follower;
+}
+
+struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *waiter)
+{
+    struct follower *follower = follower_new(fill, loop, waiter);
+
+    pthread_mutex_lock(&fill->lock);
+    list_append(&fill->followers, &follower->link);
+    pthread_mutex_unlock(&fill->lock);
+    return follower;
+}
+
+void fill_lead(struct fill *fill, struct loop *loop, struct task *leader)
+{
+    struct follower *follower = follower_new(fill, loop, leader);
+
+    pthread_mutex_lock(&fill->lock);
+    must(fill->leader == NULL);
+    fill->leader = follower;
+    pthread_mutex_unlock(&fill->lock);
+}
+
+/* With the lock held. */
+static void forget_leader(struct fill *fill)
+{
+    struct follower *leader = fill->leader;
+
+    if (leader == NULL)
+        return;
+    fill->leader = NULL;
+    leader->waiter = NULL;
+    if (!leader->is_posted)
+        mem_free(leader);
+}
+
+static uint64_t slowest(const struct fill *fill)
+{
+    uint64_t at = fill->filled;
+
+    LIST_EACH(&fill->followers, link) {
+        const struct follower *follower = container_of(link, struct follower, link);
+
+        if (follower->at < at)
+            at = follower->at;
+    }
+    return at;
+}
+
+/* Of a mere stream: what all have read goes, and the leader may go on. */
+static void let_go(struct fill *fill)
+{
+    uint64_t at;
+
+    if (fill->is_kept || fill->state != FILL_FLOWING)
+        return;
+    at = slowest(fill);
+    while (fill->first < at / OBJECT_SLICE_BYTES)
+        slice_unref(fill->slices[fill->first++]);
+    if (fill->is_leader_waiting && fill->filled - at < WINDOW_BYTES / 2) {
+        fill->is_leader_waiting = false;
+        if (fill->leader != NULL)
+            tell(fill->leader);
+    }
+}
+
+void fill_leave(struct fill *fill, struct follower **follower)
+{
+    struct follower *dead = *follower;
+    bool             is_posted;
+
+    *follower = NULL;
+    pthread_mutex_lock(&fill->lock);
+    list_remove(&dead->link);
+    is_posted = dead->is_posted;
+    dead->waiter = NULL;
+    let_go(fill);
+    pthread_mutex_unlock(&fill->lock);
+    if (!is_posted)
+        mem_free(dead);
+}
+
+/* ---- the leader ---- */
+
+void fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most)
+{
+    pthread_mutex_lock(&fill->lock);
+    must(fill->state == FILL_ASKED);
+    fill->object = skeleton;
+    fill->length = length;
+    fill->most = most;
+    fill->state = FILL_FLOWING;
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+}
+
+size_t fill_room(struct fill *fill)
+{
+    uint64_t ahead;
+
+    pthread_mutex_lock(&fill->lock);
+    ahead = fill->is_kept ? 0 : fill->filled - slowest(fill);
+    fill->is_leader_waiting = ahead >= WINDOW_BYTES;
+    pthread_mutex_unlock(&fill->lock);
+    return ahead >= WINDOW_BYTES ? 0 : WINDOW_BYTES - (size_t)ahead;
+}
+
+/* A block for what comes next: no larger than what is expected. */
+static bool add_slice(struct fill *fill)
+{
+    uint64_t      left = fill->length - fill->filled;
+    uint32_t      size = left < OBJECT_SLICE_BYTES ? (uint32_t)left : OBJECT_SLICE_BYTES;
+    struct block *block = block_try_sized(size > 0 ? size : OBJECT_SLICE_BYTES);
+
+    if (block == NULL)
+        return false;
+    if (fill->slice_count == fill->slice_room) {
+        fill->slice_room = fill->slice_room == 0 ? 4 : fill->slice_room * 2;
+        fill->slices = mem_resize(fill->slices, fill->slice_room * sizeof(struct slice));
+    }
+    fill->slices[fill->slice_count++] = (struct slice){ .block = block, .start = 0, .len = 0 };
+    return true;
+}
+
+/* What fits into the last block; 0: there is no memory for another one. */
+static size_t append_some(struct fill *fill, struct text bytes)
+{
+    struct slice *last;
+    size_t        n;
+
+    if (fill->slice_count == 0 ||
+        fill->slices[fill->slice_count - 1].len == OBJECT_SLICE_BYTES ||
+        fill->slices[fill->slice_count - 1].len == fill->slices[fill->slice_count - 1].block->size)
+        if (!add_slice(fill))
+            return 0;
+    last = &fill->slices[fill->slice_count - 1];
+    n = last->block->size - last->len;
+    if (n > bytes.len)
+        n = bytes.len;
+    memcpy(last->block->bytes + last->len, bytes.ptr, n);
+    last->len += (uint32_t)n;
+    fill->filled += n;
+    return n;
+}
+
+bool fill_append(struct fill *fill, struct text bytes)
+{
+    bool has_memory = true, is_listed;
+
+    pthread_mutex_lock(&fill->lock);
+    while (bytes.len > 0 && has_memory) {
+        size_t n = append_some(fill, bytes);
+
+        has_memory = n > 0;
+        bytes = text_from_offset(bytes, n);
+    }
+    is_listed = fill->is_kept;
+    if (!has_memory || fill->filled > fill->most)
+        fill->is_kept = false;
+    is_listed = is_listed && !fill->is_kept;
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+    if (is_listed)
+        unlist(fill);   /* whoever comes now finds its beginning gone */
+    return has_memory;
+}
+
+/* One block of the very size; a last block that is mostly empty is made smaller. */
+static bool trim_last(struct fill *fill)
+{
+    struct slice *last = &fill->slices[fill->slice_count - 1];
+    struct slice  smaller;
+
+    if (last->block->size - last->len <= last->block->size / 8)
+        return true;
+    smaller.block = block_try_sized(last->len);
+    if (smaller.block == NULL)
+        return false;
+    smaller.start = 0;
+    smaller.len = last->len;
+    memcpy(smaller.block->bytes, slice_ptr(*last), last->len);
+    slice_unref(*last);
+    *last = smaller;
+    return true;
+}
+
+static struct object *finished(struct fill *fill)
+{
+    struct object      *skeleton = fill->object, *object;
+    struct object_parts parts = { .facts = skeleton->facts,
+                                  .key = { .text = object_key(skeleton), .hash = skeleton->hash },
+                                  .vary = object_vary(skeleton),
+                                  .variant = object_variant(skeleton),
+                                  .head = object_head(skeleton),
+                                  .labels = object_labels(skeleton),
+                                  .label_count = skeleton->label_count };
+    bool                is_inline = fill->filled <= OBJECT_INLINE_MOST;
+
+    object = object_try_new(&parts, is_inline ? fill->filled : 0);
+    if (object == NULL)
+        return NULL;
+    object->born_ms = skeleton->born_ms;
+    if (is_inline && fill->filled > 0) {
+        memcpy(object_inline_body(object), slice_ptr(fill->slices[0]), fill->slices[0].len);
+    } else if (!is_inline && (!trim_last(fill) ||
+                              !object_try_set_body(object, fill->slices, fill->slice_count,
+                                                   fill->filled))) {
+        object_unref(object);
+        return NULL;
+    }
+    return object;
+}
+
+struct object *fill_finish(struct fill *fill)
+{
+    struct object *object = NULL;
+
+    pthread_mutex_lock(&fill->lock);
+    must(fill->state == FILL_FLOWING);
+    if (fill->is_kept)
+        object = finished(fill);
+    if (object != NULL) {
+        object_unref(fill->object);
+        fill->object = object_ref(object);
+        drop_slices(fill);
+    }
+    fill->is_kept = object != NULL;
+    fill->length = fill->filled;
+    fill->state = FILL_WHOLE;
+    forget_leader(fill);
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+    return object;
+}
+
+void fill_finish_with(struct fill *fill, struct object *object)
+{
+    pthread_mutex_lock(&fill->lock);
+    must(fill->state == FILL_ASKED);
+    fill->object = object_ref(object);
+    fill->length = fill->filled = object->body_len;
+    fill->state = FILL_WHOLE;
+    forget_leader(fill);
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+}
+
+void fill_give_up(struct fill *fill, enum fill_state state, unsigned status, int64_t until_ms)
+{
+    struct fills *fills = fill->fills;
+
+    if (state == FILL_PRIVATE && fills != NULL)
+        mark(fills, fill->hash, until_ms);
+    unlist(fill);
+    pthread_mutex_lock(&fill->lock);
+    fill->state = state;
+    fill->status = status;
+    fill->is_kept = false;
+    forget_leader(fill);
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+}
+
+void fill_unlist(struct fill *fill)
+{
+    unlist(fill);
+}
+
+/* ---- everybody ---- */
+
+enum fill_state fill_state(struct fill *fill)
+{
+    enum fill_state state;
+
+    pthread_mutex_lock(&fill->lock);
+    state = fill->state;
+    pthread_mutex_unlock(&fill->lock);
+    return state;
+}
+
+unsigned fill_status(struct fill *fill)
+{
+    return fill->status;                 /* does not change once the state tells of it */
+}
+
+bool fill_is_kept(struct fill *fill)
+{
+    bool is_kept;
+
+    pthread_mutex_lock(&fill->lock);
+    is_kept = fill->is_kept;
+    pthread_mutex_unlock(&fill->lock);
+    return is_kept;
+}
+
+struct object *fill_object(struct fill *fill)
+{
+    struct object *object = NULL;
+
+    pthread_mutex_lock(&fill->lock);
+    if (fill->state == FILL_FLOWING || fill->state == FILL_WHOLE)
+        object = object_ref(fill->object);
+    pthread_mutex_unlock(&fill->lock);
+    return object;
+}
+
+uint64_t fill_length(struct fill *fill)
+{
+    uint64_t length;
+
+    pthread_mutex_lock(&fill->lock);
+    length = fill->length;
+    pthread_mutex_unlock(&fill->lock);
+    return length;
+}
+
+/* With the lock held. */
+static struct slice slice_at(struct fill *fill, uint64_t from, uint32_t most)
+{
+    struct slice slice;
+    uint32_t     at, len;
+
+    if (from >= fill->filled)
+        return SLICE_NONE;
+    if (fill->first == fill->slice_count)
+        return object_slice(fill->object, from, most);   /* whole, and its own */
+    must(from / OBJECT_SLICE_BYTES >= fill->first);
+    slice = fill->slices[from / OBJECT_SLICE_BYTES];
+    at = (uint32_t)(from % OBJECT_SLICE_BYTES);
+    len = slice.len - at;
+    return slice_part(slice, at, len < most ? len : most);
+}
+
+struct slice fill_slice(struct fill *fill, struct follower *follower, uint64_t from, uint32_t most)
+{
+    struct slice slice;
+
+    pthread_mutex_lock(&fill->lock);
+    slice = slice_at(fill, from, most);
+    follower->at = from + slice.len;
+    let_go(fill);
+    pthread_mutex_unlock(&fill->lock);
+    return slice;
+}
