@@ -10,7 +10,8 @@
 #include "base/must.h"
 #include "cache/large_body.h"
 
-enum { ALIGNMENT = _Alignof(struct object), MALLOC_OVERHEAD = 16 };
+enum { ALIGNMENT = _Alignof(struct object) };
+enum { MALLOC_STEP = 16, MAPPED_FROM = 128 * 1024, PAGE = 4096 };
 
 static uint32_t slices_for(uint64_t body_len)
 {
@@ -178,19 +179,36 @@ struct slice object_slice(const struct object *object, uint64_t from, uint32_t m
 
 /* ---- what it costs ---- */
 
-static size_t allocated(size_t bytes)
+/* glibc: a word in front, in steps of 16; whole pages once it maps them one by one. */
+size_t object_allocated(size_t bytes)
 {
-    return (bytes + sizeof(size_t) + MALLOC_OVERHEAD - 1) / MALLOC_OVERHEAD * MALLOC_OVERHEAD;
+    const size_t step = bytes < MAPPED_FROM ? MALLOC_STEP : PAGE;
+
+    return (bytes + sizeof(size_t) + step - 1) / step * step;
+}
+
+static size_t block_bytes(const struct block *block)
+{
+    return sizeof(struct block) + block->size;
 }
 
 size_t object_bytes(const struct object *object)
 {
-    size_t bytes = allocated(sizeof(struct block) + object->home->size);
+    size_t bytes = object_allocated(block_bytes(object->home));
 
     if (object->slice_count > 0)
-        bytes += allocated(object->slice_count * sizeof(struct slice));
+        bytes += object_allocated(object->slice_count * sizeof(struct slice));
     for (uint32_t i = 0; i < object->slice_count; i++)
-        bytes += allocated(sizeof(struct block) + object->body[i].block->size);
+        bytes += object_allocated(block_bytes(object->body[i].block));
+    return bytes;
+}
+
+size_t object_block_bytes(const struct object *object)
+{
+    size_t bytes = block_bytes(object->home);
+
+    for (uint32_t i = 0; i < object->slice_count; i++)
+        bytes += block_bytes(object->body[i].block);
     return bytes;
 }
 

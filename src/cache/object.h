@@ -57,8 +57,8 @@ struct object {
 
     /* Of the memory tier, under the lock of its shard. */
     struct object      *next;            /* of the same bucket */
-    struct object      *queue_next;
-    uint8_t             queue;
+    struct object      *newer, *older;   /* of the same queue */
+    uint8_t             queue;           /* 0: not in the tier */
 
     /* Any thread. */
     atomic_uchar        uses;            /* of late: for eviction */
@@ -103,8 +103,12 @@ unsigned char  *object_inline_body(struct object *object);    /* for whoever mak
  * its own; len 0 at the end. Not for `large` ones. */
 struct slice object_slice(const struct object *object, uint64_t from, uint32_t most);
 
-/* All that it costs in memory, allocator's overhead included: for limits. */
+/* All that it costs in memory, allocator's overhead included: for limits. The same all its life. */
 size_t object_bytes(const struct object *object);
+/* What of that are blocks, as the budget counts them (base/budget.h). */
+size_t object_block_bytes(const struct object *object);
+/* What an allocation of so many bytes costs. */
+size_t object_allocated(size_t bytes);
 
 /* Seconds since the origin made or validated it (current_age of RFC 9111 4.2.3). */
 int64_t object_age_s(const struct object *object, int64_t now_ms);
