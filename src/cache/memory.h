@@ -4,7 +4,13 @@
  * Shards by hash, one short lock each. Eviction is S3-FIFO: new objects enter a small queue (a tenth
  * of the bytes), those that were asked for again go on to the main queue, those that were not leave
  * behind a fingerprint, and who comes back by that goes to the main queue at once. A hit moves
- * nothing and allocates nothing: it counts up two bits. Any thread. */
+ * nothing and allocates nothing: it counts up two bits. Any thread.
+ *
+ * The limit is one for all shards, and counts everything: objects with what the allocator adds, tables,
+ * ghosts. Room is made in the object's own shard while that has about its share, else in the next one
+ * that has; so any object of up to half of the limit fits, however many shards there are. There are 64,
+ * or one per megabyte if the limit is smaller when the tier is made, so that queues are long enough to
+ * be queues. What is held here does not count as work in hand (base/budget.h): its limit is here. */
 #ifndef CACHE_MEMORY_H
 #define CACHE_MEMORY_H
 
@@ -12,6 +18,11 @@
 #include "cache/purges.h"
 
 struct memory;
+
+/* Of one key. Beyond them the one that was stored first goes, so that a hostile list of them costs
+ * neither a long walk under a lock nor the whole tier. At most MEMORY_VARIES_MOST different Vary are
+ * asked about; what has yet another one is not found. */
+enum { MEMORY_VARIANTS_MOST = 128, MEMORY_VARIES_MOST = 8 };
 
 /* Whose variant is wanted: called without a lock held, for each distinct Vary under the key. */
 struct variant_ask {
@@ -25,23 +36,25 @@ struct memory_figures {
 
 struct memory *memory_new(uint64_t bytes, struct purges *purges);
 void           memory_free(struct memory **memory);
-/* Another limit, after a reload; evicts at once when it is smaller. */
+/* Another limit, after a reload; evicts at once when it is smaller. The shards stay as many as they are. */
 void           memory_resize(struct memory *memory, uint64_t bytes);
 
 /* The most recent object (by facts.date_s, then serial) of this key whose variant is the ask's (RFC
  * 9111 4.1), purged ones left out, soft purged ones told in *ret_is_purged; a reference of the
  * caller's, or NULL. `ret_has_other` (may be NULL): the key has variants, none of them this one.
- * With `is_use`, it counts as asked for. */
+ * With `is_use`, it counts as asked for, and as a hit or a miss in the figures. One lock for a key
+ * without variants, two for one with. What ask->variant() returns must last until this returns. */
 struct object *memory_find(struct memory *memory, const struct cache_key *key,
                            struct variant_ask *ask, bool is_use, bool *ret_is_purged,
                            bool *ret_has_other);
-/* Takes a reference of its own. Replaces the object of the same key, vary and variant. False: larger
- * than a shard may hold. */
+/* Takes a reference of its own. Replaces the object of the same key, vary and variant, whose place and
+ * uses it inherits. False, and nothing is changed: larger than half of the limit, or one with a larger
+ * serial is there. Inserting what is in is true, and nothing else. */
 bool           memory_insert(struct memory *memory, struct object *object);
 /* Takes it out, if it is still in. */
 void           memory_remove(struct memory *memory, struct object *object);
-/* Each object of a key, newest first: for showing and for invalidation by key. At most `most`
- * references into `ret_objects`; how many there are. */
+/* Each object of a key that is not purged, newest first: for showing and for invalidation by key. At
+ * most `most` (the newest) references into `ret_objects`; how many were put there. */
 unsigned       memory_variants(struct memory *memory, const struct cache_key *key,
                                struct object **ret_objects, unsigned most);
 /* Drops what is purged, shard by shard, locks held shortly; for a job thread. Calls `gone` for each
@@ -50,7 +63,8 @@ unsigned       memory_variants(struct memory *memory, const struct cache_key *ke
 uint64_t       memory_sweep(struct memory *memory,
                             void (*gone)(struct object *object, void *arg), void *arg);
 /* Evicted objects that were asked for in the meantime: told to `note` while no lock is held, so that
- * the disk tier knows what is worth keeping. Set once, before use. */
+ * the disk tier knows what is worth keeping. Set once, before use. Not those that are replaced, removed
+ * or swept. */
 void           memory_on_evict(struct memory *memory, void (*note)(struct object *object, void *arg),
                                void *arg);
 struct memory_figures memory_figures(struct memory *memory);
