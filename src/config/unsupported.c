@@ -202,15 +202,11 @@ static const char *const known_variables[] = {
     "secure_link",
     "secure_link_expires",
     "session_time",
-    "slice_range",
     "spdy",
     "uid_got",
     "uid_reset",
     "uid_set",
-    "upstream_cache_age",
     "upstream_cache_key",
-    "upstream_cache_last_modified",
-    "upstream_cache_status",
 };
 
 static const char *const known_families[] = { "fastcgi_", "geoip_", "geoip2_", "jwt_", "otel_", "ssl_" };

@@ -57,6 +57,10 @@ struct attempt {
 enum limit_outcome { LIMIT_UNASKED = 0, LIMIT_PASSED, LIMIT_DELAYED, LIMIT_REJECTED,
                      LIMIT_DELAYED_DRY_RUN, LIMIT_REJECTED_DRY_RUN };
 
+/* What the cache said of it, in nginx's words. */
+enum cache_outcome { CACHE_UNASKED = 0, CACHE_MISS, CACHE_BYPASS, CACHE_EXPIRED, CACHE_STALE,
+                     CACHE_UPDATING, CACHE_REVALIDATED, CACHE_HIT };
+
 struct exchange {
     struct task             task;
     const struct step      *step;
@@ -86,6 +90,13 @@ struct exchange {
     enum limit_outcome      limit_req, limit_conn;
     int64_t                 limit_until_ms;  /* delayed by limit_req; 0: not */
     struct conns_place     *limit_places;    /* taken of limit_conn */
+
+    /* cache */
+    enum cache_outcome      cache_outcome;
+    struct text             cache_last_modified;  /* as stored; ptr NULL: nothing was found */
+    uint64_t                cache_age_s;     /* of what was found; 0 too when nothing was */
+    bool                    has_cache_age;
+    struct text             slice_range;     /* "bytes=0-1048575"; empty: no slice is asked for */
 
     /* upstream */
     struct connector        connector;

@@ -504,6 +504,8 @@ static struct text get_request_field(struct scope *scope, const struct variable 
     return fields_value(&exchange_of_scope(scope)->request->fields, (enum field_id)self->slot);
 }
 
+#define LITERAL(literal) { "" literal, sizeof(literal) - 1 }
+
 static struct text outcome_name(enum limit_outcome outcome)
 {
     static const char *const names[] = {
@@ -527,6 +529,43 @@ static struct text get_limit_conn_status(struct scope *scope, const struct varia
 {
     (void)self;
     return outcome_name(exchange_of_scope(scope)->limit_conn);
+}
+
+static struct text get_upstream_cache_status(struct scope *scope, const struct variable *self)
+{
+    static const struct text names[] = {
+        [CACHE_MISS] = LITERAL("MISS"),
+        [CACHE_BYPASS] = LITERAL("BYPASS"),
+        [CACHE_EXPIRED] = LITERAL("EXPIRED"),
+        [CACHE_STALE] = LITERAL("STALE"),
+        [CACHE_UPDATING] = LITERAL("UPDATING"),
+        [CACHE_REVALIDATED] = LITERAL("REVALIDATED"),
+        [CACHE_HIT] = LITERAL("HIT"),
+    };
+
+    (void)self;
+    return names[exchange_of_scope(scope)->cache_outcome];
+}
+
+static struct text get_upstream_cache_last_modified(struct scope          *scope,
+                                                    const struct variable *self)
+{
+    (void)self;
+    return exchange_of_scope(scope)->cache_last_modified;
+}
+
+static struct text get_upstream_cache_age(struct scope *scope, const struct variable *self)
+{
+    struct exchange *x = exchange_of_scope(scope);
+
+    (void)self;
+    return x->has_cache_age ? from_u64(x, x->cache_age_s) : TEXT_NONE;
+}
+
+static struct text get_slice_range(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return found(exchange_of_scope(scope)->slice_range);
 }
 
 static struct text get_limit_rate(struct scope *scope, const struct variable *self)
@@ -967,8 +1006,6 @@ struct family {
     bool      (*find)(struct text argument, unsigned *ret_slot);   /* false: no such name; NULL: any */
 };
 
-#define LITERAL(literal) { "" literal, sizeof(literal) - 1 }
-
 /* Longer prefixes first where one begins with another. */
 static const struct family families[] = {
     { LITERAL("http_"), get_http, find_field },
@@ -1043,6 +1080,7 @@ static const struct row rows[] = {
     { LITERAL("server_name"), get_server_name, 0 },
     { LITERAL("server_port"), get_server_port, 0 },
     { LITERAL("server_protocol"), get_server_protocol, 0 },
+    { LITERAL("slice_range"), get_slice_range, 0 },
     { LITERAL("status"), get_status, 0 },
     { LITERAL("tcpinfo_rcv_space"), get_tcpinfo, TCPINFO_RCV_SPACE },
     { LITERAL("tcpinfo_rtt"), get_tcpinfo, TCPINFO_RTT },
@@ -1053,6 +1091,9 @@ static const struct row rows[] = {
     { LITERAL("upstream_addr"), get_attempts, ATTEMPT_ADDR },
     { LITERAL("upstream_bytes_received"), get_attempts, ATTEMPT_BYTES_RECEIVED },
     { LITERAL("upstream_bytes_sent"), get_attempts, ATTEMPT_BYTES_SENT },
+    { LITERAL("upstream_cache_age"), get_upstream_cache_age, 0 },
+    { LITERAL("upstream_cache_last_modified"), get_upstream_cache_last_modified, 0 },
+    { LITERAL("upstream_cache_status"), get_upstream_cache_status, 0 },
     { LITERAL("upstream_connect_time"), get_attempts, ATTEMPT_CONNECT_TIME },
     { LITERAL("upstream_header_time"), get_attempts, ATTEMPT_HEADER_TIME },
     { LITERAL("upstream_last_server_name"), get_upstream_last_server_name, 0 },

@@ -46,7 +46,8 @@ static void all_names_are_known(void **state)
         "tcpinfo_rcv_space", "realip_remote_addr", "realip_remote_port",
         "proxy_protocol_addr", "proxy_protocol_port", "proxy_protocol_server_addr",
         "proxy_protocol_server_port", "proxy_protocol_tlv_alpn", "proxy_protocol_tlv_0x03",
-        "proxy_protocol_tlv_ssl_verify", "Host", "HTTP_X",
+        "proxy_protocol_tlv_ssl_verify", "upstream_cache_status", "upstream_cache_age",
+        "upstream_cache_last_modified", "slice_range", "Host", "HTTP_X",
     };
 
     (void)state;
@@ -57,7 +58,7 @@ static void all_names_are_known(void **state)
 static void other_names_are_unknown(void **state)
 {
     static const char *const names[] = { "", "x", "http_", "arg_", "hos", "hosts", "upstream",
-                                         "upstream_cache_status", "document_root",
+                                         "upstream_cache_key", "document_root",
                                          "proxy_protocol_tlv_", "proxy_protocol_tlv_alp", "sent_http_" };
     struct variable variable;
 
@@ -78,6 +79,30 @@ static void the_request_is_told(void **state)
     CHECK_VALUE("$args|$query_string|$is_args|$arg_x|$arg_y|$arg_z", "x=1&Y=2|x=1&Y=2|?|1|2|");
     CHECK_VALUE("$server_protocol|$content_length|$content_type", "HTTP/1.0|5|text/x");
     CHECK_VALUE("$scheme|$https|$http2|$http3|$pipe", "http||||.");
+}
+
+static void what_the_cache_did_is_told(void **state)
+{
+    static const char *const names[] = { "", "MISS", "BYPASS", "EXPIRED", "STALE", "UPDATING",
+                                         "REVALIDATED", "HIT" };
+
+    (void)state;
+    desk_request("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    check_not_found("upstream_cache_status");
+    check_not_found("upstream_cache_age");
+    check_not_found("upstream_cache_last_modified");
+    assert_non_null(get("slice_range").ptr);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        desk->x.cache_outcome = (enum cache_outcome)i;
+        CHECK_VALUE("$upstream_cache_status", names[i]);
+    }
+    desk->x.has_cache_age = true;
+    CHECK_VALUE("$upstream_cache_age", "0");
+    desk->x.cache_age_s = 12;
+    desk->x.cache_last_modified = TEXT("Thu, 01 Jan 1970 00:00:01 GMT");
+    desk->x.slice_range = TEXT("bytes=0-9");
+    CHECK_VALUE("$upstream_cache_age|$upstream_cache_last_modified|$slice_range",
+                "12|Thu, 01 Jan 1970 00:00:01 GMT|bytes=0-9");
 }
 
 static void an_empty_query_is_none(void **state)
@@ -375,7 +400,7 @@ int main(void)
         WITH_DESK(all_names_are_known),
         WITH_DESK(other_names_are_unknown),
         WITH_DESK(the_request_is_told),
-        WITH_DESK(an_empty_query_is_none),
+        WITH_DESK(an_empty_query_is_none), WITH_DESK(what_the_cache_did_is_told),
         WITH_DESK(a_request_that_could_not_be_read_has_no_line),
         WITH_DESK(absolute_targets_lose_their_host),
         WITH_DESK(hosts_fall_back_to_the_server),
