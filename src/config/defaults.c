@@ -5,8 +5,9 @@
 
 #include "base/map.h"
 #include "config/logs.h"
+#include "http/method.h"
 
-enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, PAGE = 4096 };
+enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, DAY_S = 24 * 3600, PAGE = 4096 };
 
 static void core_defaults(struct compiler *compiler)
 {
@@ -46,7 +47,31 @@ static const struct map *types_defaults(struct arena *arena)
     return map;
 }
 
-static struct proxy_policy proxy_defaults(void)
+static struct cache_policy cache_defaults(struct compiler *compiler)
+{
+    struct name_list *targeted = ARENA_NEW(compiler->arena, struct name_list);
+
+    targeted->name = TEXT("CDN-Cache-Control");
+    return (struct cache_policy){
+        .methods = 1u << METHOD_GET | 1u << METHOD_HEAD,
+        .min_uses = 1,
+        .is_locking = true,
+        .lock_timeout_ms = 5 * 1000,
+        .lock_age_ms = 5 * 1000,
+        .stale_most_s = DAY_S,
+        .is_revalidating = true,
+        .is_converting_head = true,
+        .max_range_offset = UINT64_MAX,
+        .tag_field = TEXT(""),
+        .targeted = targeted,
+        .is_hiding_targeted = true,
+        .status_field = CACHE_STATUS_ON,
+        .status_name = TEXT("frontdesk"),
+        .store_mode = 0600,
+    };
+}
+
+static struct proxy_policy proxy_defaults(struct compiler *compiler)
 {
     return (struct proxy_policy){
         .http_version = 11,
@@ -63,6 +88,7 @@ static struct proxy_policy proxy_defaults(void)
         .buffers_size = PAGE,
         .busy_size = 2 * PAGE,
         .next_upstream = NEXT_ERROR | NEXT_TIMEOUT,
+        .cache = cache_defaults(compiler),
     };
 }
 
@@ -89,7 +115,7 @@ static void location_defaults(struct compiler *compiler, struct location *locati
     location->has_port_in_redirect = true;
     location->is_chunking = true;
     location->real_ip.field = TEXT("X-Real-IP");
-    location->proxy = proxy_defaults();
+    location->proxy = proxy_defaults(compiler);
 }
 
 void defaults_set(struct compiler *compiler)

@@ -60,6 +60,7 @@ struct directive_rows {
 #define DIRECTIVE_ROWS(topic, rows) { topic, rows, sizeof(rows) / sizeof((rows)[0]) }
 extern const struct directive_rows rows_core, rows_http, rows_server, rows_listen, rows_location, rows_rewrite,
     rows_access, rows_limit, rows_real_ip, rows_answer, rows_proxy, rows_proxy_answer,
+    rows_cache_zone, rows_cache, rows_cache_stale, rows_cache_fields, rows_store,
     rows_upstream, rows_resolver, rows_balance, rows_sticky, rows_crowd, rows_health, rows_match, rows_map,
     rows_log,
     rows_ignored;
@@ -85,6 +86,7 @@ struct level {
     struct check    *checks;             /* health_check */
     const struct node *check_place;      /* of the last one */
     bool             is_log_off;         /* "access_log off" was written here */
+    bool             has_cache, has_store;   /* "proxy_cache", "proxy_store" were written here */
 };
 
 struct compiler {

@@ -58,13 +58,6 @@ static void check_nothing(struct compiler *compiler, const struct node *node, vo
     (void)compiler, (void)node, (void)field;
 }
 
-static void check_template(struct compiler *compiler, const struct node *node, void *field)
-{
-    (void)field;
-    for (unsigned i = 0; i < node->arg_count; i++)
-        (void)word_template(compiler, &node->args[i]);
-}
-
 static void check_use(struct compiler *compiler, const struct node *node, void *field)
 {
     static const char *const methods[] = { "epoll", "poll", "select", "kqueue", "eventport",
@@ -128,7 +121,6 @@ static void apply_temp_path(struct compiler *compiler, const struct node *node, 
 #define TABLES "Tables size themselves."
 #define NO_FILES "No files are served yet."
 #define MEMORY "Memory is managed otherwise."
-#define NO_CACHE "Nothing is cached yet."
 
 static const struct directive rows[] = {
     IGNORED("use", IN_EVENTS, 1, 1, check_use, "method", SOCKETS),
@@ -201,11 +193,6 @@ static const struct directive rows[] = {
     IGNORED("uninitialized_variable_warn", EVERYWHERE, 1, 1, check_flag, "on | off",
             "Such variables are empty, without a warning."),
     IGNORED("rewrite_log", EVERYWHERE, 1, 1, check_flag, "on | off", "There is no `rewrite` yet."),
-    IGNORED("proxy_cache_bypass", EVERYWHERE, 1, ARGS_MANY, check_template, "string ...", NO_CACHE),
-    IGNORED("proxy_no_cache", EVERYWHERE, 1, ARGS_MANY, check_template, "string ...", NO_CACHE),
-    IGNORED("proxy_cache", EVERYWHERE, 1, 1, check_off, "off", NO_CACHE),
-    IGNORED("proxy_store", EVERYWHERE, 1, 1, check_off, "off", ONE_COPY),
-    IGNORED("proxy_force_ranges", EVERYWHERE, 1, 1, check_off, "off", NO_CACHE),
     IGNORED("gzip", EVERYWHERE, 1, 1, check_off, "off", "Answers are not compressed yet."),
     IGNORED("gzip_static", EVERYWHERE, 1, 1, check_off, "off", NO_FILES),
     IGNORED("gunzip", EVERYWHERE, 1, 1, check_off, "off", "Answers are not decompressed yet."),

@@ -18,6 +18,7 @@ struct row {
 
 #define LOCATION(name, kind) { #name, kind, offsetof(struct location, name) }
 #define PROXY(name, kind) { "proxy." #name, kind, offsetof(struct location, proxy.name) }
+#define CACHE(name, kind) { "cache." #name, kind, offsetof(struct location, proxy.cache.name) }
 #define SERVER(name, kind) { #name, kind, offsetof(struct server, name) }
 #define CORE(name, kind) { #name, kind, offsetof(struct core, name) }
 #define UPSTREAM(name, kind) { #name, kind, offsetof(struct upstream, name) }
@@ -51,6 +52,15 @@ static const struct row location_rows[] = {
     PROXY(read_timeout_ms, KIND_U32), PROXY(buffer_size, KIND_U64), PROXY(buffers_count, KIND_U32),
     PROXY(buffers_size, KIND_U64), PROXY(busy_size, KIND_U64), PROXY(limit_rate, KIND_U64),
     PROXY(proxy_protocol, KIND_ENUM), PROXY(next_upstream, KIND_U32), PROXY(hedge_ms, KIND_U32), PROXY(next_tries, KIND_U32), PROXY(next_timeout_ms, KIND_U32),
+    CACHE(zone_name, KIND_TEMPLATE), CACHE(key, KIND_TEMPLATE), CACHE(methods, KIND_U32),
+    CACHE(min_uses, KIND_U32), CACHE(is_locking, KIND_BOOL), CACHE(lock_timeout_ms, KIND_U32),
+    CACHE(lock_age_ms, KIND_U32), CACHE(use_stale, KIND_U32), CACHE(stale_most_s, KIND_U64),
+    CACHE(is_background_update, KIND_BOOL), CACHE(is_revalidating, KIND_BOOL),
+    CACHE(is_converting_head, KIND_BOOL), CACHE(is_forcing_ranges, KIND_BOOL),
+    CACHE(is_ignoring_request, KIND_BOOL), CACHE(max_range_offset, KIND_U64),
+    CACHE(tag_field, KIND_TEXT), CACHE(is_hiding_targeted, KIND_BOOL),
+    CACHE(status_field, KIND_ENUM), CACHE(status_name, KIND_TEXT), CACHE(slice_bytes, KIND_U64),
+    CACHE(is_storing, KIND_BOOL), CACHE(store_path, KIND_TEMPLATE), CACHE(store_mode, KIND_U32),
 };
 static const struct row server_rows[] = {
     SERVER(head_timeout_ms, KIND_U32), SERVER(head_buffer, KIND_U32), SERVER(large_count, KIND_U32),
@@ -208,6 +218,38 @@ static void names_dump(struct dumper *dumper, const char *what, const struct nam
         LINE(dumper, "%s %.*s", what, TEXT_ARGS(at->name));
 }
 
+static void templates_dump(struct dumper *dumper, const char *what,
+                           const struct template_list *at, const struct template_list *outer)
+{
+    if (!list_differs(dumper, what, at, outer))
+        return;
+    for (; at != NULL; at = at->next)
+        LINE(dumper, "%s \"%.*s\"", what, TEXT_ARGS(template_source(at->value)));
+}
+
+static bool is_same_names(const struct name_list *a, const struct name_list *b)
+{
+    for (; a != NULL && b != NULL; a = a->next, b = b->next)
+        if (!text_is_equal(a->name, b->name))
+            return false;
+    return a == b;
+}
+
+static void cache_dump(struct dumper *dumper, const struct cache_policy *cache,
+                       const struct cache_policy *outer)
+{
+    if (cache->zone != outer->zone)
+        LINE(dumper, "cache %.*s", TEXT_ARGS(cache->zone == NULL ? TEXT("(none)") : cache->zone->name));
+    if (list_differs(dumper, "cache_valid", cache->valid, outer->valid))
+        for (const struct cache_valid *at = cache->valid; at != NULL; at = at->next)
+            LINE(dumper, "cache_valid %u %lld", at->status, (long long)at->seconds);
+    templates_dump(dumper, "cache_bypass", cache->bypass, outer->bypass);
+    templates_dump(dumper, "no_cache", cache->no_cache, outer->no_cache);
+    templates_dump(dumper, "cache_purge", cache->purge, outer->purge);
+    if (!is_same_names(cache->targeted, outer->targeted))
+        names_dump(dumper, "cache_targeted", cache->targeted, outer->targeted);
+}
+
 static void proxy_lists_dump(struct dumper *dumper, const struct proxy_policy *proxy,
                              const struct proxy_policy *outer)
 {
@@ -219,6 +261,7 @@ static void proxy_lists_dump(struct dumper *dumper, const struct proxy_policy *p
     replacements_dump(dumper, "redirect", proxy->redirects, outer->redirects);
     replacements_dump(dumper, "cookie_domain", proxy->cookie_domains, outer->cookie_domains);
     replacements_dump(dumper, "cookie_path", proxy->cookie_paths, outer->cookie_paths);
+    cache_dump(dumper, &proxy->cache, &outer->cache);
     if (!list_differs(dumper, "cookie_flags", proxy->cookie_flags, outer->cookie_flags))
         return;
     for (const struct cookie_flags *at = proxy->cookie_flags; at != NULL; at = at->next)
@@ -541,6 +584,15 @@ static void limit_zone_dump(struct dumper *dumper, const struct limit_zone *zone
     writer_char(&dumper->writer, '\n');
 }
 
+static void cache_zone_dump(struct dumper *dumper, const struct cache_zone *zone)
+{
+    LINE(dumper, "cache_zone %.*s %.*s memory=%llu max_object=%llu max_size=%llu min_free=%llu inactive=%lld",
+         TEXT_ARGS(zone->name), TEXT_ARGS(zone->path.ptr == NULL ? TEXT("(in memory)") : zone->path),
+         (unsigned long long)zone->memory, (unsigned long long)zone->object_max,
+         (unsigned long long)zone->max_size, (unsigned long long)zone->min_free,
+         (long long)zone->inactive_ms);
+}
+
 struct text dump_config(struct arena *arena, const struct config *config, const struct config *plain)
 {
     struct dumper dumper = { .writer = writer_arena(arena, 4096), .arena = arena, .plain = plain };
@@ -554,6 +606,8 @@ struct text dump_config(struct arena *arena, const struct config *config, const 
         upstream_dump(&dumper, config->site.upstreams[i]);
     for (const struct limit_zone *at = config->site.limit_zones; at != NULL; at = at->next)
         limit_zone_dump(&dumper, at);
+    for (const struct cache_zone *at = config->site.cache_zones; at != NULL; at = at->next)
+        cache_zone_dump(&dumper, at);
     for (const struct listen *at = config->site.listens; at != NULL; at = at->next)
         listen_dump(&dumper, at);
     for (const struct server *at = config->site.servers; at != NULL; at = at->next)
