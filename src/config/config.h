@@ -18,6 +18,9 @@
 #define FRONTDESK_PID "/run/frontdesk.pid"
 #endif
 
+/* Longest control_socket: a suffix has to fit behind it into an address (108 bytes). */
+enum { CONTROL_PATH_MOST = 103 };
+
 /* Where configuration text comes from. Paths are absolute. */
 struct config_source {
     /* The file's text, living as long as the source; -ENOENT and so on. */
@@ -44,6 +47,8 @@ struct core {
     bool              is_daemon;         /* daemon on */
     bool              has_master;        /* master_process on */
     struct text       pid_path;          /* absolute */
+    struct text       control_path;      /* control_socket: absolute; empty: off */
+    bool              is_control_said;   /* by the configuration: then it has to be possible */
     struct text       user, group;       /* empty: not set */
     unsigned          worker_processes;  /* loops; 0: auto */
     unsigned          worker_connections;/* 512 per loop */

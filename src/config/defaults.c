@@ -135,6 +135,19 @@ void defaults_set(struct compiler *compiler)
     compiler->http = http;
 }
 
+/* "/run/frontdesk.sock" beside "/run/frontdesk.pid". */
+void defaults_set_control(struct compiler *compiler)
+{
+    struct core *core = &compiler->config->core;
+    struct text  path = core->pid_path;
+
+    if (core->is_control_said)
+        return;
+    if (text_has_suffix(path, TEXT(".pid")))
+        path.len -= sizeof(".pid") - 1;
+    core->control_path = arena_format(compiler->arena, "%.*s.sock", TEXT_ARGS(path));
+}
+
 void defaults_set_error_log(struct compiler *compiler)
 {
     if (compiler->config->core.error_log == NULL)

@@ -9,5 +9,7 @@
 void defaults_set(struct compiler *compiler);
 /* Behind the main level's own directives: the log of -e, if there was no error_log. */
 void defaults_set_error_log(struct compiler *compiler);
+/* The control socket is beside the pid file, if there was no control_socket. */
+void defaults_set_control(struct compiler *compiler);
 
 #endif

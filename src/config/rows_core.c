@@ -102,6 +102,22 @@ static void apply_worker_lag(struct compiler *compiler, const struct node *node,
                          core->lag_stop_ms);
 }
 
+/* The path is checked when the sockets are opened: a directory that is missing may be made by then. */
+static void apply_control_socket(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct core *core = compiler->level->core;
+
+    core->is_control_said = true;
+    if (text_is_equal(node->args[0].text, TEXT("off"))) {
+        core->control_path = TEXT("");
+        return;
+    }
+    if (word_path(compiler, &node->args[0], field) && core->control_path.len > CONTROL_PATH_MOST)
+        complain(compiler, &node->args[0],
+                 "the path of the control socket is too long: %zu bytes, %d are possible",
+                 core->control_path.len, CONTROL_PATH_MOST);
+}
+
 static void apply_user(struct compiler *compiler, const struct node *node, void *field)
 {
     struct core *core = compiler->level->core;
@@ -164,6 +180,10 @@ static const struct directive rows[] = {
       "Off: one process for everything, for debugging." },
     { "pid", IN_MAIN, 1, 1, 0, apply_path, FIELD_CORE(pid_path), "file", FRONTDESK_PID,
       "File that holds the process id of the supervisor." },
+    { "control_socket", IN_MAIN, 1, 1, 0, apply_control_socket, FIELD_CORE(control_path),
+      "path | off", "beside the pid file",
+      "Unix socket for commands as `frontdesk cache purge` ([control](control.md)). (Not "
+      "nginx's.)" },
     { "user", IN_MAIN, 1, 2, 0, apply_user, FIELD_CORE(user), "user [group]", "nobody",
       "Whom the worker runs as when the supervisor is root." },
     { "worker_processes", IN_MAIN, 1, 1, 0, apply_worker_processes, FIELD_CORE(worker_processes),

@@ -65,8 +65,10 @@ static void validate_redirect(struct compiler *compiler)
 
 void validate_level(struct compiler *compiler)
 {
-    if (compiler->level->where == IN_MAIN)
+    if (compiler->level->where == IN_MAIN) {
         defaults_set_error_log(compiler);
+        defaults_set_control(compiler);
+    }
     if ((compiler->level->where & EVERYWHERE) == 0)
         return;
     validate_buffers(compiler);

@@ -112,6 +112,19 @@ static int text_seal(const struct gathering *gathering, struct generation *gener
     return error;
 }
 
+static int control_prepare(const struct gathering *gathering, struct generation *generation)
+{
+    const struct core            *core = &generation->config->core;
+    const struct control_opening opening = { .path = core->control_path,
+                                             .is_needed = core->is_control_said,
+                                             .purpose = gathering->purpose,
+                                             .former = gathering->former,
+                                             .former_file = gathering->former_control,
+                                             .report = gathering->report };
+
+    return control_socket_open(&opening, generation->bundle, &generation->control);
+}
+
 static int everything_open(const struct gathering *gathering, struct generation *generation)
 {
     const struct site *site = &generation->config->site;
@@ -127,6 +140,8 @@ static int everything_open(const struct gathering *gathering, struct generation 
     if (error == 0)
         error = listeners_open(site, generation->loop_count, gathering->former, gathering->purpose,
                                gathering->report, generation->bundle);
+    if (error == 0)
+        error = control_prepare(gathering, generation);
     if (error == 0 && gathering->purpose != LISTENERS_TEST)
         error = text_seal(gathering, generation);
     return error;
@@ -140,7 +155,7 @@ struct generation *generation_gather(const struct gathering *gathering)
     generation->number = ++number;
     generation->text_fd = -1;
     if (config_compile(gathering, generation) < 0 || everything_open(gathering, generation) < 0)
-        generation_free(&generation);
+        generation_abandon(&generation, gathering->former_control);
     return generation;
 }
 
@@ -174,7 +189,10 @@ void generation_report_stays(const struct generation *former, const struct gener
 void generation_stop_listening(struct generation *generation)
 {
     for (struct bundle_fd *at = generation->bundle->fds; at != NULL; at = at->next) {
-        if (!text_is_equal(at->kind, TEXT("listen")) || at->fd < 0)
+        bool is_socket =
+            text_is_equal(at->kind, TEXT("listen")) || text_is_equal(at->kind, TEXT("control"));
+
+        if (!is_socket || at->fd < 0)
             continue;
         (void)close(at->fd);
         at->fd = -1;
@@ -195,4 +213,14 @@ void generation_free(struct generation **generation)
     config_free(&dead->config);
     bundle_free(&dead->bundle);
     mem_free(dead);
+}
+
+void generation_abandon(struct generation **generation, const struct control_file *former)
+{
+    const struct generation *dead = *generation;
+
+    if (dead != NULL && dead->config != NULL &&
+        (former == NULL || !control_file_is_same(former, &dead->control)))
+        control_socket_remove(dead->config->core.control_path, &dead->control);
+    generation_free(generation);
 }

@@ -75,6 +75,13 @@ static void pid_file_move(const struct generation *former, const struct generati
         pid_file_remove(from, getpid());
 }
 
+/* Once: afterwards another process may make one with the same inode. */
+static void control_remove(struct generation *generation)
+{
+    control_socket_remove(generation->config->core.control_path, &generation->control);
+    generation->control = (struct control_file){ 0 };
+}
+
 static void pending_promote(struct supervisor *supervisor)
 {
     struct generation *former = supervisor->good, *next = supervisor->pending;
@@ -83,6 +90,8 @@ static void pending_promote(struct supervisor *supervisor)
     generation_report_stays(former, next);
     pid_file_move(former, next);
     listeners_unlink(&former->config->site, &next->config->site);
+    if (!control_file_is_same(&former->control, &next->control))
+        control_remove(former);
     supervisor->good = next;
     supervisor->pending = NULL;
     generation_free(&former);
@@ -94,7 +103,7 @@ static void pending_drop(struct supervisor *supervisor, const char *reason)
 {
     log_at(LOG_ERROR, NULL, "the new configuration was not taken over: %s; the former one stays",
            reason);
-    generation_free(&supervisor->pending);
+    generation_abandon(&supervisor->pending, &supervisor->good->control);
     notify_ready();
 }
 
@@ -104,6 +113,7 @@ static void reload(struct supervisor *supervisor)
     struct gathering gathering = { .options = &supervisor->options->config, .report = &to_log,
                                    .purpose = LISTENERS_RELOAD,
                                    .former = supervisor->good->bundle,
+                                   .former_control = &supervisor->good->control,
                                    .loop_count = supervisor->good->loop_count };
     struct child    *child = serving_child(supervisor);
 
@@ -148,6 +158,7 @@ static void pid_file_restore(const struct supervisor *supervisor)
     if (error < 0)
         log_at(LOG_ERROR, NULL, "the pid file could not be renamed back %s",
                log_errno(-error).text);
+    control_socket_bring_back(core_of(supervisor)->control_path, &supervisor->good->control);
 }
 
 static void upgrade_begin(struct supervisor *supervisor)
@@ -161,6 +172,7 @@ static void upgrade_begin(struct supervisor *supervisor)
                TEXT_ARGS(path), log_errno(-error).text);
         return;
     }
+    control_socket_set_aside(core_of(supervisor)->control_path, &supervisor->good->control);
     pid = upgrade_start(supervisor->good->bundle);
     if (pid < 0) {
         log_at(LOG_ERROR, NULL, "fork() failed %s", log_errno(-pid).text);
@@ -190,6 +202,13 @@ static bool is_being_upgraded(const struct supervisor *supervisor)
 
 /* ---- signals ---- */
 
+/* The file goes first: while the socket lives, no other can be taken for it. */
+static void listening_end(struct generation *generation)
+{
+    control_remove(generation);
+    generation_stop_listening(generation);
+}
+
 static void quit_begin(struct supervisor *supervisor)
 {
     if (supervisor->phase != PHASE_RUNNING)
@@ -198,7 +217,7 @@ static void quit_begin(struct supervisor *supervisor)
     notify_stopping();
     for (struct child *child = supervisor->children; child != NULL; child = child->next)
         child_drain(child, core_of(supervisor)->shutdown_timeout_ms);
-    generation_stop_listening(supervisor->good);
+    listening_end(supervisor->good);
 }
 
 static void stop_begin(struct supervisor *supervisor)
@@ -207,7 +226,7 @@ static void stop_begin(struct supervisor *supervisor)
     notify_stopping();
     for (struct child *child = supervisor->children; child != NULL; child = child->next)
         child_stop(child, clock_mono_ms());
-    generation_stop_listening(supervisor->good);
+    listening_end(supervisor->good);
 }
 
 static void rest_begin(struct supervisor *supervisor)
@@ -554,6 +573,7 @@ static void first_worker_begin(struct supervisor *supervisor, const struct repor
 static void end(struct supervisor *supervisor)
 {
     pid_file_remove(core_of(supervisor)->pid_path, getpid());
+    control_remove(supervisor->good);
     if (!is_being_upgraded(supervisor))
         listeners_unlink(&supervisor->good->config->site, NULL);
     log_at(LOG_NOTICE, NULL, "exit");
@@ -566,7 +586,7 @@ int supervisor_run(const struct options *options, const struct report *report)
     if (signals_open(&supervisor.signal_fd) < 0)
         return 1;
     if (begin(&supervisor, report) < 0) {
-        generation_free(&supervisor.good);
+        generation_abandon(&supervisor.good, NULL);
         return 1;
     }
     if (core_of(&supervisor)->has_master)

@@ -70,7 +70,7 @@ static const struct row server_rows[] = {
 };
 static const struct row core_rows[] = {
     CORE(is_daemon, KIND_BOOL), CORE(has_master, KIND_BOOL), CORE(pid_path, KIND_TEXT),
-    CORE(user, KIND_TEXT), CORE(group, KIND_TEXT), CORE(worker_processes, KIND_U32),
+    CORE(control_path, KIND_TEXT), CORE(user, KIND_TEXT), CORE(group, KIND_TEXT), CORE(worker_processes, KIND_U32),
     CORE(worker_connections, KIND_U32), CORE(nofile, KIND_U64),
     CORE(shutdown_timeout_ms, KIND_U32), CORE(priority, KIND_INT),
     CORE(working_directory, KIND_TEXT), CORE(memory_bytes, KIND_U64),
