@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/control_commands.h"
 #include "main/crash.h"
 #include "main/delivery.h"
 #include "main/edition.h"
@@ -47,6 +48,8 @@ struct worker {
     unsigned          editions;          /* alive */
     struct round      adoption, ping;
     bool              is_pinging;
+    struct serving    serving;           /* what commands see of all this */
+    struct control   *commands;          /* who asks */
 };
 
 /* There is one; static, so that what lives until the exit stays reachable for leak checkers. */
@@ -85,6 +88,16 @@ static void watermarks_set(const struct core *core)
     pressure_set_lag(core->lag_close_ms, core->lag_stop_ms);
 }
 
+static void commands_turn_to(struct edition *edition)
+{
+    struct text path = edition->config->core.control_path;
+
+    worker.serving.edition = edition;
+    worker.serving.adopted_ms = loop_now_ms(worker.control);
+    if (worker.phase == PHASE_SERVING)
+        control_listen(worker.commands, bundle_take_fd(edition->bundle, "control", path));
+}
+
 static void adopt_done(struct runners *runners, struct round *round)
 {
     struct edition *former = worker.current;
@@ -98,6 +111,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     sockets_close_unwanted(&worker.sockets);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);
+    commands_turn_to(worker.current);
     tell(MESSAGE_READY, worker.current->number, "");
 }
 
@@ -237,6 +251,7 @@ static void drain_begin(uint32_t timeout_ms)
         return;
     worker.phase = PHASE_DRAINING;
     log_at(LOG_NOTICE, NULL, "gracefully shutting down");
+    control_listen(worker.commands, -1);
     if (!worker.has_runners) {
         finish();
         return;
@@ -253,6 +268,7 @@ static void stop_begin(void)
     if (former == PHASE_STOPPING)
         return;
     worker.phase = PHASE_STOPPING;
+    control_listen(worker.commands, -1);
     if (!worker.has_runners) {
         finish();
         return;
@@ -350,6 +366,14 @@ static void signal_run(struct task *task, unsigned wakes)
 
 /* ---- life ---- */
 
+static void commands_begin(void)
+{
+    worker.serving = (struct serving){ .control = worker.control, .runners = &worker.runners,
+                                       .editions = &worker.editions,
+                                       .started_ms = loop_now_ms(worker.control) };
+    worker.commands = control_new(worker.control, control_commands, &worker.serving);
+}
+
 static int watches_begin(void)
 {
     int error;
@@ -376,6 +400,7 @@ static void worker_end(void)
         jobs_stop();
     log_use(last_words_log());
     sinks_stop(SINKS_MOST_MS);
+    control_free(&worker.commands);
     sockets_close_all(&worker.sockets);
     delivery_done(&worker.delivery);
     (void)close(worker.channel);
@@ -391,6 +416,7 @@ int worker_run(int channel, int signal_fd)
     delivery_init(&worker.delivery);
     jobs_start(JOB_THREADS);
     worker.control = loop_new(LOOPS_MOST - 1);
+    commands_begin();
     if (watches_begin() < 0 || relief_begin(worker.control, &worker.runners) < 0)
         return 1;
     loop_run(worker.control);
