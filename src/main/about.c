@@ -48,9 +48,10 @@ void about_build(void)
 void about_help(void)
 {
     about_version();
-    (void)fprintf(stderr,
-        "Usage: frontdesk [-?hvVtTq] [-s signal] [-p prefix]\n"
+    (void)fprintf(
+        stderr, "Usage: frontdesk [-?hvVtTq] [-s signal] [-p prefix]\n"
         "                 [-e filename] [-c filename] [-g directives]\n"
+        "       frontdesk [-p prefix] [-c filename] [--socket path] status | cache ...\n"
         "\n"
         "Options:\n"
         "  -?,-h         : this help\n"
@@ -65,5 +66,10 @@ void about_help(void)
         "  -c filename   : set configuration file (default: " FRONTDESK_CONF ")\n"
         "  -g directives : set global directives out of configuration file\n"
         "  --dump-directives : print the table of known directives as Markdown and exit\n"
+        "\n"
+        "Of the running frontdesk:\n"
+        "  status        : what it serves, since when\n"
+        "  cache purge | show | stat : its caches; `frontdesk cache --help` tells more\n"
+        "  --socket path : where it listens for this (default: as the configuration says)\n"
         "\n");
 }

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "config/directives_print.h"
 #include "main/about.h"
+#include "main/ask.h"
 #include "main/check.h"
 #include "main/directories.h"
 #include "main/options.h"
@@ -120,6 +121,10 @@ static int act(struct options *options, struct arena *arena)
     case ACTION_DIRECTIVES:
         directives_print(stdout);
         return 0;
+    case ACTION_ASK:
+        if (options->socket.len > 0 || options->is_help)
+            return ask_run(options, arena);
+        break;
     case ACTION_RUN:
     case ACTION_TEST:
     case ACTION_SIGNAL:
@@ -128,6 +133,8 @@ static int act(struct options *options, struct arena *arena)
     if (is_missing_first_steps(options, arena))
         return 1;
     relative_path_explain(options, arena);
+    if (options->action == ACTION_ASK)
+        return ask_run(options, arena);
     return configuration_use(options, arena);
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Letters may be gathered ("-tq") and take their value from the rest of the word or from the next
  * one ("-sreload", "-s reload"), as nginx's do. Relative paths: the prefix against the working
- * directory, the configuration and the error log against the prefix. */
+ * directory, the configuration and the error log against the prefix.
+ *
+ * A word without a dash begins what is asked of the running frontdesk ("cache purge ..."). -c, -p, -g
+ * and --socket still say which one that is; all else belongs to the question. */
 #include "main/options.h"
 
 #include <errno.h>
@@ -16,8 +19,6 @@ struct reader {
     struct arena *arena;
     struct text  *message;
 };
-
-static int word_read(struct reader *reader, const char *word, struct options *options);
 
 static int say(struct reader *reader, struct text message)
 {
@@ -96,6 +97,80 @@ static int letter_read(struct reader *reader, char letter, const char *rest, boo
     }
 }
 
+/* ---- what is asked of the running one ---- */
+
+static const char *const questions[] = { "cache", "status" };
+
+enum { QUESTION_COUNT = sizeof(questions) / sizeof(questions[0]), TYPOS_MOST = 2 };
+
+static bool is_question(const char *word)
+{
+    for (unsigned i = 0; i < QUESTION_COUNT; i++)
+        if (strcmp(word, questions[i]) == 0)
+            return true;
+    return false;
+}
+
+static int asked_add(struct reader *reader, const char *word, struct options *options)
+{
+    struct control_line *asked = &options->asked;
+
+    if (asked->count == CONTROL_WORDS_MOST)
+        return say(reader, TEXT("too many words"));
+    asked->words[asked->count++] = arena_copy(reader->arena, text_from(word));
+    return 0;
+}
+
+static int socket_read(struct reader *reader, struct options *options)
+{
+    if (reader->at == reader->argc || reader->argv[reader->at][0] == '\0')
+        return say(reader, TEXT("option \"--socket\" requires a path"));
+    options->socket = text_from(reader->argv[reader->at++]);
+    return 0;
+}
+
+/* Which one is meant, where it stands; anything else is sent. */
+static int asked_word_read(struct reader *reader, const char *word, struct options *options)
+{
+    bool is_used_up;
+    int  error;
+
+    if (strcmp(word, "--socket") == 0)
+        return socket_read(reader, options);
+    if (word[0] == '-' && word[1] != '\0' && strchr("cpg", word[1]) != NULL)
+        return letter_read(reader, word[1], word + 2, &is_used_up, options);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        options->is_help = true;
+        return 0;
+    }
+    error = asked_add(reader, word, options);
+    if (error == 0 && strcmp(word, "-H") == 0 && reader->at < reader->argc)
+        error = asked_add(reader, reader->argv[reader->at++], options);
+    return error;
+}
+
+static int asked_read(struct reader *reader, const char *first, struct options *options)
+{
+    int error = asked_add(reader, first, options);
+
+    options->action = ACTION_ASK;
+    while (error == 0 && reader->at < reader->argc)
+        error = asked_word_read(reader, reader->argv[reader->at++], options);
+    return error;
+}
+
+static int unknown_say(struct reader *reader, const char *word)
+{
+    for (unsigned i = 0; i < QUESTION_COUNT; i++)
+        if (text_distance(text_from(questions[i]), text_from(word), TYPOS_MOST) <= TYPOS_MOST)
+            return say(reader,
+                       arena_format(reader->arena, "invalid option: \"%s\"; did you mean \"%s\"?",
+                                    word, questions[i]));
+    return say(reader, arena_format(reader->arena, "invalid option: \"%s\"", word));
+}
+
+/* ---- all of it ---- */
+
 static int word_read(struct reader *reader, const char *word, struct options *options)
 {
     bool is_used_up = false;
@@ -104,8 +179,12 @@ static int word_read(struct reader *reader, const char *word, struct options *op
         options->action = ACTION_DIRECTIVES;
         return 0;
     }
+    if (strcmp(word, "--socket") == 0)
+        return socket_read(reader, options);
+    if (is_question(word))
+        return asked_read(reader, word, options);
     if (word[0] != '-' || word[1] == '\0' || word[1] == '-')
-        return say(reader, arena_format(reader->arena, "invalid option: \"%s\"", word));
+        return unknown_say(reader, word);
     for (const char *letter = word + 1; *letter != '\0' && !is_used_up; letter++) {
         int error = letter_read(reader, *letter, letter + 1, &is_used_up, options);
 
@@ -142,6 +221,8 @@ static void paths_complete(struct arena *arena, struct options *options)
         config->prefix = arena_format(arena, "%.*s/", TEXT_ARGS(config->prefix));
     if (options->has_path && config->path.ptr[0] != '/')
         options->path_here = path_under(arena, here, config->path);
+    if (options->socket.len > 0)
+        options->socket = path_under(arena, here, options->socket);
     config->path = config->path.len == 0 ? TEXT(FRONTDESK_CONF) : config->path;
     config->path = path_under(arena, config->prefix, config->path);
     config->error_log = config->error_log.len == 0 ? TEXT(FRONTDESK_ERROR_LOG) : config->error_log;

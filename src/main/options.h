@@ -4,6 +4,7 @@
 #define MAIN_OPTIONS_H
 
 #include "config/config.h"
+#include "main/control_line.h"
 
 /* Where things are unless told otherwise; a package sets its own with -D. */
 #ifndef FRONTDESK_PREFIX
@@ -17,7 +18,7 @@
 #endif
 
 enum action { ACTION_RUN = 0, ACTION_HELP, ACTION_VERSION, ACTION_BUILD, ACTION_TEST, ACTION_SIGNAL,
-              ACTION_DIRECTIVES };
+              ACTION_DIRECTIVES, ACTION_ASK };
 
 struct options {
     enum action           action;
@@ -27,6 +28,9 @@ struct options {
     bool                  is_quiet;      /* -q */
     bool                  has_path;      /* -c was given */
     bool                  has_error_log; /* -e was given */
+    struct control_line   asked;         /* ASK: of the running frontdesk, "cache", "purge", ... */
+    struct text           socket;        /* --socket: absolute, or empty */
+    bool                  is_help;       /* --help behind it */
     struct text           path_here;     /* a relative -c against the working directory, or empty */
 };
 
