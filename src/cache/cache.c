@@ -84,7 +84,7 @@ struct cache *cache_open(const struct cache_settings *settings)
     struct cache *cache = mem_new(sizeof(*cache));
 
     cache->name = text_of(mem_string(settings->name.ptr, settings->name.len), settings->name.len);
-    cache->seed = random_u64();
+    random_secret(&cache->seed, sizeof(cache->seed));
     atomic_init(&cache->serial, 1);
     atomic_init(&cache->object_max, object_max_of(settings));
     cache->purges = purges_new();

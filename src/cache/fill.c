@@ -556,6 +556,16 @@ bool fill_is_kept(struct fill *fill)
     return is_kept;
 }
 
+bool fill_has_followers(struct fill *fill)
+{
+    bool has_some;
+
+    pthread_mutex_lock(&fill->lock);
+    has_some = !list_is_empty(&fill->followers);
+    pthread_mutex_unlock(&fill->lock);
+    return has_some;
+}
+
 struct object *fill_object(struct fill *fill)
 {
     struct object *object = NULL;

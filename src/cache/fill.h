@@ -74,6 +74,7 @@ void             fill_leave(struct fill *fill, struct follower **follower);
 enum fill_state fill_state(struct fill *fill);
 unsigned        fill_status(struct fill *fill);      /* why it failed */
 bool            fill_is_kept(struct fill *fill);     /* not (any more) a mere stream */
+bool            fill_has_followers(struct fill *fill);
 /* The skeleton, or once WHOLE the object; a reference. NULL: ASKED, or given up. */
 struct object  *fill_object(struct fill *fill);
 uint64_t        fill_length(struct fill *fill);      /* FILL_LENGTH_UNKNOWN until it is known */

@@ -94,7 +94,11 @@ static uint64_t own_fields(const struct hidden *hidden, const struct fields *fie
 
 struct head *answer_head_from_peer(struct exchange *x)
 {
-    const struct head *response = x->response;
+    return answer_head_of(x, x->response, false);
+}
+
+struct head *answer_head_of(struct exchange *x, const struct head *response, bool is_cached)
+{
     struct hidden      hidden = hidden_of(&x->location->proxy);
     struct fields      fields;
     struct head       *answer = head_new(x, response->fields.count);
@@ -108,6 +112,8 @@ struct head *answer_head_from_peer(struct exchange *x)
     answer->length = response->length;
     answer->has_length = response->has_length;
     answer->upgrade = response->upgrade;
+    if (is_cached)
+        hidden.ids &= ~BIT(DATE);
     add_server_and_date(x, answer, own_fields(&hidden, &fields));
     add_peer_fields(x, answer, &fields, &hidden);
     add_configured(x, answer);
@@ -470,6 +476,16 @@ struct fields *answer_trailers(struct exchange *x)
         fields_add(trailers, trailer->name, value);
     }
     return trailers;
+}
+
+void answer_use_status(struct exchange *x, struct head *response)
+{
+    x->status = response->status;
+    if (x->has_error_page && x->error_answer != 0) {
+        x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
+        if (x->status != response->status)
+            response->reason = TEXT_NONE;
+    }
 }
 
 /* ---- local answers ---- */

@@ -10,6 +10,11 @@ struct exchange;
 /* From x->response: hop-by-hop and hidden fields removed, Location, Refresh and cookies rewritten,
  * Server and Date, expires, add_header; framing facts copied. In x->arena. */
 struct head *answer_head_from_peer(struct exchange *x);
+/* The same of another response than the peer's. With `is_cached`, its Date is the origin's. */
+struct head *answer_head_of(struct exchange *x, const struct head *response, bool is_cached);
+/* x->status for this response: an error page's answer goes out under the status that it stands in for,
+ * unless error_page says otherwise. */
+void         answer_use_status(struct exchange *x, struct head *response);
 /* A local answer with x->status, x->answer_type, x->answer_location, x->answer_text as sized body. */
 struct head *answer_head_local(struct exchange *x);
 /* Of x->response, what nginx lets an answer keep that X-Accel-Redirect sends elsewhere: cookies

@@ -51,6 +51,9 @@ bool client_is_draining(const struct client *client);
 bool client_may_rest(struct client *client);
 /* For a connection to an upstream: closes clients that rest. False: there were none. */
 bool client_make_room(struct client *client);
+/* Another client of the same door, with the same addresses and serial, but without a connection: for an
+ * exchange that goes on without one. Ends with client_exchange_over(). */
+struct client *client_stand_in(const struct client *like, struct exchange *exchange);
 /* The exchange is over; the client may now go. */
 void client_exchange_over(struct client *client);
 

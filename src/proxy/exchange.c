@@ -11,11 +11,13 @@
 #include "net/socket.h"
 #include "proxy/access_log.h"
 #include "proxy/admission.h"
+#include "proxy/caching.h"
 #include "proxy/client.h"
 #include "proxy/dynamic.h"
 #include "proxy/forward_head.h"
 #include "proxy/hedge.h"
 #include "proxy/limits.h"
+#include "proxy/nobody.h"
 #include "proxy/steps.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
@@ -37,10 +39,16 @@ const struct exchange *exchange_of_task(const struct task *task)
 static void corpse_release(struct corpse *corpse)
 {
     struct exchange *x = container_of(corpse, struct exchange, corpse);
+    struct exchange *parent = x->parent;
     struct arena    *arena = x->arena;
 
     task_cancel(&x->task);
+    x->is_over = true;
+    if (x->dependants > 0)
+        return;
     arena_free(&arena);   /* x lives in it */
+    if (parent != NULL && --parent->dependants == 0 && parent->is_over)
+        corpse_release(&parent->corpse);
 }
 
 static struct exchange *exchange_make(struct arena *arena)
@@ -53,40 +61,114 @@ static struct exchange *exchange_make(struct arena *arena)
     return x;
 }
 
-void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
-                    const struct listen *listen, struct loop *loop)
+/* What every exchange has, whoever began it. */
+static struct exchange *exchange_new(struct arena *arena, struct loop *loop,
+                                     struct snapshot *snapshot, const struct listen *listen,
+                                     uint64_t serial)
 {
-    struct exchange *x = exchange_make(stream->arena);
+    struct exchange *x = exchange_make(arena);
 
-    x->arena = stream->arena;
+    x->arena = arena;
     x->loop = loop;
-    x->client_conn = client;
-    x->client = stream;
-    x->request = stream->rx_head;
     x->snapshot = snapshot;
     x->listen = listen;
-    x->noted_fault = stream->fault;
-    x->refusal = admission_enter(stream->fault);
-    x->server = listen->servers[0];
-    x->location = &x->server->level;
-    x->log_scope = (struct log_scope){ .connection = client->serial, .describe = describe };
-    x->scope.arena = x->arena;
+    x->log_scope = (struct log_scope){ .connection = serial, .describe = describe };
+    x->scope.arena = arena;
     x->scope.slot_count = snapshot->site->slot_count;
     if (x->scope.slot_count > 0)
-        x->scope.slots = ARENA_ARRAY(x->arena, struct text, x->scope.slot_count);
+        x->scope.slots = ARENA_ARRAY(arena, struct text, x->scope.slot_count);
     x->corpse.release = corpse_release;
     task_init(&x->task, exchange_run);
     timer_init(&x->timer, &x->task);
     timer_init(&x->pace_timer, &x->task);
     pin(loop, &snapshot->pinned);
-    client->exchange = x;
     pipe_init(&x->request_body, REQUEST_PIPE_BYTES);
     pipe_init(&x->response_body, REQUEST_PIPE_BYTES);
+    return x;
+}
+
+void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
+                    const struct listen *listen, struct loop *loop)
+{
+    struct exchange *x = exchange_new(stream->arena, loop, snapshot, listen, client->serial);
+
+    x->client_conn = client;
+    x->client = stream;
+    x->request = stream->rx_head;
+    x->noted_fault = stream->fault;
+    x->refusal = admission_enter(stream->fault);
+    x->server = listen->servers[0];
+    x->location = &x->server->level;
+    client->exchange = x;
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;
     x->step = &step_route;
     task_wake(&x->task, WAKE_HEAD);
+}
+
+/* ---- without a client ---- */
+
+/* A head of its own, since steps change what they send; the texts are the parent's. */
+static struct head *head_copy(struct arena *arena, const struct head *head)
+{
+    struct head *copy = ARENA_NEW(arena, struct head);
+
+    *copy = *head;
+    copy->body = BODY_NONE;
+    copy->expects_continue = false;
+    fields_init(&copy->fields, arena, head->fields.count + 1);
+    FIELDS_EACH(&head->fields, field)
+        *fields_push(&copy->fields) = *field;
+    return copy;
+}
+
+struct exchange *exchange_fork(struct exchange *x, const struct step *step)
+{
+    struct exchange *fork;
+
+    if (admission_enter(FAULT_NONE) != FAULT_NONE) {
+        admission_leave();
+        return NULL;
+    }
+    fork = exchange_new(arena_new(), x->loop, x->snapshot, x->listen, x->log_scope.connection);
+    fork->request = head_copy(fork->arena, x->request);
+    fork->server = x->server;
+    fork->location = x->location;
+    fork->host = x->host;
+    fork->path = x->path;
+    fork->query = x->query;
+    fork->has_query = x->has_query;
+    fork->has_asked_host = x->has_asked_host;
+    fork->request_id = x->request_id;
+    fork->remote = exchange_remote(x);
+    fork->is_remote_replaced = x->is_remote_replaced;
+    fork->is_internal = x->is_internal;
+    memcpy(fork->scope.captures, x->scope.captures, sizeof(fork->scope.captures));
+    for (unsigned i = 0; i < fork->scope.slot_count; i++)
+        fork->scope.slots[i] = x->scope.slots[i];
+    pipe_end(&fork->request_body);
+    fork->parent = x;
+    x->dependants++;
+    nobody_take_over(fork, x->client_conn);
+    fork->step = step;
+    task_wake(&fork->task, WAKE_HEAD);
+    return fork;
+}
+
+void exchange_leave_client(struct exchange *x)
+{
+    struct client *client = x->client_conn;
+    struct stream *stream = x->client;
+
+    access_log_write(x);
+    limits_release(x);
+    (void)exchange_remote(x);   /* while it is known */
+    timer_remove(loop_timers(x->loop), &x->pace_timer);
+    pipe_set_writer(&x->request_body, NULL);
+    nobody_take_over(x, client);
+    stream->ops->release(stream);
+    client_exchange_over(client);
 }
 
 /* ---- the driver ---- */
@@ -132,7 +214,9 @@ static void exchange_end(struct exchange *x)
     struct client *client = x->client_conn;
 
     admission_leave();
-    access_log_write(x);
+    if (!x->is_unattended)
+        access_log_write(x);
+    caching_end(x);
     wait_cancel(&x->wait);
     hedge_cancel(x);
     forward_retry_end(x);
@@ -233,7 +317,10 @@ uint64_t exchange_serial(const struct exchange *x)
 
 unsigned exchange_request_number(const struct exchange *x)
 {
-    return h1_message_count(container_of(x->client->conn->protocol, struct codec, protocol));
+    const struct protocol *protocol = x->client->conn->protocol;
+
+    return protocol == NULL ? 1
+                            : h1_message_count(container_of(protocol, struct codec, protocol));
 }
 
 int64_t exchange_connected_ms(const struct exchange *x)

@@ -13,6 +13,7 @@
 #include "proxy/site.h"
 #include "proxy/snapshot.h"
 
+struct caching;
 struct client;
 struct dynamic_ask;
 struct exchange;
@@ -92,6 +93,7 @@ struct exchange {
     struct conns_place     *limit_places;    /* taken of limit_conn */
 
     /* cache */
+    struct caching         *caching;     /* its part in a cache; NULL: none */
     enum cache_outcome      cache_outcome;
     struct text             cache_last_modified;  /* as stored; ptr NULL: nothing was found */
     uint64_t                cache_age_s;     /* of what was found; 0 too when nothing was */
@@ -147,6 +149,10 @@ struct exchange {
     bool                    is_hedge_turn;   /* what was in the wings has the stage for a moment */
     bool                    has_error_page, must_be_new, is_new_round;
     bool                    is_head_sent, is_client_gone, is_error_answer, is_tunnel;
+    bool                    is_unattended;   /* the client is nobody (nobody.h): nothing is logged */
+    bool                    is_over;         /* but its dependants need its texts */
+    struct exchange        *parent;      /* whose texts it borrows (exchange_fork()); or NULL */
+    unsigned                dependants;  /* forks of ours */
     struct log_scope        log_scope;
     struct corpse           corpse;
 
@@ -161,6 +167,12 @@ const struct exchange *exchange_of_task(const struct task *task);
 /* Called by front: builds an exchange for the stream in its arena and wakes it. */
 void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
                     const struct listen *listen, struct loop *loop);
+
+/* Another exchange for the same request without a body, which nobody waits for; it borrows x's texts,
+ * which stay. It begins at `step` in its own turn. NULL: memory is short. */
+struct exchange *exchange_fork(struct exchange *x, const struct step *step);
+/* The client goes, with what it has got, and the exchange goes on for nobody. */
+void exchange_leave_client(struct exchange *x);
 
 /* Sets the step and says NEXT: the only assignment of x->step. */
 enum turn exchange_go(struct exchange *x, const struct step *next);

@@ -11,10 +11,17 @@
 
 #include "base/writer.h"
 #include "http/uri.h"
+#include "proxy/caching.h"
 #include "proxy/exchange.h"
 #include "proxy/hop.h"
 
 enum { SPARE_FIELDS = 8 };
+
+#define BIT(id) (UINT64_C(1) << FIELD_##id)
+/* What asks for less than the whole: not when it is to be stored. */
+#define OF_PARTS                                                                             \
+    (BIT(RANGE) | BIT(IF_RANGE) | BIT(IF_NONE_MATCH) | BIT(IF_MODIFIED_SINCE) | BIT(IF_MATCH) \
+     | BIT(IF_UNMODIFIED_SINCE))
 
 _Static_assert(FIELD_ID_COUNT <= 64, "struct overrides has 64 bits");
 
@@ -50,6 +57,8 @@ struct head *forward_head_build(struct exchange *x)
     /* Nothing of a request that was refused travels on, not even to a server of error pages. */
     if (x->location->proxy.is_passing_headers && x->refusal == FAULT_NONE)
         add_client_fields(x, head, &fields, &overrides);
+    if (caching_wants_whole(x))
+        caching_add_conditions(x, head);
     set_connection(x, head, &overrides);
     return head;
 }
@@ -62,6 +71,10 @@ static void set_facts(struct exchange *x, struct head *head)
 
     head->method = x->request->method;
     head->method_name = x->request->method_name;
+    if (caching_wants_whole(x) && x->caching->is_head_as_get) {
+        head->method = METHOD_GET;
+        head->method_name = TEXT("GET");
+    }
     if (policy->method != NULL) {
         head->method_name = template_eval(policy->method, &x->scope);
         head->method = method_of(head->method_name);
@@ -215,8 +228,8 @@ static bool is_named(const struct set_header *headers, struct text name)
 static void add_client_fields(const struct exchange *x, struct head *head,
                               const struct fields *fields, const struct overrides *overrides)
 {
-    const uint64_t kept_back = overrides->ids | UINT64_C(1) << FIELD_HOST
-                               | UINT64_C(1) << FIELD_EXPECT;
+    const uint64_t kept_back = overrides->ids | BIT(HOST) | BIT(EXPECT)
+                               | (caching_wants_whole(x) ? OF_PARTS : 0);
 
     FIELDS_EACH(fields, field) {
         enum field_id id = (enum field_id)field->id;

@@ -16,6 +16,7 @@
 #include "net/socket.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/nobody.h"
 #include "proxy/preface.h"
 
 enum {
@@ -398,6 +399,25 @@ void client_exchange_over(struct client *client)
     client_bury_if_over(client);
 }
 
+struct client *client_stand_in(const struct client *like, struct exchange *exchange)
+{
+    struct client *client = pool_take(&client_pool);
+    struct door   *door = like->door;
+
+    client->door = door;
+    client->serial = like->serial;
+    client->connected_ms = like->connected_ms;
+    client->exchange = exchange;
+    client->watch.fd = -1;
+    preface_copy(client, like);
+    task_init(&client->task, client_run);
+    timer_init(&client->timer, &client->task);
+    list_append(&door->front->clients, &client->link);
+    door->clients++;
+    door->front->client_count++;
+    return client;
+}
+
 bool client_is_draining(const struct client *client)
 {
     return client->door->front->is_draining || !client->door->is_open;
@@ -719,7 +739,9 @@ void front_close_all(struct front *front)
 
         if (client->conn != NULL)
             conn_close(client->conn, LOSS_SHUTDOWN);
-        else
+        else if (is_parked(client))
             client_close(client);
+        else if (client->exchange != NULL && client->exchange->is_unattended)
+            nobody_leaves(client->exchange);
     }
 }

@@ -92,6 +92,18 @@ static bool keep(struct client *client, const struct proxy_protocol *said)
     return true;
 }
 
+void preface_copy(struct client *to, const struct client *from)
+{
+    to->has_preface = from->has_preface;
+    if (!from->has_preface) {
+        to->remote = from->remote;
+        return;
+    }
+    to->preface = mem_new((size_t)size_of(from->preface));
+    memcpy(to->preface, from->preface, (size_t)size_of(from->preface));
+    budget_add(size_of(to->preface));
+}
+
 void preface_drop(struct client *client)
 {
     if (!client->has_preface)

@@ -28,6 +28,8 @@ static inline struct text preface_values(const struct preface *preface)
 /* The codec of a new client hears nothing before a header has come, within client_header_timeout; a
  * connection that begins otherwise is closed. */
 void preface_expect(struct codec *codec);
+/* `to` has nothing of its own: it gets what was said of `from`. */
+void preface_copy(struct client *to, const struct client *from);
 /* At the client's end. */
 void preface_drop(struct client *client);
 

@@ -2,6 +2,7 @@
 /* After a failure: the same request again on a fresh connection, another peer, or an error answer. */
 #include <errno.h>
 
+#include "proxy/caching.h"
 #include "proxy/hedge.h"
 
 /* nginx: a request of such a method is not given to another server once it has been sent. */
@@ -102,6 +103,7 @@ void forward_anew(struct exchange *x, struct text uri)
         x->request->method_name = is_head ? TEXT("HEAD") : TEXT("GET");
     }
     forward_rewind(x);
+    caching_end(x);                      /* another location may have another cache */
     x->answer_text = x->answer_type = x->answer_location = TEXT_NONE;
     x->upstream_host = x->upstream_port = TEXT_NONE;
     x->has_upstream_uri = false;
@@ -177,6 +179,11 @@ static enum turn try_another(struct exchange *x, unsigned condition)
     return exchange_go(x, &step_hold);
 }
 
+static enum turn no_answer(struct exchange *x, unsigned condition, unsigned status)
+{
+    return caching_rescues(x, condition, status) ? TURN_NEXT : exchange_answer(x, status);
+}
+
 /* There is no answer yet, so a little time is given for other retries to end. */
 static enum turn run_hold(struct exchange *x)
 {
@@ -190,7 +197,7 @@ static enum turn run_hold(struct exchange *x)
         return TURN_WAIT;
     }
     exchange_log(x, LOG_WARN, "the retry budget is used up, no other upstream is tried");
-    return exchange_answer(x, (unsigned)fault_row(x->fault)->status);
+    return no_answer(x, condition_of(fault_row(x->fault)), (unsigned)fault_row(x->fault)->status);
 }
 
 /* Nobody reachable is an error; anything else in the way of a connect() is worse, as nginx has it. */
@@ -237,7 +244,7 @@ static enum turn run_retry(struct exchange *x)
         x->status = x->status == 0 ? (unsigned)row->status : x->status;
         return exchange_go(x, &step_finish);
     }
-    return exchange_answer(x, (unsigned)row->status);
+    return no_answer(x, condition, (unsigned)row->status);
 }
 
 const struct step step_hold = { "hold", run_hold, GUARD_TIMER };

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "balance/group.h"
+#include "proxy/cache_zones.h"
 #include "proxy/route.h"
 
 struct snapshot *snapshot_new(struct site *site, void *owner, void (*release_owner)(void *owner),
@@ -20,6 +21,8 @@ struct snapshot *snapshot_new(struct site *site, void *owner, void (*release_own
         group_bind(site->upstreams[i], control);
     for (struct limit_zone *zone = site->limit_zones; zone != NULL; zone = zone->next)
         limit_zone_bind(zone);
+    for (struct cache_zone *zone = site->cache_zones; zone != NULL; zone = zone->next)
+        cache_zone_bind(zone);
     return snapshot;
 }
 
@@ -31,6 +34,8 @@ static void snapshot_release(struct pinned *thing)
         group_unbind(snapshot->site->upstreams[i]);
     for (struct limit_zone *zone = snapshot->site->limit_zones; zone != NULL; zone = zone->next)
         limit_zone_unbind(zone);
+    for (struct cache_zone *zone = snapshot->site->cache_zones; zone != NULL; zone = zone->next)
+        cache_zone_unbind(zone);
     snapshot->release_owner(snapshot->owner);
     mem_free(snapshot);
 }

@@ -24,6 +24,10 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure);
 void forward_abandon(struct exchange *x);
 /* The body from its start for whoever is asked next; without one, if it is no longer whole. */
 void forward_rewind(struct exchange *x);
+/* Which of NEXT_* a peer's status is; 0: none. */
+unsigned next_condition(unsigned status);
+/* x->response becomes the answer: to an error page, or on to deliver. */
+enum turn forward_answer(struct exchange *x);
 /* What is left of former rounds goes, before another location is asked for `uri`: a plain one by GET
  * (or HEAD), a named one by the method that came, as nginx does. */
 void forward_anew(struct exchange *x, struct text uri);
@@ -38,6 +42,8 @@ void forward_retry_end(struct exchange *x);
 
 /* Sends x->answer, with x->response_body behind it. */
 void deliver_begin(struct exchange *x);
+/* proxy_limit_rate: the peer's stream may read so much by now. */
+void pace_peer(struct exchange *x);
 /* Pacing by limit_rate: gives the client's stream what it may send by now. */
 void pace(struct exchange *x);
 

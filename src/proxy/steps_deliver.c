@@ -5,6 +5,7 @@
 #include "http/h1_codec.h"
 #include "http/status.h"
 #include "proxy/answer_head.h"
+#include "proxy/caching.h"
 #include "proxy/client.h"
 #include "proxy/hedge.h"
 #include "proxy/rate.h"
@@ -27,6 +28,11 @@ static void client_failed(struct exchange *x, int fault)
     const struct fault_row *row = fault_row(fault);
 
     exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
+    if (caching_outlives_client(x)) {
+        x->status = x->is_head_sent ? x->status : (unsigned)row->status;
+        caching_client_left(x);
+        return;
+    }
     x->fault = fault;
     peer_not_needed(x);
     if (x->is_head_sent || row->status == 499 || x->client->conn->is_closed) {
@@ -41,7 +47,7 @@ static void client_failed(struct exchange *x, int fault)
 
 static bool is_before_answer(const struct exchange *x)
 {
-    return x->step != &step_deliver && x->step != &step_tunnel && x->step != &step_respond &&
+    return x->step != &step_deliver && x->step != &step_fill && x->step != &step_serve && x->step != &step_tunnel && x->step != &step_respond &&
            x->step != &step_finish;
 }
 
@@ -178,31 +184,19 @@ static enum turn cut(struct exchange *x, int fault)
     return exchange_go(x, &step_finish);
 }
 
-/* The answer of an error page's location goes out under the status that it stands in for, unless
- * error_page says otherwise. */
-static void use_status(struct exchange *x)
-{
-    x->status = x->response->status;
-    if (x->has_error_page && x->error_answer != 0) {
-        x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
-        if (x->status != x->response->status)
-            x->response->reason = TEXT_NONE;
-    }
-}
-
-/* proxy_limit_rate: the peer's stream may read so much by now. */
-static void pace_peer(struct exchange *x)
+void pace_peer(struct exchange *x)
 {
     enum { PACE_MS = 100 };
     struct stream *peer = x->peer;
+    uint64_t       came = peer->rx_body->total_in;
     uint64_t       due;
 
     if (x->peer_paced_ms == 0)
         x->peer_paced_ms = loop_now_ms(x->loop);
     due = x->location->proxy.limit_rate *
           (uint64_t)(loop_now_ms(x->loop) - x->peer_paced_ms + PACE_MS) / 1000;
-    if (due > x->response_body.total_in) {
-        peer->rx_budget = due - x->response_body.total_in;
+    if (due > came) {
+        peer->rx_budget = due - came;
         task_wake(&peer->task, WAKE_ROOM);
     }
     timer_set(loop_timers(x->loop), &x->timer, loop_now_ms(x->loop) + PACE_MS);
@@ -213,7 +207,7 @@ static enum turn run_deliver(struct exchange *x)
     struct stream *client = x->client, *peer = x->peer;
 
     if (!x->is_head_sent) {
-        use_status(x);
+        answer_use_status(x, x->response);
         x->answer = answer_head_from_peer(x);
         x->answer->status = x->status;
         x->response_trailers = peer->rx_trailers;

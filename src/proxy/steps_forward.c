@@ -5,6 +5,7 @@
 #include "balance/idle.h"
 #include "balance/patience.h"
 #include "proxy/answer_head.h"
+#include "proxy/caching.h"
 #include "proxy/client.h"
 #include "proxy/forward_head.h"
 #include "proxy/hedge.h"
@@ -39,7 +40,7 @@ enum turn forward_to_nobody(struct exchange *x, unsigned status, const char *wor
     x->last_attempt->done_us = loop_now_us(x->loop);
     forward_retry_end(x);
     exchange_log(x, LOG_ERROR, "%s", words);
-    return exchange_answer(x, status);
+    return caching_rescues(x, NEXT_ERROR, status) ? TURN_NEXT : exchange_answer(x, status);
 }
 
 /* The group's queue is that of the newest configuration: ours may know of none. */
@@ -226,7 +227,7 @@ static void join(struct exchange *x, struct stream *peer)
     pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
-    x->response_body.may_splice = policy->limit_rate == 0;
+    x->response_body.may_splice = policy->limit_rate == 0 && !caching_wants_whole(x);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;
@@ -301,7 +302,7 @@ static struct ending ending_of(const struct attempt *attempt, bool is_whole, boo
 
 /* ---- await_head ---- */
 
-static unsigned condition_of(unsigned status)
+unsigned next_condition(unsigned status)
 {
     switch (status) {
     case 500: return NEXT_500;
@@ -370,10 +371,17 @@ static enum turn try_another_for(struct exchange *x, unsigned condition)
     return exchange_go(x, &step_pick);
 }
 
+enum turn forward_answer(struct exchange *x)
+{
+    if (answer_is_intercepted(x, x->response->status))
+        return replace_answer(x, x->response->status);
+    return exchange_go(x, &step_deliver);
+}
+
 static enum turn judge_head(struct exchange *x)
 {
     struct head *head = x->peer->rx_head;
-    unsigned     condition = condition_of(head->status);
+    unsigned     condition = next_condition(head->status);
 
     note_patience(x, head);
     x->last_attempt->head_us = loop_now_us(x->loop);
@@ -406,9 +414,7 @@ static enum turn judge_head(struct exchange *x)
             return redirect_internally(x, uri);
         }
     }
-    if (answer_is_intercepted(x, head->status))
-        return replace_answer(x, head->status);
-    return exchange_go(x, &step_deliver);
+    return x->caching != NULL ? exchange_go(x, &step_store) : forward_answer(x);
 }
 
 static enum turn run_await_head(struct exchange *x)
@@ -437,7 +443,7 @@ static void note_figures(struct exchange *x)
         return;
     attempt->bytes_sent = peer->tx_bytes;
     attempt->bytes_received = peer->rx_bytes;
-    attempt->body_bytes = x->is_head_sent ? x->response_body.total_in : 0;   /* else nobody's */
+    attempt->body_bytes = x->is_head_sent ? peer->rx_body->total_in : 0;   /* else nobody's */
 }
 
 void forward_done(struct exchange *x, bool may_keep, bool is_failure)
@@ -451,7 +457,7 @@ void forward_done(struct exchange *x, bool may_keep, bool is_failure)
         x->peer = NULL;
         if (peer->tx_body != NULL)
             pipe_set_reader(peer->tx_body, NULL);
-        pipe_set_writer(&x->response_body, NULL);
+        pipe_set_writer(peer->rx_body, NULL);
         peer->ops->release(peer);
     }
     connector_release(&x->connector, x->loop, may_keep);

@@ -6,6 +6,7 @@
 #include "http/uri.h"
 #include "proxy/access.h"
 #include "proxy/answer_head.h"
+#include "proxy/caching.h"
 #include "proxy/client.h"
 #include "proxy/limits.h"
 #include "proxy/realip.h"
@@ -364,6 +365,8 @@ static enum turn run_gather(struct exchange *x)
         x->request->body = BODY_SIZED;
         x->request->length = body->total_in;
     }
+    if (caching_is_on(x))
+        return exchange_go(x, &step_lookup);
     return exchange_go(x, location->proxy.pass->url_template != NULL ? &step_resolve : &step_pick);
 }
 

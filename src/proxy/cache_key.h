@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/* By what an exchange's answer is found again: keys, variants, labels. */
+#ifndef PROXY_CACHE_KEY_H
+#define PROXY_CACHE_KEY_H
+
+#include "proxy/caching.h"
+
+/* proxy_cache_key, or scheme, host, port, path and query as they were asked for. In x->arena. */
+struct text cache_key_text(struct exchange *x);
+/* The same as if this path and query ("/a?b") had been asked for. */
+struct text cache_key_text_of(struct exchange *x, struct text path);
+/* Sets caching->key and ask. */
+void        cache_key_set(struct caching *caching);
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/* What the directives and the RFC say of one exchange and one answer: between proxy/site.h's policy and
+ * the pure rules of cache/freshness.h. */
+#ifndef PROXY_CACHE_RULES_H
+#define PROXY_CACHE_RULES_H
+
+#include "proxy/caching.h"
+
+/* What the request says: may an answer be looked up, may it be stored? */
+bool rules_may_look(const struct exchange *x);
+bool rules_may_store(const struct caching *caching);
+/* May caching->stored be used, and how? */
+enum cache_use rules_judge(struct caching *caching);
+/* The client's only-if-cached: 504 instead of asking. */
+bool rules_is_only_if_cached(const struct caching *caching);
+/* Of what is stored, or NULL, may it stand in for an answer of this condition (NEXT_*) and status? */
+bool rules_may_rescue(struct caching *caching, unsigned condition, unsigned status);
+/* An object of the peer's answer, without its body; NULL: it may not be stored, caching->detail says why.
+ * *ret_is_shared: others that wait may have it at once. */
+struct object *rules_object(struct caching *caching, const struct head *response,
+                            bool *ret_is_shared);
+/* What is stored, with the fields of a 304 or of an answer to HEAD; NULL: that does not concern it, or
+ * memory is short. */
+struct object *rules_refreshed(struct caching *caching, const struct head *response);
+/* An unsafe method has succeeded: what it makes invalid. */
+void rules_invalidate(struct exchange *x);
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/* Life of an exchange's part in a cache. */
+#include "proxy/caching.h"
+
+#include "proxy/cache_key.h"
+#include "proxy/cache_rules.h"
+#include "proxy/steps.h"
+
+/* ---- begin and end ---- */
+
+/* Any of them neither empty nor "0". */
+static bool is_any_true(struct exchange *x, const struct template_list *list)
+{
+    for (; list != NULL; list = list->next) {
+        struct text value = template_eval(list->value, &x->scope);
+
+        if (value.len > 0 && !text_is_equal(value, TEXT("0")))
+            return true;
+    }
+    return false;
+}
+
+static const struct cache_zone *zone_of(struct exchange *x)
+{
+    const struct cache_policy *policy = &x->location->proxy.cache;
+    struct text                name;
+
+    if (policy->zone_name == NULL)
+        return policy->zone;
+    name = template_eval(policy->zone_name, &x->scope);
+    for (const struct cache_zone *zone = x->snapshot->site->cache_zones; zone != NULL;
+         zone = zone->next)
+        if (text_is_equal(zone->name, name))
+            return zone;
+    if (name.len > 0 && !text_is_equal(name, TEXT("off")))
+        exchange_log(x, LOG_ERROR, "cache \"%.*s\" not found", TEXT_ARGS(name));
+    return NULL;
+}
+
+bool caching_is_on(const struct exchange *x)
+{
+    const struct cache_policy *policy = &x->location->proxy.cache;
+
+    return policy->zone != NULL || policy->zone_name != NULL;
+}
+
+struct caching *caching_begin(struct exchange *x)
+{
+    const struct cache_zone *zone = zone_of(x);
+    struct caching          *caching;
+
+    if (zone == NULL || zone->cache == NULL)
+        return NULL;
+    caching = ARENA_NEW(x->arena, struct caching);
+    caching->x = x;
+    caching->policy = &x->location->proxy.cache;
+    caching->cache = zone->cache;
+    x->caching = caching;
+    cache_key_set(caching);
+    caching->is_bypass = !rules_may_look(x) || is_any_true(x, caching->policy->bypass);
+    caching->may_store = rules_may_store(caching) && !is_any_true(x, caching->policy->no_cache);
+    caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
+    if (caching->is_bypass)
+        x->cache_outcome = CACHE_BYPASS;
+    return caching;
+}
+
+void caching_end(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    if (caching == NULL)
+        return;
+    x->caching = NULL;
+    reader_done(&caching->reader);
+    if (caching->read != NULL)
+        disk_read_leave(&caching->read);
+    if (caching->follower != NULL)
+        fill_leave(caching->fill, &caching->follower);
+    if (caching->fill != NULL && caching->role == ROLE_LEADER)
+        fill_give_up(caching->fill, FILL_FAILED, x->status, 0);
+    if (caching->fill != NULL)
+        fill_unref(caching->fill);
+    if (caching->stored != NULL)
+        object_unref(caching->stored);
+    pipe_done(&caching->peer_body);
+}
+
+/* ---- what others ask ---- */
+
+bool caching_outlives_client(const struct exchange *x)
+{
+    return caching_wants_whole(x) && !x->is_unattended && !x->caching->is_bypass;
+}
+
+void caching_client_left(struct exchange *x)
+{
+    reader_done(&x->caching->reader);
+    exchange_leave_client(x);
+}
+
+bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
+{
+    struct caching *caching = x->caching;
+
+    if (caching == NULL || condition == 0 || x->is_head_sent ||
+        !rules_may_rescue(caching, condition, status))
+        return false;
+    if (x->peer != NULL || x->chosen != NULL || x->connector.state != CONNECTOR_NONE)
+        forward_done(x, false, false);
+    if (caching->fill != NULL && caching->role == ROLE_LEADER) {
+        fill_give_up(caching->fill, FILL_FAILED, status, 0);
+        fill_unref(caching->fill);
+        caching->fill = NULL;
+    }
+    caching->role = ROLE_NONE;
+    x->fault = FAULT_NONE;
+    x->cache_outcome = CACHE_STALE;
+    x->is_client_gone = x->is_unattended;
+    exchange_go(x, x->is_unattended ? &step_finish : &step_serve);
+    return true;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/* An exchange's part in a cache: what it found, what it waits for, what it fills.
+ *
+ * The steps lookup, load, follow, store, fill and serve (steps_cache.c) move it; the rest of the exchange
+ * asks here. Lives in the exchange's arena; caching_end() gives back what it holds. */
+#ifndef PROXY_CACHING_H
+#define PROXY_CACHING_H
+
+#include "cache/cache.h"
+#include "cache/reader.h"
+#include "proxy/exchange.h"
+
+/* May what we hold be used, and how? */
+enum cache_use {
+    USE_FRESH = 0,
+    USE_WHILE_RENEWING,                  /* stale, and somebody asks the origin meanwhile */
+    USE_ON_ERROR,                        /* stale: the origin first, this if it fails */
+    USE_AFTER_VALIDATION,
+    USE_NEVER
+};
+
+enum caching_role {
+    ROLE_NONE = 0,                       /* looks, or forwards without storing */
+    ROLE_LEADER,                         /* writes `fill` */
+    ROLE_FOLLOWER                        /* waits for it, or reads it */
+};
+
+struct caching {
+    struct exchange           *x;
+    const struct cache_policy *policy;
+    struct cache              *cache;
+    struct cache_key           key;
+    struct variant_ask         ask;
+    struct text                variant;      /* of the last Vary that was asked for; ptr NULL: none */
+    struct object             *stored;       /* found; or NULL */
+    struct disk_read          *read;
+    struct fill               *fill;
+    struct follower           *follower;     /* while the head is waited for */
+    struct reader              reader;       /* to the client */
+    struct pipe                peer_body;    /* from the peer, while the fill is between */
+    struct piece              *pieces;       /* what the client gets of the body */
+    unsigned                   piece_count;
+    enum caching_role          role;
+    unsigned                   fwd_status;   /* what the origin said; 0: it was not asked */
+    const char                *fwd_why;      /* Cache-Status: "uri-miss", ...; NULL: it was a hit */
+    const char                *detail;       /* of Cache-Status: why it was not stored; or NULL */
+    int64_t                    asked_ms;     /* wall clock when the request went out */
+    int64_t                    give_up_ms;   /* waiting for a leader or a disk */
+    uint64_t                   serial;       /* of what will be stored */
+    unsigned                   rounds;       /* of following */
+    bool                       is_purged;    /* stored is, softly */
+    bool                       is_bypass;    /* not looked up */
+    bool                       may_store;    /* the answer, by what the request says */
+    bool                       is_validating;    /* the request to the peer is conditional, by `stored` */
+    bool                       has_refreshed;    /* is a fetch that renews what is stale */
+    bool                       is_stored, is_collapsed;   /* for Cache-Status */
+    bool                       is_head_as_get;   /* the peer is asked by GET for a client's HEAD */
+};
+
+/* Ours for the location's cache, or NULL: the request is not for it. */
+struct caching *caching_begin(struct exchange *x);
+/* Gives back what is held; a fill that is led and not over fails. Also before another round. */
+void            caching_end(struct exchange *x);
+
+/* The location has a cache, and requests like this one may be answered from it, stored in it, or make
+ * what it holds invalid. */
+bool caching_is_on(const struct exchange *x);
+/* The answer may be stored, so the peer is asked for the whole: without the client's conditions and
+ * ranges. */
+static inline bool caching_wants_whole(const struct exchange *x)
+{
+    return x->caching != NULL && x->caching->role == ROLE_LEADER;
+}
+/* A client that goes leaves a fill behind that others may want. */
+bool caching_outlives_client(const struct exchange *x);
+/* The client has gone. */
+void caching_client_left(struct exchange *x);
+/* No answer came, for this condition (NEXT_*) and status: goes to serve what is stale, if it may. */
+bool caching_rescues(struct exchange *x, unsigned condition, unsigned status);
+/* If-None-Match and If-Modified-Since of what is stored, into the peer's request. */
+void caching_add_conditions(struct exchange *x, struct head *head);
+
+#endif

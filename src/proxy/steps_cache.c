@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+/* The steps around a cache: look, wait, store, serve.
+ *
+ * A request finds what it may use, or claims its key: the first asks the origin and fills, the others
+ * follow. Between a peer and its client there is the fill then: the peer's body goes into it at the peer's
+ * pace, and each client reads from it at its own. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "cache/stored_head.h"
+#include "http/status.h"
+#include "proxy/answer_head.h"
+#include "proxy/cache_key.h"
+#include "proxy/cache_rules.h"
+#include "proxy/cached_answer.h"
+#include "proxy/steps.h"
+
+enum { LOAD_MS = 10000,        /* a disk that has not answered by then has a miss */
+       ROUNDS_MOST = 2,        /* of following leaders that fail */
+       PRIVATE_MS = 2000 };    /* so long nobody waits for answers that were private */
+
+/* ---- lookup ---- */
+
+static enum turn forward(struct exchange *x)
+{
+    if (x->step == &step_lookup && x->caching == NULL && x->location->proxy.cache.zone != NULL)
+        x->cache_outcome = CACHE_UNASKED;
+    return exchange_go(x, x->location->proxy.pass->url_template != NULL ? &step_resolve
+                                                                       : &step_pick);
+}
+
+static enum turn lead(struct exchange *x, struct fill *fill)
+{
+    struct caching *caching = x->caching;
+
+    caching->fill = fill;
+    caching->role = ROLE_LEADER;
+    caching->serial = cache_next_serial(caching->cache);
+    caching->asked_ms = loop_wall_ms(x->loop);
+    if (x->cache_outcome == CACHE_UNASKED)
+        x->cache_outcome = caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;
+    return forward(x);
+}
+
+/* The origin is asked for this client alone, and what it says is not stored. */
+static enum turn forward_unstored(struct exchange *x)
+{
+    x->caching->may_store = false;
+    if (x->cache_outcome == CACHE_UNASKED)
+        x->cache_outcome = x->caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;
+    return forward(x);
+}
+
+/* By key and, where that is known, by variant: different variants don't wait for each other. */
+static struct cache_hash claim_hash(const struct caching *caching)
+{
+    struct cache_hash hash = caching->key.hash;
+
+    if (caching->variant.ptr != NULL)
+        hash.low ^= cache_label(caching->cache, LABEL_KEY, caching->variant);
+    return hash;
+}
+
+static enum turn follow(struct exchange *x, struct fill *fill)
+{
+    struct caching *caching = x->caching;
+
+    caching->fill = fill;
+    caching->role = ROLE_FOLLOWER;
+    caching->is_collapsed = true;
+    caching->follower = fill_follow(fill, x->loop, &x->task);
+    caching->give_up_ms = loop_now_ms(x->loop) + caching->policy->lock_timeout_ms;
+    return exchange_go(x, &step_follow);
+}
+
+static bool is_used_enough(struct caching *caching)
+{
+    return caching->policy->min_uses <= 1 ||
+           cache_count_use(caching->cache, &caching->key) >= caching->policy->min_uses;
+}
+
+/* The origin must be asked: by us, or by whoever does so already. */
+static enum turn claim(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    enum claim      claim;
+    struct fill    *fill;
+
+    if (!caching->may_store || !is_used_enough(caching))
+        return forward_unstored(x);
+    if (caching->is_bypass || !caching->policy->is_locking)
+        return lead(x, fill_new_alone());
+    fill = fills_claim(cache_fills(caching->cache), claim_hash(caching), loop_now_ms(x->loop),
+                       caching->policy->lock_age_ms, &claim);
+    return claim == CLAIM_FOLLOW ? follow(x, fill) : lead(x, fill);
+}
+
+/* A fetch by nobody renews what this client gets stale, unless somebody does so already. */
+static void renew(struct exchange *x)
+{
+    struct caching  *caching = x->caching, *theirs;
+    struct exchange *fork;
+    enum claim       claim;
+    struct fill     *fill;
+
+    x->cache_outcome = CACHE_STALE;
+    fill = fills_claim(cache_fills(caching->cache), claim_hash(caching), loop_now_ms(x->loop),
+                       caching->policy->lock_age_ms, &claim);
+    if (claim == CLAIM_FOLLOW)
+        x->cache_outcome = CACHE_UPDATING;
+    fork = claim == CLAIM_FOLLOW ? NULL : exchange_fork(x, &step_lookup);
+    theirs = fork == NULL ? NULL : caching_begin(fork);
+    if (theirs == NULL) {
+        if (claim != CLAIM_FOLLOW)
+            fill_give_up(fill, FILL_FAILED, 0, 0);
+        fill_unref(fill);
+        return;
+    }
+    theirs->fill = fill;
+    theirs->role = ROLE_LEADER;
+    theirs->stored = object_ref(caching->stored);
+    theirs->variant = caching->variant;
+}
+
+static enum turn serve_stored(struct exchange *x, enum cache_outcome outcome)
+{
+    x->cache_outcome = outcome;
+    x->caching->role = ROLE_NONE;
+    return exchange_go(x, &step_serve);
+}
+
+static enum turn use_stored(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    switch (caching->stored == NULL ? USE_NEVER : rules_judge(caching)) {
+    case USE_FRESH:
+        return serve_stored(x, CACHE_HIT);
+    case USE_WHILE_RENEWING:
+        renew(x);
+        return serve_stored(x, x->cache_outcome);
+    case USE_ON_ERROR:
+    case USE_AFTER_VALIDATION:
+    case USE_NEVER:
+        break;
+    }
+    if (rules_is_only_if_cached(caching))
+        return exchange_answer(x, 504);
+    return claim(x);
+}
+
+static bool is_on_disk(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct disk    *disk = cache_disk(caching->cache);
+    uint64_t        place =
+        disk == NULL ? 0 : disk_find(disk, &caching->key, &caching->ask);
+
+    if (place == 0)
+        return false;
+    caching->read = mem_new(sizeof(*caching->read));
+    caching->read->disk = disk;
+    caching->read->place = place;
+    caching->read->key = caching->key;
+    caching->read->waiter = &x->task;
+    caching->give_up_ms = loop_now_ms(x->loop) + LOAD_MS;
+    (void)disk_read_start(caching->read);
+    return true;
+}
+
+static enum turn run_lookup(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    if (caching != NULL && caching->role == ROLE_LEADER)   /* a fetch of renew()'s */
+        return lead(x, caching->fill);
+    caching_end(x);
+    caching = caching_begin(x);
+    if (caching == NULL)
+        return forward(x);
+    if (caching->is_bypass)
+        return claim(x);
+    caching->stored = cache_find(caching->cache, &caching->key, &caching->ask,
+                                 &caching->is_purged, NULL);
+    if (caching->stored == NULL && is_on_disk(x))
+        return exchange_go(x, &step_load);
+    return use_stored(x);
+}
+
+/* ---- load ---- */
+
+/* What came from a disk was checked, but may have been written by another version. */
+static bool is_readable(const struct exchange *x, const struct object *object)
+{
+    struct head head;
+
+    return stored_head_unpack(object_head(object), x->arena, &head) == 0;
+}
+
+static enum turn run_load(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    if (!caching->read->is_done && loop_now_ms(x->loop) < caching->give_up_ms) {
+        timer_set(loop_timers(x->loop), &x->timer, caching->give_up_ms);
+        return TURN_WAIT;
+    }
+    timer_stop(&x->timer);
+    if (caching->read->is_done && caching->read->ret_object != NULL) {
+        caching->stored = object_ref(caching->read->ret_object);
+        if (!is_readable(x, caching->stored) ||
+            !cache_promote(caching->cache, caching->stored, &caching->is_purged)) {
+            object_unref(caching->stored);
+            caching->stored = NULL;
+        }
+    }
+    disk_read_leave(&caching->read);
+    return use_stored(x);
+}
+
+/* ---- follow ---- */
+
+static void follow_end(struct caching *caching)
+{
+    timer_stop(&caching->x->timer);
+    if (caching->follower != NULL)
+        fill_leave(caching->fill, &caching->follower);
+}
+
+static void drop_fill(struct caching *caching)
+{
+    follow_end(caching);
+    fill_unref(caching->fill);
+    caching->fill = NULL;
+    caching->role = ROLE_NONE;
+}
+
+/* Is the answer that the leader got one for this request, too? */
+static bool is_ours(struct caching *caching, const struct object *object)
+{
+    struct text variant;
+
+    if (!(object->facts.flags & OBJECT_IS_VARIED))
+        return true;
+    variant = caching->ask.variant(&caching->ask, object_vary(object));
+    return variant.ptr != NULL && text_is_equal(variant, object_variant(object));
+}
+
+static void replace_stored(struct caching *caching, struct object *object)
+{
+    if (caching->stored != NULL)
+        object_unref(caching->stored);
+    caching->stored = object;
+    caching->is_purged = false;
+}
+
+/* What came is for us: from the fill while it flows. */
+static enum turn take_over(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct object  *object = fill_object(caching->fill);
+
+    if (object == NULL)
+        return TURN_WAIT;
+    if (!is_ours(caching, object)) {
+        object_unref(object);
+        drop_fill(caching);
+        return claim(x);                 /* under the variant that is known now */
+    }
+    replace_stored(caching, object);
+    x->cache_outcome = CACHE_HIT;
+    return exchange_go(x, &step_serve);
+}
+
+/* The leader got no answer: what is stale may do; one more is asked for, and then they know. */
+static enum turn leader_failed(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    unsigned        status = fill_status(caching->fill);
+
+    drop_fill(caching);
+    if (caching_rescues(x, status == 504 ? NEXT_TIMEOUT : NEXT_ERROR, status))
+        return TURN_NEXT;
+    if (++caching->rounds < ROUNDS_MOST || status == 0)
+        return claim(x);
+    return exchange_answer(x, status);
+}
+
+static enum turn run_follow(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    switch (fill_state(caching->fill)) {
+    case FILL_FLOWING:
+    case FILL_WHOLE:
+        return take_over(x);
+    case FILL_FAILED:
+        return leader_failed(x);
+    case FILL_PRIVATE:
+        drop_fill(caching);
+        return lead(x, fill_new_alone());
+    case FILL_ASKED:
+        break;
+    }
+    if (loop_now_ms(x->loop) < caching->give_up_ms) {
+        timer_set(loop_timers(x->loop), &x->timer, caching->give_up_ms);
+        return TURN_WAIT;
+    }
+    drop_fill(caching);
+    return forward_unstored(x);
+}
+
+/* ---- store ---- */
+
+static void give_up(struct caching *caching, enum fill_state state, unsigned status)
+{
+    if (caching->role != ROLE_LEADER)
+        return;
+    fill_give_up(caching->fill, state, status, loop_now_ms(caching->x->loop) + PRIVATE_MS);
+    drop_fill(caching);
+}
+
+static enum turn end_unattended(struct exchange *x)
+{
+    x->is_client_gone = true;
+    return exchange_go(x, &step_finish);
+}
+
+/* As if there were no cache. */
+static enum turn pass_on(struct exchange *x)
+{
+    give_up(x->caching, FILL_PRIVATE, 0);
+    if (x->is_unattended) {              /* for nobody */
+        forward_done(x, false, false);
+        return end_unattended(x);
+    }
+    x->response_body.may_splice = x->location->proxy.limit_rate == 0;
+    return forward_answer(x);
+}
+
+/* A 304 to our own conditions: what is stored is good again. */
+static enum turn renewed(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct object  *object = rules_refreshed(caching, x->response);
+
+    forward_done(x, true, false);
+    if (object == NULL)                  /* it is about something else: ask without conditions */
+        return exchange_go(x, &step_pick);
+    caching->is_stored = cache_store(caching->cache, object);
+    fill_finish_with(caching->fill, object);
+    fill_unlist(caching->fill);
+    drop_fill(caching);
+    replace_stored(caching, object);
+    if (x->is_unattended)
+        return end_unattended(x);
+    return serve_stored(x, CACHE_REVALIDATED);
+}
+
+/* The peer's body goes to the fill from now on. */
+static void put_fill_between(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+
+    caching->peer_body = x->response_body;
+    caching->peer_body.may_splice = false;
+    x->peer->rx_body = &caching->peer_body;
+    pipe_set_reader(&caching->peer_body, &x->task);
+    pipe_init(&x->response_body, OBJECT_SLICE_BYTES * 2);
+    fill_lead(caching->fill, x->loop, &x->task);
+}
+
+static uint64_t length_of(const struct head *response)
+{
+    if (response->body == BODY_NONE)
+        return 0;
+    return response->body == BODY_SIZED ? response->length : FILL_LENGTH_UNKNOWN;
+}
+
+static enum turn run_store(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct object  *skeleton;
+    bool            is_shared;
+
+    caching->fwd_status = x->response->status;
+    if (caching->role != ROLE_LEADER) {
+        rules_invalidate(x);
+        return pass_on(x);
+    }
+    if (caching->is_validating && x->response->status == 304)
+        return renewed(x);
+    if (caching_rescues(x, next_condition(x->response->status), x->response->status))
+        return TURN_NEXT;
+    skeleton = rules_object(caching, x->response, &is_shared);
+    if (skeleton == NULL)
+        return pass_on(x);
+    if (!is_shared) {                    /* to be stored, but nobody may have it unasked */
+        give_up(caching, FILL_PRIVATE, 0);
+        caching->fill = fill_new_alone();
+        caching->role = ROLE_LEADER;
+    }
+    fill_head(caching->fill, skeleton, length_of(x->response), cache_object_max(caching->cache));
+    caching->is_stored = true;
+    put_fill_between(x);
+    return exchange_go(x, &step_fill);
+}
+
+/* ---- fill ---- */
+
+/* From the peer into the fill, as much as has come and may go. */
+static void pump(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct pipe    *pipe = &caching->peer_body;
+    struct iovec    iov[PIPE_SLICES];
+    size_t          room = fill_room(caching->fill), len = 0;
+    int             n = room > 0 ? pipe_peek(pipe, iov, PIPE_SLICES) : 0;
+
+    for (int i = 0; i < n && len < room; i++) {
+        size_t some = iov[i].iov_len < room - len ? iov[i].iov_len : room - len;
+
+        if (!fill_append(caching->fill, text_of(iov[i].iov_base, some)))
+            break;
+        len += some;
+    }
+    if (len > 0)
+        pipe_drop(pipe, len);
+}
+
+static void peer_is_done(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct object  *object = fill_finish(caching->fill);
+
+    if (object != NULL) {
+        (void)cache_store(caching->cache, object);
+        object_unref(object);
+    }
+    fill_unlist(caching->fill);
+    caching->role = ROLE_NONE;
+    x->response_trailers = x->peer->rx_trailers;
+    forward_done(x, x->peer->is_tx_done, false);
+}
+
+static void peer_has_failed(struct exchange *x)
+{
+    const struct fault_row *row = fault_row(x->peer->fault);
+
+    exchange_log(x, LOG_ERROR, "%s", row->words);
+    x->fault = x->peer->fault;
+    fill_give_up(x->caching->fill, FILL_FAILED, (unsigned)row->status, 0);
+    x->caching->role = ROLE_NONE;
+    forward_done(x, false, row->blame == BLAME_PEER);
+}
+
+/* Nothing will be kept, and nobody reads. */
+static bool is_in_vain(struct exchange *x)
+{
+    return x->is_unattended && x->peer != NULL && !fill_is_kept(x->caching->fill) &&
+           !fill_has_followers(x->caching->fill);
+}
+
+static void peer_side(struct exchange *x)
+{
+    struct stream *peer = x->peer;
+
+    pump(x);
+    if (peer->is_rx_done && !pipe_has_data(&x->caching->peer_body))
+        peer_is_done(x);
+    else if (peer->fault != FAULT_NONE)
+        peer_has_failed(x);
+    else if (is_in_vain(x)) {
+        fill_give_up(x->caching->fill, FILL_FAILED, 0, 0);
+        x->caching->role = ROLE_NONE;
+        forward_done(x, false, false);
+    }
+}
+
+static enum turn cut_client(struct exchange *x)
+{
+    x->is_client_gone = true;
+    x->client->ops->reset(x->client, x->fault);
+    return exchange_go(x, &step_finish);
+}
+
+static enum turn run_fill(struct exchange *x)
+{
+    struct stream *client = x->client;
+
+    if (!x->is_head_sent && !x->is_unattended)
+        cached_answer_begin(x);
+    if (x->peer != NULL)
+        peer_side(x);
+    if (x->peer == NULL && x->fault != FAULT_NONE && !client->is_tx_done)
+        return cut_client(x);
+    if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
+        pace(x);
+    if (x->peer != NULL && x->peer->rx_budget != BUDGET_NONE)
+        pace_peer(x);
+    if (!client->is_tx_done)
+        return TURN_WAIT;
+    if (x->peer == NULL)
+        return exchange_go(x, &step_finish);
+    if (!x->is_unattended)
+        exchange_leave_client(x);
+    return TURN_WAIT;
+}
+
+/* ---- serve ---- */
+
+static enum turn run_serve(struct exchange *x)
+{
+    struct stream *client = x->client;
+
+    if (!x->is_head_sent)
+        cached_answer_begin(x);
+    if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
+        pace(x);
+    if (x->response_body.fault != FAULT_NONE && !client->is_tx_done) {
+        exchange_log(x, LOG_ERROR, "%s", fault_row(x->response_body.fault)->words);
+        x->fault = x->response_body.fault;
+        return cut_client(x);
+    }
+    return client->is_tx_done || client->fault != FAULT_NONE ? exchange_go(x, &step_finish)
+                                                             : TURN_WAIT;
+}
+
+const struct step step_lookup = { "lookup", run_lookup, GUARD_NONE };
+const struct step step_load = { "load", run_load, GUARD_TIMER };
+const struct step step_follow = { "follow", run_follow, GUARD_TIMER };
+const struct step step_store = { "store", run_store, GUARD_NONE };
+const struct step step_fill = { "fill", run_fill, GUARD_BOTH };
+const struct step step_serve = { "serve", run_serve, GUARD_BOTH };
