@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* HTTP dates by arithmetic on the proleptic Gregorian calendar: the C library's conversions ask the
- * locale and the time zone, which have no part in this. Pure functions, any thread. */
+ * locale and the time zone, which have no part in this. Letters are taken in any case, as caches are
+ * asked to (RFC 9111 4.2); everything else is by the letter, for a date that was guessed would keep an
+ * answer fresh that nobody called fresh. The day of the week has to be one, and tells nothing. Pure
+ * functions, any thread. */
 #include "http/date.h"
 
 #include <errno.h>
@@ -70,7 +73,7 @@ static void take(struct cursor *cursor, const char *literal)
 {
     struct text wanted = text_from(literal);
 
-    if (text_has_prefix(cursor->rest, wanted))
+    if (text_has_prefix_nocase(cursor->rest, wanted))
         cursor->rest = text_from_offset(cursor->rest, wanted.len);
     else
         cursor->is_bad = true;
@@ -98,7 +101,7 @@ static int take_number(struct cursor *cursor, size_t digits)
 static int take_name(struct cursor *cursor, const char *names)
 {
     for (int i = 0; names[i * 3] != '\0'; i++)
-        if (cursor->rest.len >= 3 && memcmp(cursor->rest.ptr, names + i * 3, 3) == 0) {
+        if (text_has_prefix_nocase(cursor->rest, text_of(names + i * 3, 3))) {
             cursor->rest = text_from_offset(cursor->rest, 3);
             return i;
         }
@@ -147,32 +150,41 @@ static void take_asctime(struct cursor *cursor, struct civil *civil)
     civil->year = take_number(cursor, 4);
 }
 
-static int64_t year_of_two_digits(int digits, int64_t now_s)
-{
-    int64_t now_year = civil_from_days(now_s / DAY_S).year;
-    int64_t year = now_year - now_year % 100 + digits;
-
-    return year > now_year + 50 ? year - 100 : year;
-}
-
-/* RFC 850's form, after the day's long name. */
-static void take_rfc850(struct cursor *cursor, struct civil *civil, int64_t now_s)
+/* RFC 850's form, after the day's long name. The year is still without its century. */
+static void take_rfc850(struct cursor *cursor, struct civil *civil)
 {
     take(cursor, ", ");
     civil->day = take_number(cursor, 2);
     take(cursor, "-");
     civil->month = take_name(cursor, month_names) + 1;
     take(cursor, "-");
-    civil->year = year_of_two_digits(take_number(cursor, 2), now_s);
+    civil->year = take_number(cursor, 2);
     take(cursor, " ");
     take_time(cursor, civil);
     take(cursor, " GMT");
 }
 
+static int64_t seconds_of(const struct civil *civil)
+{
+    return days_from_civil(civil->year, civil->month, civil->day) * DAY_S + civil->hour * 3600 +
+           civil->minute * 60 + civil->second;
+}
+
+/* The latest century in which the date lies at most 50 years ahead (RFC 9110 5.6.7). */
+static void choose_century(struct civil *civil, int64_t now_s)
+{
+    struct civil now = civil_from_days(now_s / DAY_S);
+    int64_t      limit_s = days_from_civil(now.year + 50, now.month, now.day) * DAY_S + now_s % DAY_S;
+
+    civil->year += now.year - now.year % 100 + 100;
+    while (seconds_of(civil) > limit_s)
+        civil->year -= 100;
+}
+
 static bool take_long_day(struct cursor *cursor)
 {
     for (size_t i = 0; i < sizeof(long_day_names) / sizeof(long_day_names[0]); i++)
-        if (text_has_prefix(cursor->rest, long_day_names[i])) {
+        if (text_has_prefix_nocase(cursor->rest, long_day_names[i])) {
             cursor->rest = text_from_offset(cursor->rest, long_day_names[i].len);
             return true;
         }
@@ -190,17 +202,21 @@ int date_parse(struct text text, int64_t now_s, int64_t *ret_s)
 {
     struct cursor cursor = { .rest = text };
     struct civil  civil = { .year = 0 };
+    bool          is_rfc850 = take_long_day(&cursor);
 
-    if (take_long_day(&cursor))
-        take_rfc850(&cursor, &civil, now_s);
+    if (is_rfc850)
+        take_rfc850(&cursor, &civil);
     else if (text.len > 3 && text.ptr[3] == ',')
         take_fixed(&cursor, &civil);
     else
         take_asctime(&cursor, &civil);
-    if (cursor.is_bad || cursor.rest.len > 0 || !is_date(&civil))
+    if (cursor.is_bad || cursor.rest.len > 0)
         return -EINVAL;
-    *ret_s = days_from_civil(civil.year, civil.month, civil.day) * DAY_S + civil.hour * 3600 +
-             civil.minute * 60 + civil.second;
+    if (is_rfc850)
+        choose_century(&civil, now_s);
+    if (!is_date(&civil))
+        return -EINVAL;
+    *ret_s = seconds_of(&civil);
     return 0;
 }
 

@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 
-/* Seconds since 1970; a two-digit year is taken as the past if it would lie 50 years ahead of
- * now_s. -EINVAL: not a date. */
+/* Seconds since 1970. A date with a two-digit year lies at most 50 years ahead of now_s, which is not
+ * before 1970. A leap second is the second after it. -EINVAL: not a date, not in GMT. */
 int date_parse(struct text text, int64_t now_s, int64_t *ret_s) WARN_UNUSED;
 /* Writes 29 bytes, without NUL. */
 enum { DATE_BYTES = 29 };

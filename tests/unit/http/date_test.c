@@ -26,15 +26,67 @@ static void three_forms_are_one_time(void **state)
     assert_int_equal(seconds, 784111777 + 10 * 86400);
 }
 
-static void two_digit_years_are_at_most_50_ahead(void **state)
+struct short_year {
+    const char *date;
+    int64_t     now_s, wanted_s;
+};
+
+/* RFC 9110 5.6.7: what appears to be more than 50 years ahead is the most recent such year. */
+static void two_digit_years_are_at_most_50_years_ahead(void **state)
 {
-    int64_t seconds;
+    enum { NOW_1999 = 946684799, NOW_2000 = 951782400 /* 29 February */ };
+    static const struct short_year years[] = {
+        { "Wednesday, 18-Nov-76 11:06:40 GMT", NOW_2026, INT64_C(3372923200) },
+        { "Wednesday, 18-Nov-76 11:06:41 GMT", NOW_2026, INT64_C(217163201) },
+        { "Tuesday, 24-Nov-76 00:00:00 GMT", NOW_2026, INT64_C(217641600) },
+        { "Thursday, 24-Nov-77 00:00:00 GMT", NOW_2026, INT64_C(249177600) },
+        { "Sunday, 06-Nov-94 08:49:37 GMT", NOW_2026, INT64_C(784111777) },
+        { "Thursday, 26-Nov-26 00:00:00 GMT", NOW_2026, INT64_C(1795651200) },
+        /* Beyond the turn of a century, too. */
+        { "Saturday, 01-Jan-00 00:00:00 GMT", NOW_1999, INT64_C(946684800) },
+        { "Tuesday, 31-Dec-49 00:00:00 GMT", NOW_1999, INT64_C(2524521600) },
+        { "Friday, 01-Jan-50 00:00:00 GMT", NOW_1999, INT64_C(-631152000) },
+        { "Tuesday, 29-Feb-00 00:00:00 GMT", NOW_2000, INT64_C(951782400) },
+    };
 
     (void)state;
-    assert_int_equal(date_parse(TEXT("Tuesday, 24-Nov-76 00:00:00 GMT"), NOW_2026, &seconds), 0);
-    assert_int_equal(seconds, INT64_C(3373401600));
-    assert_int_equal(date_parse(TEXT("Thursday, 24-Nov-77 00:00:00 GMT"), NOW_2026, &seconds), 0);
-    assert_int_equal(seconds, 249177600);
+    for (size_t i = 0; i < COUNT_OF(years); i++) {
+        int64_t seconds = 0;
+        CHECK_CASE(date_parse(text_from(years[i].date), years[i].now_s, &seconds) == 0, years[i].date);
+        if (seconds != years[i].wanted_s)
+            fail_msg("%s is %lld", years[i].date, (long long)seconds);
+    }
+}
+
+/* RFC 9111 4.2: caches match dates without regard to case. The day of the week tells nothing. */
+static void case_and_day_of_the_week_do_not_matter(void **state)
+{
+    static const char *const same[] = {
+        "sun, 06 nov 1994 08:49:37 gmt", "SUN, 06 NOV 1994 08:49:37 GMT", "sunday, 06-nov-94 08:49:37 Gmt",
+        "sUN nOV  6 08:49:37 1994", "Mon, 06 Nov 1994 08:49:37 GMT", "Friday, 06-Nov-94 08:49:37 GMT",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(same); i++) {
+        int64_t seconds = 0;
+        CHECK_CASE(date_parse(text_from(same[i]), NOW_2026, &seconds) == 0, same[i]);
+        CHECK_CASE(seconds == 784111777, same[i]);
+    }
+}
+
+static void the_calendar_has_its_ends(void **state)
+{
+    int64_t seconds = 0;
+
+    (void)state;
+    assert_int_equal(date_parse(TEXT("Sat, 01 Jan 0000 00:00:00 GMT"), NOW_2026, &seconds), 0);
+    assert_int_equal(seconds, INT64_C(-62167219200));
+    assert_int_equal(date_parse(TEXT("Fri, 31 Dec 9999 23:59:59 GMT"), NOW_2026, &seconds), 0);
+    assert_int_equal(seconds, INT64_C(253402300799));
+    assert_int_equal(date_parse(TEXT("Thu, 01 Jan 1970 00:00:00 GMT"), NOW_2026, &seconds), 0);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(date_parse(TEXT("Tue, 29 Feb 2000 00:00:00 GMT"), NOW_2026, &seconds), 0);
+    assert_int_equal(date_parse(TEXT("Mon, 29 Feb 1900 00:00:00 GMT"), NOW_2026, &seconds), -EINVAL);
 }
 
 static void what_is_no_date_is_refused(void **state)
@@ -45,9 +97,17 @@ static void what_is_no_date_is_refused(void **state)
         "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 2100 08:49:37 GMT",
         "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
         "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
-        "Sux, 06 Nov 1994 08:49:37 GMT", "Sun, 06 nov 1994 08:49:37 GMT",
+        "Sux, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nox 1994 08:49:37 GMT",
         "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994", "Sun, 06 Nov 19x4 08:49:37 GMT",
         "Sun, +6 Nov 1994 08:49:37 GMT", "784111777",
+        "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 Nov 1994 08:49:37 +0000", "Sun, 06 Nov 1994 08:49:37GMT",
+        "Sun, 06 Nov 1994 8:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT", "Sun,  06 Nov 1994 08:49:37 GMT",
+        "Sun, 06-Nov-1994 08:49:37 GMT", "Sun, 06-Nov-94 08:49:37 GMT", "Sunday, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 6-Nov-94 08:49:37 GMT", "Sunday, 31-Feb-94 08:49:37 GMT", "Monday, 29-Feb-77 00:00:00 GMT",
+        "Sunda, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994 GMT", "Sun Nov 06 08:49:37 94",
+        "Sun Nov   6 08:49:37 1994", "Sun Nov  0 08:49:37 1994", "Sun, 06 Nov 994 08:49:37 GMT",
+        "Sun, 06 Nov 19940 08:49:37 GMT", "Sun, 32 Dec 1994 08:49:37 GMT", "1994-11-06T08:49:37Z", "-1",
+        "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov -994 08:49:37 GMT",
     };
     int64_t seconds = 42;
 
@@ -80,7 +140,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_forms_are_one_time),
-        cmocka_unit_test(two_digit_years_are_at_most_50_ahead),
+        cmocka_unit_test(two_digit_years_are_at_most_50_years_ahead),
+        cmocka_unit_test(case_and_day_of_the_week_do_not_matter),
+        cmocka_unit_test(the_calendar_has_its_ends),
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(writing_agrees_with_the_c_library_and_with_reading),
     };
