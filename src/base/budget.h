@@ -4,7 +4,8 @@
  * Counted is what grows with what clients and servers send: blocks, pages of arenas, conns, bytes in
  * kernel pipes. It is counted beneath the pools, where memory comes from the system and goes back, so
  * that a request in steady state costs nothing. Past the limit SHORTAGE_BUDGET begins, at seven
- * eighths of it it ends. Any thread. */
+ * eighths of it it ends. What somebody keeps who has a limit of his own is no work: a cache gives back
+ * here what it takes in, and counts it again when it lets go. Any thread. */
 #ifndef BASE_BUDGET_H
 #define BASE_BUDGET_H
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "main/channel.h"
 #include "main/directories.h"
+#include "main/memory_limit.h"
 #include "main/sandbox.h"
 #include "net/loop.h"
 
@@ -85,19 +86,73 @@ static int identity_prepare(const struct gathering *gathering, struct generation
     return error;
 }
 
-static int directories_prepare(const struct gathering *gathering, struct generation *generation)
+/* Of which nothing foreign may stand in it. */
+static bool is_of_a_cache(const struct site *site, struct text path)
+{
+    for (const struct cache_zone *zone = site->cache_zones; zone != NULL; zone = zone->next)
+        if (zone->path.len > 0 && text_has_prefix(path, zone->path) &&
+            (path.len == zone->path.len || path.ptr[zone->path.len] == '/'))
+            return true;
+    return false;
+}
+
+static int temp_paths_prepare(const struct gathering *gathering,
+                              const struct generation *generation)
 {
     const struct core     *core = &generation->config->core;
     const struct identity *identity = &generation->identity;
     int                    error = 0;
 
     for (unsigned i = 0; i < core->temp_path_count && error == 0; i++) {
+        if (is_of_a_cache(&generation->config->site, core->temp_paths[i]))
+            continue;
         error = directory_make(core->temp_paths[i], 0700, identity->uid, identity->gid);
         if (error < 0)
             report_line(gathering->report, LOG_EMERG, "mkdir() \"%.*s\" failed %s",
                         TEXT_ARGS(core->temp_paths[i]), log_errno(-error).text);
     }
     return error;
+}
+
+static int caches_prepare(const struct gathering *gathering, const struct generation *generation)
+{
+    const struct identity *identity = &generation->identity;
+
+    for (const struct cache_zone *zone = generation->config->site.cache_zones; zone != NULL;
+         zone = zone->next) {
+        int error = zone->path.ptr == NULL
+                        ? 0
+                        : directory_make_own(zone->path, identity->uid, identity->gid);
+
+        if (error == -EACCES)
+            report_line(gathering->report, LOG_EMERG,
+                        "the worker may not write to the cache's directory \"%.*s\" in %s:%u",
+                        TEXT_ARGS(zone->path), zone->place.file, zone->place.line);
+        else if (error < 0)
+            report_line(gathering->report, LOG_EMERG, "mkdir() \"%.*s\" failed %s",
+                        TEXT_ARGS(zone->path), log_errno(-error).text);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+static void caches_judge(const struct gathering *gathering, const struct site *site)
+{
+    uint64_t there = memory_there(), caches = memory_of_caches(site);
+
+    if (caches > there - there / 4)
+        report_line(gathering->report, LOG_WARN,
+                    "caches may take %llu bytes of memory, and there are %llu",
+                    (unsigned long long)caches, (unsigned long long)there);
+}
+
+static int directories_prepare(const struct gathering *gathering,
+                               const struct generation *generation)
+{
+    int error = temp_paths_prepare(gathering, generation);
+
+    return error < 0 ? error : caches_prepare(gathering, generation);
 }
 
 static int text_seal(const struct gathering *gathering, struct generation *generation)
@@ -131,6 +186,7 @@ static int everything_open(const struct gathering *gathering, struct generation 
     int                error = emptiness_refuse(gathering, generation);
 
     generation->loop_count = loop_count_choose(gathering, &generation->config->core);
+    caches_judge(gathering, site);
     if (error == 0)
         error = identity_prepare(gathering, generation);
     if (error == 0)
@@ -168,7 +224,8 @@ static void stays_say(bool is_changed, const char *name)
 void generation_report_stays(const struct generation *former, const struct generation *next)
 {
     const struct core *had = &former->config->core, *has = &next->config->core;
-    struct text        closed = sandbox_closed_to(former->config, next->config);
+    struct text        logs = sandbox_closed_to_logs(former->config, next->config);
+    struct text        cache = sandbox_closed_to_caches(former->config, next->config);
 
     stays_say(had->is_daemon != has->is_daemon, "daemon");
     stays_say(had->has_master != has->has_master, "master_process");
@@ -179,11 +236,16 @@ void generation_report_stays(const struct generation *former, const struct gener
     stays_say(had->worker_connections != has->worker_connections, "worker_connections");
     stays_say(had->priority != has->priority, "worker_priority");
     stays_say(!text_is_equal(had->working_directory, has->working_directory), "working_directory");
-    if (closed.len > 0)
+    if (cache.len > 0)
+        log_at(LOG_WARN, NULL,
+               "the cache in \"%.*s\" is closed to the running worker, which keeps it in memory "
+               "alone until the next start or binary upgrade",
+               TEXT_ARGS(cache));
+    if (logs.len > 0)
         log_at(LOG_WARN, NULL,
                "access logs in \"%.*s\" are closed to the running worker until the next start or "
                "binary upgrade",
-               TEXT_ARGS(closed));
+               TEXT_ARGS(logs));
 }
 
 void generation_stop_listening(struct generation *generation)

@@ -115,16 +115,42 @@ void memory_limit_look(void)
         cgroup_bytes = memory_limit_cgroup(file_read("/proc/self/cgroup", bytes), "/sys/fs/cgroup");
 }
 
-uint64_t memory_limit(const struct core *core)
+uint64_t memory_there(void)
 {
     uint64_t all;
 
-    if (core->memory_percent == 0)
-        return core->memory_bytes > 0 ? core->memory_bytes : UINT64_MAX;
     memory_limit_look();
     all = least(cgroup_bytes, machine_bytes());
-    all = least(all, least(process_limit(RLIMIT_AS), process_limit(RLIMIT_DATA)));
-    return all == UINT64_MAX
-               ? all
-               : all / 100 * core->memory_percent + all % 100 * core->memory_percent / 100;
+    return least(all, least(process_limit(RLIMIT_AS), process_limit(RLIMIT_DATA)));
+}
+
+uint64_t memory_of_caches(const struct site *site)
+{
+    uint64_t bytes = 0;
+
+    for (const struct cache_zone *zone = site->cache_zones; zone != NULL; zone = zone->next)
+        bytes += zone->memory < UINT64_MAX - bytes ? zone->memory : UINT64_MAX - bytes;
+    return bytes;
+}
+
+/* Even where caches ask for more than there is something is left to work with. */
+static uint64_t left_for_work(uint64_t all, uint64_t caches)
+{
+    uint64_t least_left = all / 4;
+
+    return caches < all - least_left ? all - caches : least_left;
+}
+
+uint64_t memory_limit(const struct config *config)
+{
+    const struct core *core = &config->core;
+    uint64_t           all;
+
+    if (core->memory_percent == 0)
+        return core->memory_bytes > 0 ? core->memory_bytes : UINT64_MAX;
+    all = memory_there();
+    if (all == UINT64_MAX)
+        return all;
+    all = left_for_work(all, memory_of_caches(&config->site));
+    return all / 100 * core->memory_percent + all % 100 * core->memory_percent / 100;
 }

@@ -18,15 +18,19 @@
 /* Not in the kernel headers of Debian 12. */
 #define RIGHT_TRUNCATE (UINT64_C(1) << 14)
 
-#define RIGHTS_FIRST ((UINT64_C(1) << 13) - 1)   /* all of the first version */
+#define RIGHTS_FIRST ((UINT64_C(1) << 13) - 1) /* all of the first version */
 #define RIGHTS_CORE \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 
 #define RIGHTS_LOG (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
+/* Renaming within a directory is making and removing. */
+#define RIGHTS_CACHE                                                                              \
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 
 struct opening {
     const char *path;
-    uint64_t    rights;
+    uint64_t rights;
 };
 
 /* What the C library and the resolver read: configuration, libraries, and where resolv.conf may really
@@ -75,7 +79,7 @@ static const struct log_file *next_named(const struct log_file *file)
 /* What is not there needs no opening. */
 static void allow(int rules, const char *path, uint64_t rights)
 {
-    int                               fd = open(path, O_PATH | O_CLOEXEC);
+    int fd = open(path, O_PATH | O_CLOEXEC);
     struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
 
     if (fd < 0)
@@ -88,7 +92,7 @@ static void allow(int rules, const char *path, uint64_t rights)
 /* The directory that a link leads to. */
 static void allow_target(int rules, const char *path)
 {
-    char  real[PATH_MAX];
+    char real[PATH_MAX];
     char *slash;
 
     if (realpath(path, real) == NULL)
@@ -100,7 +104,7 @@ static void allow_target(int rules, const char *path)
     allow(rules, real, LANDLOCK_ACCESS_FS_READ_FILE);
 }
 
-static void allow_writing(int rules, struct text directory, uint64_t rights)
+static void allow_in(int rules, struct text directory, uint64_t rights)
 {
     char path[PATH_MAX];
 
@@ -117,17 +121,19 @@ static void allow_all(int rules, const struct config *config, uint64_t handled)
         allow(rules, openings[i].path, openings[i].rights);
     for (size_t i = 0; i < sizeof(looked_up) / sizeof(looked_up[0]); i++)
         allow_target(rules, looked_up[i]);
-    allow_writing(rules, config->core.working_directory, RIGHTS_CORE | (handled & RIGHT_TRUNCATE));
+    allow_in(rules, config->core.working_directory, RIGHTS_CORE | (handled & RIGHT_TRUNCATE));
     for (const struct log_file *file = next_named(config->site.log_files); file != NULL;
          file = next_named(file->next))
-        allow_writing(rules, directory_of(file->path), RIGHTS_LOG);
+        allow_in(rules, directory_of(file->path), RIGHTS_LOG);
+    for (const struct cache_zone *zone = config->site.cache_zones; zone != NULL; zone = zone->next)
+        allow_in(rules, zone->path, RIGHTS_CACHE | (handled & RIGHT_TRUNCATE));
 }
 
 /* -errno. */
 static int enter(const struct config *config)
 {
     struct landlock_ruleset_attr ruleset = { .handled_access_fs = RIGHTS_FIRST };
-    int                          known = version(), rules, r;
+    int known = version(), rules, r;
 
     if (known < 0)
         return known;
@@ -153,7 +159,7 @@ void sandbox_enter(const struct config *config)
                log_errno(-r).text);
 }
 
-static bool is_open_to(const struct config *config, struct text directory)
+static bool is_open_to_logs(const struct config *config, struct text directory)
 {
     for (const struct log_file *file = next_named(config->site.log_files); file != NULL;
          file = next_named(file->next))
@@ -162,13 +168,32 @@ static bool is_open_to(const struct config *config, struct text directory)
     return false;
 }
 
-struct text sandbox_closed_to(const struct config *former, const struct config *next)
+struct text sandbox_closed_to_logs(const struct config *former, const struct config *next)
 {
     if (!FRONTDESK_SANDBOX || version() < 0)
         return TEXT("");
     for (const struct log_file *file = next_named(next->site.log_files); file != NULL;
          file = next_named(file->next))
-        if (!is_open_to(former, directory_of(file->path)))
+        if (!is_open_to_logs(former, directory_of(file->path)))
             return directory_of(file->path);
+    return TEXT("");
+}
+
+static bool is_open_to_cache(const struct config *config, struct text directory)
+{
+    const struct cache_zone *zone = config->site.cache_zones;
+
+    while (zone != NULL && !text_is_equal(zone->path, directory))
+        zone = zone->next;
+    return zone != NULL;
+}
+
+struct text sandbox_closed_to_caches(const struct config *former, const struct config *next)
+{
+    if (!FRONTDESK_SANDBOX || version() < 0)
+        return TEXT("");
+    for (const struct cache_zone *zone = next->site.cache_zones; zone != NULL; zone = zone->next)
+        if (zone->path.len > 0 && !is_open_to_cache(former, zone->path))
+            return zone->path;
     return TEXT("");
 }

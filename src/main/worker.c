@@ -82,10 +82,10 @@ static void adopt_act(struct runner *runner, struct round *round)
     front_adopt(runner->front, edition->snapshot, edition->fds + loop * edition->listen_count);
 }
 
-static void watermarks_set(const struct core *core)
+static void watermarks_set(const struct config *config)
 {
-    budget_set(memory_limit(core));
-    pressure_set_lag(core->lag_close_ms, core->lag_stop_ms);
+    budget_set(memory_limit(config));
+    pressure_set_lag(config->core.lag_close_ms, config->core.lag_stop_ms);
 }
 
 static void commands_turn_to(struct edition *edition)
@@ -107,7 +107,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     worker.adopting = NULL;
     log_use(edition_log(worker.current));
     edition_report_lost_lines(worker.current);
-    watermarks_set(&worker.current->config->core);
+    watermarks_set(worker.current->config);
     sockets_close_unwanted(&worker.sockets);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);

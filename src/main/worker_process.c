@@ -23,7 +23,9 @@
 enum {
     KEPT_MOST = 16,
     DESCRIPTORS_BESIDE = 64,             /* sinks, channel, names */
-    DESCRIPTORS_PER_LOOP = 68            /* its own, and kernel pipes that rest */
+    DESCRIPTORS_PER_LOOP = 68,           /* its own, and kernel pipes that rest */
+    DESCRIPTORS_PER_CACHE = 512,         /* with a directory */
+    SEGMENT_BYTES = 256 * 1024 * 1024    /* of a cache too large for that */
 };
 
 /* ---- descriptors ---- */
@@ -76,11 +78,24 @@ static void descriptors_let_go(int channel)
 
 /* ---- limits ---- */
 
+/* A descriptor per segment, of which there are more the larger the cache is, and those of large
+ * bodies that are being read and written. */
+static uint64_t descriptors_of_caches(const struct site *site)
+{
+    uint64_t count = 0;
+
+    for (const struct cache_zone *zone = site->cache_zones; zone != NULL; zone = zone->next)
+        if (zone->path.ptr != NULL)
+            count += DESCRIPTORS_PER_CACHE + zone->max_size / SEGMENT_BYTES;
+    return count;
+}
+
 static uint64_t descriptors_needed(const struct generation *generation)
 {
     uint64_t per_loop = (uint64_t)generation->config->core.worker_connections + DESCRIPTORS_PER_LOOP;
 
-    return per_loop * generation->loop_count + DESCRIPTORS_BESIDE;
+    return per_loop * generation->loop_count + DESCRIPTORS_BESIDE +
+           descriptors_of_caches(&generation->config->site);
 }
 
 static void nofile_set(const struct generation *generation)

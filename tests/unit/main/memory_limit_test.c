@@ -91,23 +91,41 @@ static void what_says_nothing_is_no_limit(void **state)
 
 static void the_directive_has_three_forms(void **state)
 {
-    struct core   core = { .memory_bytes = 5000000 };
+    struct config config = { .core = { .memory_bytes = 5000000 } };
     struct rlimit former, less = { .rlim_cur = UINT64_C(1) << 30 };
     uint64_t      quarter;
 
     (void)state;
-    assert_int_equal(memory_limit(&core), 5000000);
-    core.memory_bytes = 0;
-    assert_int_equal(memory_limit(&core), UINT64_MAX);
-    core.memory_percent = 25;
-    quarter = memory_limit(&core);
-    core.memory_percent = 50;
-    assert_true(memory_limit(&core) / 2 - quarter <= 1);
+    assert_int_equal(memory_limit(&config), 5000000);
+    config.core.memory_bytes = 0;
+    assert_int_equal(memory_limit(&config), UINT64_MAX);
+    config.core.memory_percent = 25;
+    quarter = memory_limit(&config);
+    config.core.memory_percent = 50;
+    assert_true(memory_limit(&config) / 2 - quarter <= 1);
     assert_int_equal(getrlimit(RLIMIT_DATA, &former), 0);
     less.rlim_max = former.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_DATA, &less), 0);
-    assert_true(memory_limit(&core) <= UINT64_C(1) << 29);
+    assert_true(memory_limit(&config) <= UINT64_C(1) << 29);
     assert_int_equal(setrlimit(RLIMIT_DATA, &former), 0);
+}
+
+static void a_share_is_of_what_caches_leave(void **state)
+{
+    struct cache_zone disk = { .memory = 96 * 1024 * 1024 };
+    struct cache_zone memory = { .next = &disk, .memory = 32 * 1024 * 1024 };
+    struct config     config = { .core = { .memory_percent = 50 } };
+    uint64_t          all = memory_there(), without = memory_limit(&config);
+
+    (void)state;
+    config.site.cache_zones = &memory;
+    assert_int_equal(memory_of_caches(&config.site), 128 * 1024 * 1024);
+    assert_in_range(without - memory_limit(&config), 64 * 1024 * 1024 - 1, 64 * 1024 * 1024 + 1);
+    disk.memory = UINT64_MAX;            /* whatever they ask for, an eighth is left */
+    assert_int_equal(memory_of_caches(&config.site), UINT64_MAX);
+    assert_in_range(memory_limit(&config), all / 8 - 1, all / 8 + 1);
+    config.core = (struct core){ .memory_bytes = 5000000 };
+    assert_int_equal(memory_limit(&config), 5000000);
 }
 
 int main(void)
@@ -117,6 +135,7 @@ int main(void)
         cmocka_unit_test(the_other_version_counts),
         cmocka_unit_test(what_says_nothing_is_no_limit),
         cmocka_unit_test(the_directive_has_three_forms),
+        cmocka_unit_test(a_share_is_of_what_caches_leave),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
