@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* A line that came over the control socket. Checked: words hold no control character; written again they
- * read the same, and what is written is written in one way only. */
+ * read the same, and what is written is written in one way only; what the words ask of the cache has a
+ * target and is within bounds. */
 #include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "main/cache_words.h"
 #include "main/control_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -31,6 +33,21 @@ static void check_again(struct arena *arena, const struct control_line *line)
     must(text_is_equal(written, rewritten));
 }
 
+static void check_wish(struct arena *arena, const struct control_line *line, enum cache_verb verb)
+{
+    struct cache_wish wish;
+    struct text       message = TEXT_NONE;
+
+    if (cache_words_read(verb, line->words, line->count, arena, &wish, &message) < 0) {
+        must(message.len > 0);
+        return;
+    }
+    must(wish.verb == verb && wish.field_count <= CACHE_FIELDS_MOST);
+    must((wish.target == CACHE_NOTHING) == (verb == CACHE_STAT));
+    must(verb == CACHE_PURGE || !wish.is_soft);
+    must(verb == CACHE_SHOW || wish.field_count == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     char               *exact = mem_try(len + 1);
@@ -47,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         for (unsigned i = 0; i < line.count; i++)
             check_word(line.words[i]);
         check_again(arena, &line);
+        for (enum cache_verb verb = CACHE_PURGE; verb <= CACHE_STAT; verb++)
+            check_wish(arena, &line, verb);
     }
     arena_free(&arena);
     mem_free(exact);

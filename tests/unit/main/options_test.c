@@ -91,6 +91,28 @@ static void relative_paths_start_at_the_prefix(void **state)
     assert_false(options.has_path);
 }
 
+static void what_is_asked_of_the_running_one(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("-c", "/a.conf", "cache", "purge", "--soft", "-H", "-c"), 0);
+    assert_int_equal(options.action, ACTION_ASK);
+    assert_text(options.config.path, "/a.conf");
+    assert_int_equal(options.asked.count, 5);
+    assert_text(options.asked.words[0], "cache");
+    assert_text(options.asked.words[2], "--soft");
+    assert_text(options.asked.words[4], "-c");
+    assert_false(options.is_help);
+    assert_int_equal(PARSE("status", "--socket", "/x.sock", "-p", "/srv", "--help"), 0);
+    assert_int_equal(options.asked.count, 1);
+    assert_text(options.socket, "/x.sock");
+    assert_text(options.config.prefix, "/srv/");
+    assert_true(options.is_help);
+    assert_int_equal(PARSE("--socket", "/x.sock", "status"), 0);
+    assert_text(options.socket, "/x.sock");
+    assert_refused("option \"--socket\" requires a path", "status", "--socket");
+    assert_refused("invalid option: \"statsu\"; did you mean \"status\"?", "statsu");
+}
+
 static void sentences_are_those_of_nginx(void **state)
 {
     (void)state;
@@ -110,6 +132,7 @@ int main(void)
         cmocka_unit_test(letters_choose_the_action),
         cmocka_unit_test(values_stand_behind_or_next),
         cmocka_unit_test(relative_paths_start_at_the_prefix),
+        cmocka_unit_test(what_is_asked_of_the_running_one),
         cmocka_unit_test(sentences_are_those_of_nginx),
     };
 
