@@ -163,7 +163,7 @@ unsigned char *object_inline_body(struct object *object)
 struct slice object_slice(const struct object *object, uint64_t from, uint32_t most)
 {
     uint64_t left = from < object->body_len ? object->body_len - from : 0;
-    uint32_t at, len;
+    uint32_t number, at, len;
 
     must(object->large == NULL);
     if (left == 0)
@@ -172,9 +172,10 @@ struct slice object_slice(const struct object *object, uint64_t from, uint32_t m
         at = (uint32_t)(object_inline_body((struct object *)object) - object->home->bytes);
         return slice_of(object->home, at + (uint32_t)from, left < most ? (uint32_t)left : most);
     }
-    at = (uint32_t)(from % OBJECT_SLICE_BYTES);
-    len = object->body[from / OBJECT_SLICE_BYTES].len - at;
-    return slice_part(object->body[from / OBJECT_SLICE_BYTES], at, len < most ? len : most);
+    number = object->slice_count == 1 ? 0 : (uint32_t)(from / OBJECT_SLICE_BYTES);
+    at = (uint32_t)(from - (uint64_t)number * OBJECT_SLICE_BYTES);
+    len = object->body[number].len - at;
+    return slice_part(object->body[number], at, len < most ? len : most);
 }
 
 /* ---- what it costs ---- */
