@@ -71,8 +71,8 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
 
     if (disk_open(&disk, cache->purges, &cache->disk, &complaint) < 0) {
         cache->disk = NULL;
-        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: %.*s",
-               TEXT_ARGS(cache->name), TEXT_ARGS(complaint));
+        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: %.*s", TEXT_ARGS(cache->name),
+               TEXT_ARGS(complaint));
         return;
     }
     cache->seed = disk_seed(cache->disk);
@@ -180,8 +180,8 @@ unsigned cache_count_use(struct cache *cache, const struct cache_key *key)
 
 /* ---- objects ---- */
 
-struct object *cache_find(struct cache *cache, const struct cache_key *key,
-                          struct variant_ask *ask, bool *ret_is_purged, bool *ret_has_other)
+struct object *cache_find(struct cache *cache, const struct cache_key *key, struct variant_ask *ask,
+                          bool *ret_is_purged, bool *ret_has_other)
 {
     return memory_find(cache->memory, key, ask, true, ret_is_purged, ret_has_other);
 }

@@ -391,8 +391,7 @@ static size_t append_some(struct fill *fill, struct text bytes)
     struct slice *last;
     size_t        n;
 
-    if (fill->slice_count == 0 ||
-        fill->slices[fill->slice_count - 1].len == OBJECT_SLICE_BYTES ||
+    if (fill->slice_count == 0 || fill->slices[fill->slice_count - 1].len == OBJECT_SLICE_BYTES ||
         fill->slices[fill->slice_count - 1].len == fill->slices[fill->slice_count - 1].block->size)
         if (!add_slice(fill))
             return 0;
@@ -465,9 +464,9 @@ static struct object *finished(struct fill *fill)
     object->born_ms = skeleton->born_ms;
     if (is_inline && fill->filled > 0) {
         memcpy(object_inline_body(object), slice_ptr(fill->slices[0]), fill->slices[0].len);
-    } else if (!is_inline && (!trim_last(fill) ||
-                              !object_try_set_body(object, fill->slices, fill->slice_count,
-                                                   fill->filled))) {
+    } else if (!is_inline &&
+               (!trim_last(fill) ||
+                !object_try_set_body(object, fill->slices, fill->slice_count, fill->filled))) {
         object_unref(object);
         return NULL;
     }
