@@ -74,7 +74,7 @@ struct text cache_status_text(const struct cache_status *status, struct arena *a
     struct writer writer = writer_arena(arena, 128);
 
     write_token_or_string(&writer, status->name);
-    if (status->forward == CACHE_HIT)
+    if (status->forward == CACHE_FORWARD_NONE)
         writer_string(&writer, "; hit");
     else
         write_forward(&writer, status);

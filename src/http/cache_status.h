@@ -10,7 +10,7 @@
 
 /* Why a request went on to the origin (RFC 9211 2.2), or that it did not. */
 enum cache_forward {
-    CACHE_HIT = 0,
+    CACHE_FORWARD_NONE = 0,
     CACHE_FORWARD_BYPASS,                /* configured not to handle it */
     CACHE_FORWARD_METHOD,                /* its method has to go on */
     CACHE_FORWARD_URI_MISS,              /* nothing stored under its URI */

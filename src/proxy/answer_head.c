@@ -12,6 +12,7 @@
 #include "base/writer.h"
 #include "http/cookie.h"
 #include "http/status.h"
+#include "proxy/caching.h"
 #include "proxy/exchange.h"
 #include "proxy/expires.h"
 #include "proxy/hop.h"
@@ -116,6 +117,8 @@ struct head *answer_head_of(struct exchange *x, const struct head *response, boo
         hidden.ids &= ~BIT(DATE);
     add_server_and_date(x, answer, own_fields(&hidden, &fields));
     add_peer_fields(x, answer, &fields, &hidden);
+    if (x->caching != NULL)
+        caching_finish_head(x, answer);
     add_configured(x, answer);
     return answer;
 }

@@ -16,6 +16,15 @@ static void write_authority(const struct exchange *x, struct writer *writer)
     }
 }
 
+struct text cache_key_origin(const struct exchange *x)
+{
+    struct writer writer = writer_arena(x->arena, x->host.len + 16);
+
+    writer_string(&writer, "http://");
+    write_authority(x, &writer);
+    return writer_done(&writer);
+}
+
 static struct text default_key(const struct exchange *x, struct text target)
 {
     struct writer writer = writer_arena(x->arena, x->host.len + target.len + 16);

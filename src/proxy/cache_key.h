@@ -7,6 +7,8 @@
 
 /* proxy_cache_key, or scheme, host, port, path and query as they were asked for. In x->arena. */
 struct text cache_key_text(struct exchange *x);
+/* Scheme, host and port: whose groups (RFC 9875 2.1) and whose locations (RFC 9111 4.4) are meant. */
+struct text cache_key_origin(const struct exchange *x);
 /* The same as if this path and query ("/a?b") had been asked for. */
 struct text cache_key_text_of(struct exchange *x, struct text path);
 /* Sets caching->key and ask. */

@@ -1,90 +1,300 @@
 // SPDX-License-Identifier: MIT
 #include "proxy/cache_rules.h"
 
+#include "cache/groups.h"
 #include "cache/stored_head.h"
+#include "cache/storing.h"
 #include "cache/vary.h"
-#include "http/cache_control.h"
+#include "http/status.h"
+#include "http/date.h"
+#include "http/uri.h"
 #include "proxy/cache_key.h"
+
+enum { HEURISTIC_PERCENT = 10, HEURISTIC_MOST_S = 24 * 60 * 60 };
+
+/* ---- requests ---- */
+
+static bool is_cached_method(const struct exchange *x)
+{
+    return x->location->proxy.cache.methods >> x->request->method & 1;
+}
 
 bool rules_may_look(const struct exchange *x)
 {
     const struct fields *fields = &x->request->fields;
 
-    return (x->location->proxy.cache.methods >> x->request->method & 1) &&
-           fields_find(fields, FIELD_IF_MATCH) == NULL &&
+    /* If-Match and its like are the origin's to judge (RFC 9111 4.3.2). */
+    return is_cached_method(x) && fields_find(fields, FIELD_IF_MATCH) == NULL &&
            fields_find(fields, FIELD_IF_UNMODIFIED_SINCE) == NULL;
+}
+
+/* A body that is not part of the key could make an answer that is not for others ("fat GET"). */
+static bool has_odd_body(const struct exchange *x)
+{
+    return x->request->body != BODY_NONE && x->request->method != METHOD_POST;
 }
 
 bool rules_may_store(const struct caching *caching)
 {
-    return rules_may_look(caching->x) && caching->x->request->body == BODY_NONE;
-}
+    const struct exchange *x = caching->x;
 
-enum cache_use rules_judge(struct caching *caching)
-{
-    const struct object *object = caching->stored;
-    int64_t age_s = object_age_s(object, loop_now_ms(caching->x->loop));
-
-    if (age_s < (int64_t)object->facts.lifetime_s && !caching->is_purged)
-        return USE_FRESH;
-    if (age_s < (int64_t)object->facts.lifetime_s + object->facts.stale_revalidate_s)
-        return USE_WHILE_RENEWING;
-    return USE_AFTER_VALIDATION;
+    return rules_may_look(x) && !has_odd_body(x) && x->request->upgrade.len == 0 &&
+           (x->request->method != METHOD_HEAD || caching->policy->is_converting_head) &&
+           !(caching->asked.flags & CACHE_CONTROL_NO_STORE);
 }
 
 bool rules_is_only_if_cached(const struct caching *caching)
 {
-    (void)caching;
-    return false;
+    return caching->asked.flags & CACHE_CONTROL_ONLY_IF_CACHED;
 }
 
-bool rules_may_rescue(struct caching *caching, unsigned condition, unsigned status)
+/* ---- what is stored ---- */
+
+enum { ERRORS = NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 | NEXT_503 |
+                NEXT_504 | NEXT_403 | NEXT_404 | NEXT_429,
+       /* RFC 5861 4: an error is any situation that would result in one of these. */
+       STALE_IF_ERRORS = NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 |
+                         NEXT_503 | NEXT_504 };
+
+static struct judgement judgement_of(const struct caching *caching)
 {
-    (void)status;
-    return caching->stored != NULL && (caching->policy->use_stale & condition);
+    const struct cache_policy *policy = caching->policy;
+    const struct stale_policy  stale = {
+        .most_s = policy->stale_most_s,
+        .is_on_error = policy->use_stale & ERRORS,
+        .is_while_updating = policy->use_stale & STALE_UPDATING,
+    };
+
+    return freshness_judge(&caching->stored->facts,
+                           object_age_s(caching->stored, loop_now_ms(caching->x->loop)),
+                           caching->is_purged,
+                           policy->is_ignoring_request ? NULL : &caching->asked, &stale);
 }
 
-struct object *rules_object(struct caching *caching, const struct head *response,
-                            bool *ret_is_shared)
+enum cache_use rules_judge(struct caching *caching)
 {
-    struct exchange     *x = caching->x;
-    struct cache_control said = cache_control_of_answer(&response->fields, x->arena);
-    struct object_parts  parts = { .key = caching->key };
-    struct text          vary;
-    struct object       *object;
+    struct judgement judgement = judgement_of(caching);
 
-    *ret_is_shared = true;
-    if (response->status != 200 || said.max_age_s <= 0)
-        return NULL;
-    parts.facts.lifetime_s = (uint32_t)said.max_age_s;
-    parts.facts.stale_revalidate_s =
-        said.stale_revalidate_s > 0 ? (uint32_t)said.stale_revalidate_s : 0;
-    parts.facts.status = response->status;
-    parts.facts.serial = caching->serial;
-    parts.facts.flags = fields_find(&response->fields, FIELD_ETAG) ? OBJECT_HAS_VALIDATOR : 0;
-    if (vary_spec(&response->fields, x->arena, &vary) == VARY_NEVER)
-        return NULL;
-    if (vary.len > 0) {
-        parts.vary = vary;
-        if (!vary_variant(vary, &x->request->fields, x->arena, &parts.variant))
-            return NULL;
-        parts.facts.flags |= OBJECT_IS_VARIED;
+    caching->fwd = CACHE_FORWARD_STALE;
+    switch (judgement.judged) {
+    case JUDGED_FRESH:
+        return USE_FRESH;
+    case JUDGED_STALE_ACCEPTED:
+        return USE_STALE;
+    case JUDGED_STALE_REVALIDATING:
+        return USE_WHILE_RENEWING;
+    case JUDGED_STALE_UPDATING:
+        return caching->policy->is_background_update ? USE_WHILE_RENEWING : USE_WHILE_OTHERS_RENEW;
+    case JUDGED_STALE_ON_ERROR:
+    case JUDGED_VALIDATE:
+    case JUDGED_UNUSABLE:
+        break;
     }
-    parts.head = stored_head_pack(x->arena, response->status, response->reason, &response->fields);
-    object = object_try_new(&parts, 0);
-    if (object != NULL)
-        object->born_ms = loop_now_ms(x->loop);
-    return object;
+    if (judgement.stale_s == 0 && !caching->is_purged)
+        caching->fwd = CACHE_FORWARD_REQUEST;
+    return USE_AFTER_VALIDATION;
 }
 
-struct object *rules_refreshed(struct caching *caching, const struct head *response)
+bool rules_may_rescue(struct caching *caching, unsigned condition)
 {
-    (void)caching;
-    (void)response;
+    struct judgement judgement;
+
+    if (caching->stored == NULL)
+        return false;
+    judgement = judgement_of(caching);
+    return (judgement.is_for_errors && (condition & STALE_IF_ERRORS)) ||
+           (judgement.is_for_named_errors && (condition & caching->policy->use_stale));
+}
+
+/* ---- answers ---- */
+
+static int64_t valid_s(const struct cache_policy *policy, unsigned status)
+{
+    int64_t any_s = -1;
+
+    for (const struct cache_valid *valid = policy->valid; valid != NULL; valid = valid->next) {
+        if (valid->status == status)
+            return valid->seconds;
+        if (valid->status == 0 && any_s < 0)
+            any_s = valid->seconds;
+    }
+    return any_s;
+}
+
+static unsigned ignored_of(unsigned ignore_headers)
+{
+    return (ignore_headers & IGNORE_ACCEL_EXPIRES ? STORING_IGNORES_ACCEL_EXPIRES : 0) |
+           (ignore_headers & IGNORE_EXPIRES ? STORING_IGNORES_EXPIRES : 0) |
+           (ignore_headers & IGNORE_CACHE_CONTROL ? STORING_IGNORES_CACHE_CONTROL : 0) |
+           (ignore_headers & IGNORE_SET_COOKIE ? STORING_IGNORES_SET_COOKIE : 0) |
+           (ignore_headers & IGNORE_VARY ? STORING_IGNORES_VARY : 0);
+}
+
+static struct storing_policy policy_of(const struct caching *caching, unsigned status)
+{
+    const struct proxy_policy *proxy = &caching->x->location->proxy;
+
+    return (struct storing_policy){
+        .ignored = ignored_of(proxy->ignore_headers),
+        .valid_s = valid_s(caching->policy, status),
+        .heuristic_percent = HEURISTIC_PERCENT,
+        .heuristic_max_s = HEURISTIC_MOST_S,
+        .post = caching->policy->methods >> METHOD_POST & 1 ? STORING_POST_AS_ASKED
+                                                            : STORING_POST_NEVER,
+        .is_ignoring_request = caching->policy->is_ignoring_request,
+        .is_stale_useful = caching->policy->use_stale & ERRORS,
+    };
+}
+
+static const struct cache_control *targeted_of(const struct caching *caching,
+                                               const struct head *answer)
+{
+    struct cache_control *targeted = ARENA_NEW(caching->x->arena, struct cache_control);
+
+    for (const struct name_list *name = caching->policy->targeted; name != NULL; name = name->next)
+        if (cache_control_of_targeted(&answer->fields, name->name, caching->x->arena, targeted))
+            return targeted;
     return NULL;
 }
 
-void rules_invalidate(struct exchange *x)
+static struct received received_of(const struct caching *caching, const struct head *answer)
 {
-    (void)x;
+    return (struct received){ .request = caching->x->request,
+                              .answer = answer,
+                              .asked = &caching->asked,
+                              .targeted = targeted_of(caching, answer),
+                              .scheme = TEXT("http"),
+                              .request_ms = caching->asked_ms,
+                              .response_ms = loop_wall_ms(caching->x->loop) };
 }
+
+/* ---- labels ---- */
+
+struct labels {
+    uint64_t hashes[OBJECT_LABELS_MOST];
+    uint32_t count;
+};
+
+static void add_label(const struct caching *caching, struct labels *labels, enum cache_label kind,
+                      struct text text)
+{
+    if (labels->count < OBJECT_LABELS_MOST)
+        labels->hashes[labels->count++] = cache_label(caching->cache, kind, text);
+}
+
+/* A group is one of its origin (RFC 9875 2.1). */
+static struct text group_label(const struct caching *caching, struct text group)
+{
+    return arena_format(caching->x->arena, "%.*s %.*s", TEXT_ARGS(cache_key_origin(caching->x)),
+                        TEXT_ARGS(group));
+}
+
+static struct labels *labels_of(const struct caching *caching, const struct fields *fields)
+{
+    struct arena  *arena = caching->x->arena;
+    struct labels *labels = ARENA_NEW(arena, struct labels);
+    struct groups *groups = ARENA_NEW(arena, struct groups);
+
+    add_label(caching, labels, LABEL_KEY, caching->key.text);
+    add_label(caching, labels, LABEL_HOST, caching->x->host);
+    groups_of(fields, arena, groups);
+    for (unsigned i = 0; i < groups->count; i++)
+        add_label(caching, labels, LABEL_GROUP, group_label(caching, groups->names[i]));
+    if (caching->policy->tag_field.len == 0)
+        return labels;
+    groups_tags(fields, caching->policy->tag_field, groups);
+    for (unsigned i = 0; i < groups->count; i++)
+        add_label(caching, labels, LABEL_TAG, groups->names[i]);
+    return labels;
+}
+
+/* ---- objects ---- */
+
+/* What goes into the cache of these fields; a Date that is missing is added (RFC 9110 6.6.1). */
+static struct text packed(const struct caching *caching, const struct head *answer,
+                          const struct fields *fields, const struct object_facts *facts)
+{
+    char date[DATE_BYTES];
+
+    if (fields_find(fields, FIELD_DATE) == NULL) {
+        date_write(facts->date_s, date);
+        fields_add_id((struct fields *)fields, FIELD_DATE,
+                      arena_copy(caching->x->arena, text_of(date, sizeof(date))));
+    }
+    return stored_head_pack(caching->x->arena, answer->status, answer->reason, fields);
+}
+
+static bool set_variant(const struct caching *caching, const struct fields *fields,
+                        struct object_parts *parts)
+{
+    struct exchange *x = caching->x;
+
+    if ((x->location->proxy.ignore_headers & IGNORE_VARY) ||
+        vary_spec(fields, x->arena, &parts->vary) == VARY_NOTHING)
+        return true;
+    parts->facts.flags |= OBJECT_IS_VARIED;
+    return parts->vary.ptr != NULL &&
+           vary_variant(parts->vary, &x->request->fields, x->arena, &parts->variant);
+}
+
+static struct fields *copy_of(struct arena *arena, const struct fields *fields)
+{
+    struct fields *copy = ARENA_NEW(arena, struct fields);
+
+    fields_init(copy, arena, fields->count + 1);
+    FIELDS_EACH(fields, field)
+        *fields_push(copy) = *field;
+    return copy;
+}
+
+/* Facts with which nobody else may have it without asking the origin. */
+static bool is_shared_at_once(const struct object_facts *facts)
+{
+    return !(facts->flags & OBJECT_NO_CACHE) && facts->lifetime_s > facts->initial_age_s;
+}
+
+static struct object *refused(struct caching *caching, enum storing why)
+{
+    caching->detail = storing_words(why);
+    return NULL;
+}
+
+static struct object *object_of(struct caching *caching, const struct head *answer,
+                                struct fields *fields, const struct freshness *freshness,
+                                uint64_t body_len)
+{
+    struct object_parts parts = { .facts = freshness->facts, .key = caching->key };
+    struct labels      *labels = labels_of(caching, fields);
+    struct object      *object;
+
+    parts.facts.serial = caching->serial;
+    storing_strip_fields(&freshness->control, fields);
+    if (!set_variant(caching, fields, &parts))
+        return refused(caching, STORING_VARY);
+    parts.head = packed(caching, answer, fields, &parts.facts);
+    parts.labels = labels->hashes;
+    parts.label_count = labels->count;
+    object = parts.head.ptr == NULL ? NULL : object_try_new(&parts, body_len);
+    if (object != NULL)
+        object->born_ms = loop_now_ms(caching->x->loop);
+    else
+        caching->detail = TEXT("too large a head, or no memory");
+    return object;
+}
+
+struct object *rules_object(struct caching *caching, const struct head *answer, bool *ret_is_shared)
+{
+    struct arena         *arena = caching->x->arena;
+    struct received       received = received_of(caching, answer);
+    struct storing_policy policy = policy_of(caching, answer->status);
+    struct freshness      freshness;
+    enum storing          storing = storing_decide(&received, &policy, arena, &freshness);
+
+    if (storing != STORING_ALLOWED)
+        return refused(caching, storing);
+    *ret_is_shared = is_shared_at_once(&freshness.facts);
+    return object_of(caching, answer, copy_of(arena, &answer->fields), &freshness, 0);
+}
+struct object *rules_refreshed(struct caching *caching, const struct head *answer)
+{ (void)caching; (void)answer; (void)policy_of; return NULL; }
+void rules_learn(struct caching *caching, const struct head *answer) { (void)caching; (void)answer; }

@@ -13,8 +13,8 @@ bool rules_may_store(const struct caching *caching);
 enum cache_use rules_judge(struct caching *caching);
 /* The client's only-if-cached: 504 instead of asking. */
 bool rules_is_only_if_cached(const struct caching *caching);
-/* Of what is stored, or NULL, may it stand in for an answer of this condition (NEXT_*) and status? */
-bool rules_may_rescue(struct caching *caching, unsigned condition, unsigned status);
+/* May what is stored, if anything is, stand in for an answer of this condition (NEXT_*)? */
+bool rules_may_rescue(struct caching *caching, unsigned condition);
 /* An object of the peer's answer, without its body; NULL: it may not be stored, caching->detail says why.
  * *ret_is_shared: others that wait may have it at once. */
 struct object *rules_object(struct caching *caching, const struct head *response,
@@ -22,7 +22,8 @@ struct object *rules_object(struct caching *caching, const struct head *response
 /* What is stored, with the fields of a 304 or of an answer to HEAD; NULL: that does not concern it, or
  * memory is short. */
 struct object *rules_refreshed(struct caching *caching, const struct head *response);
-/* An unsafe method has succeeded: what it makes invalid. */
-void rules_invalidate(struct exchange *x);
+/* The origin's answer to a request that was not for the cache: what it makes invalid (RFC 9111 4.4, RFC
+ * 9875 3), or what HEAD tells of what is stored (4.3.5). */
+void rules_learn(struct caching *caching, const struct head *answer);
 
 #endif

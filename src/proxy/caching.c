@@ -57,11 +57,17 @@ struct caching *caching_begin(struct exchange *x)
     caching->cache = zone->cache;
     x->caching = caching;
     cache_key_set(caching);
+    caching->asked = caching->policy->is_ignoring_request
+                         ? cache_control_none()
+                         : cache_control_of_request(&x->request->fields, x->arena);
+    caching->fwd = CACHE_FORWARD_URI_MISS;
     caching->is_bypass = !rules_may_look(x) || is_any_true(x, caching->policy->bypass);
     caching->may_store = rules_may_store(caching) && !is_any_true(x, caching->policy->no_cache);
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
-    if (caching->is_bypass)
-        x->cache_outcome = CACHE_BYPASS;
+    if (!caching->is_bypass)
+        return caching;
+    x->cache_outcome = CACHE_BYPASS;
+    caching->fwd = method_is_safe(x->request->method) ? CACHE_FORWARD_BYPASS : CACHE_FORWARD_METHOD;
     return caching;
 }
 
@@ -104,7 +110,7 @@ bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
     struct caching *caching = x->caching;
 
     if (caching == NULL || condition == 0 || x->is_head_sent ||
-        !rules_may_rescue(caching, condition, status))
+        !rules_may_rescue(caching, condition))
         return false;
     if (x->peer != NULL || x->chosen != NULL || x->connector.state != CONNECTOR_NONE)
         forward_done(x, false, false);

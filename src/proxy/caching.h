@@ -8,15 +8,17 @@
 
 #include "cache/cache.h"
 #include "cache/reader.h"
+#include "http/cache_control.h"
+#include "http/cache_status.h"
 #include "proxy/exchange.h"
 
 /* May what we hold be used, and how? */
 enum cache_use {
     USE_FRESH = 0,
-    USE_WHILE_RENEWING,                  /* stale, and somebody asks the origin meanwhile */
-    USE_ON_ERROR,                        /* stale: the origin first, this if it fails */
-    USE_AFTER_VALIDATION,
-    USE_NEVER
+    USE_STALE,                           /* the client takes it so */
+    USE_WHILE_RENEWING,                  /* stale, and the origin is asked besides */
+    USE_WHILE_OTHERS_RENEW,              /* stale, if somebody else asks the origin by now */
+    USE_AFTER_VALIDATION                 /* the origin first; perhaps this, if it fails */
 };
 
 enum caching_role {
@@ -41,19 +43,20 @@ struct caching {
     struct piece              *pieces;       /* what the client gets of the body */
     unsigned                   piece_count;
     enum caching_role          role;
-    unsigned                   fwd_status;   /* what the origin said; 0: it was not asked */
-    const char                *fwd_why;      /* Cache-Status: "uri-miss", ...; NULL: it was a hit */
-    const char                *detail;       /* of Cache-Status: why it was not stored; or NULL */
+    struct cache_control       asked;        /* what the client's request says of caches */
+    enum cache_forward         fwd;          /* why the origin is asked, if it is */
+    unsigned                   fwd_status;   /* what it said; 0: it was not asked */
+    struct text                detail;       /* why its answer was not stored; or empty */
     int64_t                    asked_ms;     /* wall clock when the request went out */
     int64_t                    give_up_ms;   /* waiting for a leader or a disk */
     uint64_t                   serial;       /* of what will be stored */
     unsigned                   rounds;       /* of following */
     bool                       is_purged;    /* stored is, softly */
     bool                       is_bypass;    /* not looked up */
+    bool                       may_be_stale; /* stored may be used while somebody else asks */
     bool                       may_store;    /* the answer, by what the request says */
     bool                       is_validating;    /* the request to the peer is conditional, by `stored` */
-    bool                       has_refreshed;    /* is a fetch that renews what is stale */
-    bool                       is_stored, is_collapsed;   /* for Cache-Status */
+    bool                       is_stored, is_collapsed;   /* the origin's answer; the wait for it */
     bool                       is_head_as_get;   /* the peer is asked by GET for a client's HEAD */
 };
 
@@ -77,6 +80,8 @@ bool caching_outlives_client(const struct exchange *x);
 void caching_client_left(struct exchange *x);
 /* No answer came, for this condition (NEXT_*) and status: goes to serve what is stale, if it may. */
 bool caching_rescues(struct exchange *x, unsigned condition, unsigned status);
+/* Cache-Status, and no fields that were for caches only: into the client's answer. */
+void caching_finish_head(struct exchange *x, struct head *answer);
 /* If-None-Match and If-Modified-Since of what is stored, into the peer's request. */
 void caching_add_conditions(struct exchange *x, struct head *head);
 

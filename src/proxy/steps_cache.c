@@ -79,6 +79,13 @@ static bool is_used_enough(struct caching *caching)
            cache_count_use(caching->cache, &caching->key) >= caching->policy->min_uses;
 }
 
+static enum turn serve_stored(struct exchange *x, enum cache_outcome outcome)
+{
+    x->cache_outcome = outcome;
+    x->caching->role = ROLE_NONE;
+    return exchange_go(x, &step_serve);
+}
+
 /* The origin must be asked: by us, or by whoever does so already. */
 static enum turn claim(struct exchange *x)
 {
@@ -92,7 +99,12 @@ static enum turn claim(struct exchange *x)
         return lead(x, fill_new_alone());
     fill = fills_claim(cache_fills(caching->cache), claim_hash(caching), loop_now_ms(x->loop),
                        caching->policy->lock_age_ms, &claim);
-    return claim == CLAIM_FOLLOW ? follow(x, fill) : lead(x, fill);
+    if (claim != CLAIM_FOLLOW)
+        return lead(x, fill);
+    if (!caching->may_be_stale)
+        return follow(x, fill);
+    fill_unref(fill);
+    return serve_stored(x, CACHE_UPDATING);
 }
 
 /* A fetch by nobody renews what this client gets stale, unless somebody does so already. */
@@ -122,26 +134,22 @@ static void renew(struct exchange *x)
     theirs->variant = caching->variant;
 }
 
-static enum turn serve_stored(struct exchange *x, enum cache_outcome outcome)
-{
-    x->cache_outcome = outcome;
-    x->caching->role = ROLE_NONE;
-    return exchange_go(x, &step_serve);
-}
-
 static enum turn use_stored(struct exchange *x)
 {
     struct caching *caching = x->caching;
 
-    switch (caching->stored == NULL ? USE_NEVER : rules_judge(caching)) {
+    switch (caching->stored == NULL ? USE_AFTER_VALIDATION : rules_judge(caching)) {
     case USE_FRESH:
         return serve_stored(x, CACHE_HIT);
+    case USE_STALE:
+        return serve_stored(x, CACHE_STALE);
     case USE_WHILE_RENEWING:
         renew(x);
         return serve_stored(x, x->cache_outcome);
-    case USE_ON_ERROR:
+    case USE_WHILE_OTHERS_RENEW:
+        caching->may_be_stale = true;
+        break;
     case USE_AFTER_VALIDATION:
-    case USE_NEVER:
         break;
     }
     if (rules_is_only_if_cached(caching))
@@ -171,6 +179,7 @@ static bool is_on_disk(struct exchange *x)
 static enum turn run_lookup(struct exchange *x)
 {
     struct caching *caching = x->caching;
+    bool            has_other = false;
 
     if (caching != NULL && caching->role == ROLE_LEADER)   /* a fetch of renew()'s */
         return lead(x, caching->fill);
@@ -181,9 +190,11 @@ static enum turn run_lookup(struct exchange *x)
     if (caching->is_bypass)
         return claim(x);
     caching->stored = cache_find(caching->cache, &caching->key, &caching->ask,
-                                 &caching->is_purged, NULL);
+                                 &caching->is_purged, &has_other);
     if (caching->stored == NULL && is_on_disk(x))
         return exchange_go(x, &step_load);
+    if (has_other)
+        caching->fwd = CACHE_FORWARD_VARY_MISS;
     return use_stored(x);
 }
 
@@ -381,11 +392,11 @@ static enum turn run_store(struct exchange *x)
 {
     struct caching *caching = x->caching;
     struct object  *skeleton;
-    bool            is_shared;
+    bool            is_shared = false;
 
     caching->fwd_status = x->response->status;
     if (caching->role != ROLE_LEADER) {
-        rules_invalidate(x);
+        rules_learn(caching, x->response);
         return pass_on(x);
     }
     if (caching->is_validating && x->response->status == 304)

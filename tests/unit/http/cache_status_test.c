@@ -30,7 +30,7 @@ static void rfc9211_2_3_to_2_6_what_goes_with_a_forward(void **state)
     status.is_stored = false;
     CHECK_TEXT(cache_status_text(&status, *state),
                "c; fwd=stale; fwd-status=304; collapsed=?0; ttl=60");
-    status.forward = CACHE_HIT;
+    status.forward = CACHE_FORWARD_NONE;
     status.is_stored = true;
     CHECK_TEXT(cache_status_text(&status, *state), "c; hit; ttl=60");
 }
