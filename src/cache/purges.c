@@ -113,7 +113,7 @@ static uint64_t median_of_labels(const struct label_table *table)
 
 static uint64_t median_of_prefixes(const struct purges *purges)
 {
-    uint64_t serials[PURGES_PREFIXES_MOST];
+    uint64_t serials[PURGES_PREFIXES_MOST] = { 0 };
 
     for (unsigned i = 0; i < purges->prefix_count; i++)
         serials[i] = purges->prefixes[i].serial;
