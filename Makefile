@@ -11,7 +11,7 @@ define configure_and_build # preset, target
 	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
 endef
 
-.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-balancing bench-spike bench-micro cover docs dev clean help
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
 
 release: ## the optimised binary (the default)
 	@tools/install-deps build
@@ -47,11 +47,17 @@ fuzz: ## libFuzzer: FUZZ=name TIME=seconds (default: each target for 60 s)
 	$(call configure_and_build,fuzz,fuzzers)
 	@tools/fuzz $(FUZZ) $(TIME)
 
-bench-micro: ## parsing, and the choice of a server by method and number, in nanoseconds, against budgets
+bench-micro: ## parsing, the choice of a server, a hit in memory, in nanoseconds, against budgets
 	@tools/install-deps build
-	$(call configure_and_build,release,bench_micro_http bench_micro_balance)
+	$(call configure_and_build,release,bench_micro_http bench_micro_balance bench_micro_cache)
 	@build/release/tests/bench_micro_http
 	@build/release/tests/bench_micro_balance
+	@build/release/tests/bench_micro_cache
+
+bench-hits: ## hit ratio of the cache's memory tier beside an LRU, by made-up traces
+	@tools/install-deps build
+	$(call configure_and_build,release,bench_hit_ratio)
+	@build/release/tests/bench_hit_ratio
 
 cover: ## line coverage per layer, with a floor
 	@tools/install-deps build test cover
