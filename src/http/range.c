@@ -94,31 +94,24 @@ static struct range_part joined(struct range_part a, struct range_part b)
 }
 
 /* Adds a part; every one that it touches is drawn into it, and it stands where the first of them
- * stood. What it has grown to may touch others. */
+ * stood. One pass will do: no two that are there touch, so what one brings along touches no other. */
 static void add(struct reading *reading, struct range_part part)
 {
-    unsigned at = reading->count, kept;
-    bool     has_grown;
+    unsigned at = reading->count, kept = 0;
 
-    do {
-        has_grown = false;
-        kept = 0;
-        for (unsigned i = 0; i < reading->count; i++) {
-            if (!touches(reading->parts[i], part)) {
-                reading->parts[kept++] = reading->parts[i];
-                continue;
-            }
-            part = joined(reading->parts[i], part);
-            at = kept < at ? kept : at;
-            has_grown = true;
+    for (unsigned i = 0; i < reading->count; i++) {
+        if (!touches(reading->parts[i], part)) {
+            reading->parts[kept++] = reading->parts[i];
+            continue;
         }
-        reading->count = kept;
-    } while (has_grown);
+        part = joined(reading->parts[i], part);
+        at = kept < at ? kept : at;
+    }
     at = at > kept ? kept : at;
     for (unsigned i = kept; i > at; i--)
         reading->parts[i] = reading->parts[i - 1];
     reading->parts[at] = part;
-    reading->count++;
+    reading->count = kept + 1;
 }
 
 /* False: the set is invalid, or more than we read. */
