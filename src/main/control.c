@@ -132,6 +132,9 @@ static void answer_add(struct caller *caller, struct text bytes, size_t most)
     task_wake(&caller->task, WAKE_WRITABLE);
 }
 
+static void line_add(struct caller *caller, const char *prefix, size_t most, const char *format,
+                     va_list values) PRINTF_LIKE(4, 0);
+
 /* Whole lines only, whatever is in them. */
 static void line_add(struct caller *caller, const char *prefix, size_t most, const char *format,
                      va_list values)
