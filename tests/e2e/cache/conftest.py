@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The proxy with a cache that the cases share: one for each tier and test process."""
+import re
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import Maker, Origins
+from harness.proxy import BINARY, is_nginx
+
+from .desk import Desk
+
+# The one place that says which tiers there are, and how their zones are written.
+TIERS = {"disk": "proxy_cache_path @DIR@/cache keys_zone=one:10m;",
+         "memory": "proxy_cache_path memory keys_zone=one:10m memory=64m;"}
+if is_nginx():
+    del TIERS["memory"]
+
+CONF = """
+proxy_cache one;
+proxy_cache_revalidate on;
+server {
+    listen @P@;
+    location / { proxy_pass http://@O@; }
+}
+"""
+
+
+def has_cache():
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("events { } http { proxy_cache_path /tmp/nowhere keys_zone=one:10m; }")
+        file.flush()
+        said = subprocess.run([BINARY, "-t", "-c", file.name, "-e", "stderr"], capture_output=True, text=True,
+                              check=False).stderr
+    return not re.search('proxy_cache_path" is not supported', said)
+
+
+def pytest_collection_modifyitems(items):
+    if not has_cache():
+        for item in items:
+            if "cache" in item.nodeid.split("/")[0]:
+                item.add_marker(pytest.mark.xfail(strict=False, reason="cache not there yet"))
+
+
+@pytest.fixture(scope="session", params=TIERS)
+def tier(request):
+    return TIERS[request.param]
+
+
+@pytest.fixture(scope="session")
+def desk(tier):
+    proxies, origins = Maker("cache"), Origins()
+    try:
+        origin = origins()
+        yield Desk(proxies(tier + CONF, O=origin), origin)
+        proxies.end()
+    finally:
+        origins.end()
+        proxies.tidy()
+
+
+@pytest.fixture
+def check(desk, request):
+    """check(case) plays it; the neighbours are the file's other cases that were chosen."""
+    request.node.proxies = [desk.proxy]
+    neighbours = [item.callspec.params["case"] for item in request.session.items
+                  if item.path == request.path and "case" in getattr(item, "callspec", request.node.callspec).params]
+    return lambda case: desk.check(case, list(dict.fromkeys(neighbours)))
