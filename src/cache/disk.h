@@ -13,6 +13,7 @@
 #ifndef CACHE_DISK_H
 #define CACHE_DISK_H
 
+#include "cache/disk_queue.h"
 #include "cache/large_body.h"
 #include "cache/memory.h"
 #include "cache/object.h"
@@ -36,55 +37,71 @@ struct disk_figures {
     bool     is_loading, is_failing;
 };
 
-/* Called at start and when a reload brings a new one. Refuses (-EEXIST, with words for the log) a
- * directory that holds anything but ours. Loads its index in the background: misses until then. The
- * secret seed of the keys is kept in the directory: see disk_seed(). */
+/* Called at start and when a reload brings a new one; blocks shortly. Refuses (-EEXIST, or another
+ * -errno, with words for the log that are valid until the thread's next call) a directory that holds
+ * anything but ours. Loads its index in the background: misses until then. While another process has
+ * the directory (one that is being replaced), nothing is found or stored, and it is asked for again
+ * each second. The secret seed of the keys is kept in the directory: see disk_seed(). `ret_complaint`
+ * may be set on success as well: something to be said at [warn]. */
 int      disk_open(const struct disk_settings *settings, struct purges *purges, struct disk **ret_disk,
                    struct text *ret_complaint) WARN_UNUSED;
-/* Writes the snapshot, waits for what is under way; then everything is gone. Bodies that are still
- * held stay readable. */
+/* Writes what waits and the snapshot, gives the directory free; blocks. Any thread, while loops still
+ * exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
+ * readable. */
 void     disk_close(struct disk **disk);
 /* Another max_size, min_free, inactive after a reload. */
 void     disk_set(struct disk *disk, const struct disk_settings *settings);
 uint64_t disk_seed(const struct disk *disk);
-/* The largest serial in it, once loaded; later ones must be larger. Told to `loaded` when it is known
- * (at once if it is). */
+/* Serials must be larger than all that were ever given in this directory: each opening has a range of
+ * its own, and `loaded` is called at once with the number before its first. */
 void     disk_on_loaded(struct disk *disk, void (*loaded)(uint64_t serial, void *arg), void *arg);
 
-/* Where the record of the most recent object of this key and variant lies (0: nowhere); it must still be
- * read to be believed. */
+/* Where the record of the most recent object of this key and variant lies (0: nowhere). It must still be
+ * read to be believed, and its variant be compared: only 32 bits of its hash were. */
 uint64_t disk_find(struct disk *disk, const struct cache_key *key, struct variant_ask *ask);
 
-/* Reads a record into an object with its body in memory (or `large`). Owner: the asker, until `letter`-like
- * wake WAKE_LETTER of `waiter` has come: then is_done is set. Asked from the waiter's loop. */
+/* Reads a record into an object with its body in memory (or `large`). Owner: the asker; from a true
+ * disk_read_start() until is_done the read belongs to whom it was asked, and `waiter` is then woken with
+ * WAKE_LETTER, on the loop that asked. Counts as a use. Purged ones are not given out; those that are
+ * purged softly are, and the asker judges them (purges_judge). */
 struct disk_read {
-    struct job      job;
     struct disk    *disk;
     uint64_t        place;
-    struct cache_key key;                /* that the record must have; text borrowed until done */
+    struct cache_key key;                /* that the record must have; text borrowed during the start */
     struct task    *waiter;              /* NULL: whoever asked has gone, the read frees itself */
     struct object  *ret_object;          /* a reference of the asker's; NULL: damaged, gone, no memory */
     bool            is_done;
+
+    /* Of the disk tier. */
+    struct job      job;
+    int             result;
+    char           *key_copy;
 };
-/* False when it is done already (the page cache had it): no wake comes. Made with mem_; the asker frees
- * it when done, or gives it up with disk_read_leave(). */
+/* Made with mem_new(). False when it is done already (the page cache had it): no wake comes. */
 bool disk_read_start(struct disk_read *read);
+/* Frees it, ret_object included (take it and set NULL to keep it), or gives it up. */
 void disk_read_leave(struct disk_read **read);
 
 /* Appends the whole object (its body in memory or `large` and finished); sets object->place when it is
  * written. Holds a reference meanwhile. Replaces what it has for the same key and variant. False: the
- * writer is behind, or failing; nothing is stored. */
+ * writer is behind, loading, or failing; nothing is stored. */
 bool disk_store(struct disk *disk, struct object *object);
 /* It is used: its segment's eviction will append it anew. */
 void disk_note_use(struct disk *disk, const struct object *object);
-/* Appends the purge's record and syncs it; `waiter` is woken with WAKE_LETTER and *ret_is_done set, on
- * `loop`. Prefix purges are followed by a walk through the index in the background. */
+/* Appends the purge's record and syncs it; purges_add() comes first. `waiter` is woken with WAKE_LETTER
+ * and is_done set, on the loop that asked. With has_failed the purge holds, but may not survive a
+ * crash. The asker keeps it until is_done. */
 struct disk_purge {
-    struct job    job;
     struct disk  *disk;
     struct purge  purge;                 /* prefix borrowed until done */
-    struct task  *waiter;
+    struct task  *waiter;                /* NULL: nobody */
     bool          is_done, has_failed;
+
+    /* Of the disk tier. */
+    struct disk_work   work;
+    struct disk_purge *next;
+    struct letter      letter;
+    struct loop       *loop;
 };
 void disk_purge_start(struct disk_purge *purge);
 

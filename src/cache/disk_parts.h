@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/* What the files of the disk tier share: the tier itself, for its own files only.
+ *
+ * One thread writes (disk_writer.c): it alone touches `log`, adds and drops segments, evicts, loads and
+ * makes snapshots. Readers go through the index and the table of segments. */
+#ifndef CACHE_DISK_PARTS_H
+#define CACHE_DISK_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "cache/disk.h"
+#include "cache/disk_directory.h"
+#include "cache/disk_format.h"
+#include "cache/disk_index.h"
+#include "cache/disk_log.h"
+#include "cache/disk_queue.h"
+#include "cache/disk_segments.h"
+#include "cache/disk_vary.h"
+
+enum { DISK_QUEUE_MOST = 64 * 1024 * 1024, DISK_OVERHEAD_BYTES = 64 * 1024 };
+
+enum disk_state {
+    DISK_WAITING = 0,                    /* another process has the directory */
+    DISK_LOADING,
+    DISK_READY,
+    DISK_CLOSED
+};
+
+/* A line for the log, kept until a thread that has one comes by. */
+struct disk_words {
+    pthread_mutex_t lock;
+    atomic_bool     has_line;
+    enum log_level  level;
+    char            line[DIRECTORY_WORDS_BYTES];
+};
+
+struct disk {
+    atomic_uint           refs;          /* the opener's, reads that are under way, large bodies */
+    char                 *path;
+    struct purges        *purges;        /* until it is closed */
+    struct disk_directory directory;
+    uint64_t              seed;
+    struct disk_index    *index;
+    struct disk_vary     *varies;
+    struct segments       segments;
+    struct disk_queue     queue;
+    struct disk_words     words;
+    pthread_t             writer;
+    atomic_int            state;         /* enum disk_state */
+    atomic_bool           is_failing;
+    atomic_uint_least64_t max_size, min_free, segment_size;
+    atomic_int_least64_t  inactive_ms;
+    atomic_uint_least64_t reads, written_bytes, evicted, dropped_writes, damaged, errors;
+
+    /* Of the writing thread. */
+    struct disk_log       log;
+    struct disk_purge    *purges_written;        /* to be synced, then told */
+    int64_t               retry_ms, pause_ms, said_ms;
+};
+
+struct disk *disk_ref(struct disk *disk);
+void         disk_unref(struct disk *disk);
+void         disk_say(struct disk *disk);            /* on a loop: what the writer could not log */
+void         disk_note_words(struct disk *disk, enum log_level level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+bool         disk_is_ready(const struct disk *disk);
+
+/* disk_writer.c */
+int  disk_writer_start(struct disk *disk) WARN_UNUSED;
+void disk_writer_stop(struct disk *disk);
+/* Writing failed: no more of it until a pause is over. */
+void disk_fail(struct disk *disk, const char *what, int error);
+
+/* disk_load.c: what lies in the directory into the index and the book of purges. */
+int disk_load(struct disk *disk) WARN_UNUSED;
+
+/* disk_evict.c */
+uint64_t disk_used(struct disk *disk);               /* bytes of all files, and of what is being written */
+/* Evicts until so many bytes may be added. -ENOSPC: nothing is left to evict. */
+int      disk_make_room(struct disk *disk, uint64_t bytes) WARN_UNUSED;
+
+/* The row of the index for a record at this place; -ENOSPC: too many kinds of Vary. */
+int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
+                struct index_row *ret_row) WARN_UNUSED;
+
+#endif

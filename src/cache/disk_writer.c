@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/* The thread that writes: takes the directory, loads it, then does what is put into the queue, as long
+ * as the cache is open. A thread of its own and not jobs, for it waits (for work, for the time of a
+ * snapshot, for a disk that fails) and no loop need be alive meanwhile.
+ *
+ * What waits is done in one go and written together; purges are synced and told then. When writing
+ * fails, nothing is stored for a pause that doubles up to PAUSE_MOST_MS. */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "cache/disk_parts.h"
+
+enum {
+    LOCK_RETRY_MS = 1000,
+    IDLE_MS = 1000,
+    PAUSE_FIRST_MS = 1000,
+    PAUSE_MOST_MS = 30 * 1000,
+    SAY_AGAIN_MS = 60 * 1000
+};
+
+/* ---- failing ---- */
+
+void disk_fail(struct disk *disk, const char *what, int error)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    atomic_fetch_add(&disk->errors, 1);
+    disk->pause_ms = disk->pause_ms == 0 ? PAUSE_FIRST_MS : disk->pause_ms * 2;
+    if (disk->pause_ms > PAUSE_MOST_MS)
+        disk->pause_ms = PAUSE_MOST_MS;
+    disk->retry_ms = now_ms + disk->pause_ms;
+    atomic_store(&disk->is_failing, true);
+    if (disk->said_ms != 0 && now_ms - disk->said_ms < SAY_AGAIN_MS)
+        return;
+    disk->said_ms = now_ms;
+    disk_note_words(disk, LOG_CRIT, "cache \"%s\": %s failed %s: nothing is stored for now",
+                    disk->path, what, log_errno(-error).text);
+}
+
+static void retry_if_due(struct disk *disk)
+{
+    if (atomic_load(&disk->is_failing) && clock_mono_ms() >= disk->retry_ms)
+        atomic_store(&disk->is_failing, false);
+}
+
+static void note_success(struct disk *disk)
+{
+    if (disk->pause_ms == 0 || atomic_load(&disk->is_failing))
+        return;
+    disk->pause_ms = 0;
+    disk_note_words(disk, LOG_NOTICE, "cache \"%s\": is stored to again", disk->path);
+}
+
+/* ---- purges ---- */
+
+/* Behind the flush: what was written is synced once for all of them. */
+static void tell_purges(struct disk *disk, bool is_written)
+{
+    struct disk_purge *purge = disk->purges_written, *next;
+    int                r = 0;
+
+    disk->purges_written = NULL;
+    if (purge != NULL && is_written && (r = disk_log_sync(&disk->log)) < 0)
+        disk_fail(disk, "syncing", r);
+    for (; purge != NULL; purge = next) {
+        next = purge->next;
+        purge->has_failed |= !is_written || r < 0;
+        mailbox_post(purge->loop, &purge->letter);
+    }
+}
+
+/* ---- work ---- */
+
+static void work_run(struct disk *disk, struct disk_work *works)
+{
+    struct disk_work *next;
+    uint64_t          bytes;
+    int               r;
+
+    for (; works != NULL; works = next) {
+        next = works->next;
+        bytes = works->bytes;
+        works->run(disk, works);
+        disk_queue_release(&disk->queue, bytes);
+    }
+    r = disk_log_flush(&disk->log);
+    if (r < 0)
+        disk_fail(disk, "writing", r);
+    else
+        note_success(disk);
+    tell_purges(disk, r == 0);
+}
+
+/* False: closed before it was ours. */
+static bool take_directory(struct disk *disk)
+{
+    while (!directory_lock(&disk->directory)) {
+        struct disk_work *works = disk_queue_take(&disk->queue, LOCK_RETRY_MS);
+
+        work_run(disk, works);
+        if (works == NULL && disk_queue_is_closed(&disk->queue))
+            return false;
+    }
+    return true;
+}
+
+static void load(struct disk *disk)
+{
+    int r;
+
+    atomic_store(&disk->state, DISK_LOADING);
+    r = disk_load(disk);
+    if (r < 0)
+        disk_fail(disk, "loading", r);
+    atomic_store(&disk->state, DISK_READY);
+}
+
+static void serve(struct disk *disk)
+{
+    struct disk_work *works;
+
+    do {
+        works = disk_queue_take(&disk->queue, IDLE_MS);
+        retry_if_due(disk);
+        work_run(disk, works);
+        segments_bury(&disk->segments);
+    } while (works != NULL || !disk_queue_is_closed(&disk->queue));
+}
+
+static void *writer_run(void *arg)
+{
+    struct disk *disk = arg;
+    sigset_t     all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    if (take_directory(disk)) {
+        load(disk);
+        serve(disk);
+        directory_unlock(&disk->directory);
+    }
+    pools_drain();
+    return NULL;
+}
+
+int disk_writer_start(struct disk *disk)
+{
+    return -pthread_create(&disk->writer, NULL, writer_run, disk);
+}
+
+void disk_writer_stop(struct disk *disk)
+{
+    disk_queue_close(&disk->queue);
+    (void)pthread_join(disk->writer, NULL);
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+/* disk: what is stored is found, read and found again after another start; the oldest goes first. */
+#include "disks.h"
+
+struct fixture {
+    char           path[64];
+    struct purges *purges;
+    struct disk   *disk;
+};
+
+static struct fixture it;
+
+static void open_again(uint64_t max_size)
+{
+    struct disk_settings settings = { .path = text_from(it.path), .max_size = max_size };
+    struct text          complaint;
+    int                  r;
+
+    disk_close(&it.disk);
+    purges_free(&it.purges);
+    it.purges = purges_new();
+    r = disk_open(&settings, it.purges, &it.disk, &complaint);
+    if (r < 0)
+        fail_msg("disk_open: %d, %.*s", r, TEXT_ARGS(complaint));
+    wait_loaded(it.disk);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    jobs_start(2);
+    folder_new(it.path);
+    open_again(100 * MEGABYTE);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    disk_close(&it.disk);
+    purges_free(&it.purges);
+    jobs_stop();
+    folder_remove(it.path);
+    pools_drain();
+    return 0;
+}
+
+static const uint64_t sizes[] = { 0, 1, 15, 16, 1000, 32000, 64 * 1024, 64 * 1024 + 1, 200000,
+                                  1234567, 5 * MEGABYTE };
+
+static void what_is_stored_is_read(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        store_number(it.disk, i, 100 + i, sizes[i]);
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        assert_true(is_there(it.disk, i, 100 + i, sizes[i]));
+    assert_true(is_absent(it.disk, 999));
+    assert_int_equal(disk_figures(it.disk).objects, sizeof(sizes) / sizeof(sizes[0]));
+}
+
+static void all_of_it_is_read(void **state)
+{
+    struct object *stored = object_numbered(disk_seed(it.disk), 7, 70, 1000), *read;
+
+    (void)state;
+    stored->facts.response_ms -= 5000;
+    (void)object_ref(stored);
+    store_object(it.disk, stored);
+    read = read_number(it.disk, 7);
+    assert_non_null(read);
+    assert_memory_equal(&read->facts, &stored->facts, sizeof(read->facts));
+    assert_true(cache_hash_is_equal(read->hash, stored->hash));
+    assert_true(text_is_equal(object_key(read), object_key(stored)));
+    assert_true(text_is_equal(object_head(read), TEXT("head of it")));
+    assert_int_equal(read->label_count, 2);
+    assert_memory_equal(object_labels(read), object_labels(stored), 16);
+    assert_in_range(object_age_s(read, clock_mono_ms()), 5, 60);
+    assert_int_equal(atomic_load(&read->place), atomic_load(&stored->place));
+    object_unref(read);
+    object_unref(stored);
+}
+
+static void the_later_one_is_found(void **state)
+{
+    (void)state;
+    store_number(it.disk, 1, 10, 100);
+    store_number(it.disk, 1, 11, 200);
+    assert_true(is_there(it.disk, 1, 11, 200));
+    assert_int_equal(disk_figures(it.disk).objects, 1);
+    open_again(100 * MEGABYTE);
+    assert_true(is_there(it.disk, 1, 11, 200));
+    assert_int_equal(disk_figures(it.disk).objects, 1);
+}
+
+static void all_is_there_after_another_start(void **state)
+{
+    uint64_t seed = disk_seed(it.disk);
+
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+            if (i % 3 == round)
+                store_number(it.disk, i, 100 + i, sizes[i]);
+        open_again(100 * MEGABYTE);
+    }
+    assert_int_equal(disk_seed(it.disk), seed);
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        assert_true(is_there(it.disk, i, 100 + i, sizes[i]));
+    assert_int_equal(disk_figures(it.disk).damaged, 0);
+}
+
+static void note_serial(uint64_t serial, void *arg)
+{
+    *(uint64_t *)arg = serial;
+}
+
+static void serials_rise_with_each_start(void **state)
+{
+    uint64_t first = 0, second = 0;
+
+    (void)state;
+    disk_on_loaded(it.disk, note_serial, &first);
+    open_again(100 * MEGABYTE);
+    disk_on_loaded(it.disk, note_serial, &second);
+    assert_true(first > 0);
+    assert_true(second - first >= UINT64_C(1) << 32);
+}
+
+/* ---- variants ---- */
+
+struct language_ask {
+    struct variant_ask ask;
+    const char        *language;         /* NULL: does not match */
+    unsigned           asked;
+};
+
+static struct text language_of(struct variant_ask *ask, struct text vary)
+{
+    struct language_ask *this = container_of(ask, struct language_ask, ask);
+
+    this->asked++;
+    return text_is_equal(vary, TEXT("accept-language")) ? text_from(this->language) : TEXT_NONE;
+}
+
+static struct object *object_in(const char *language, uint64_t serial)
+{
+    struct object_parts parts = {
+        .key = cache_key_of(disk_seed(it.disk), TEXT("http://example.org/")),
+        .facts = { .serial = serial, .date_s = (int64_t)serial, .status = 200 },
+        .vary = TEXT("accept-language"),
+        .variant = text_from(language),
+    };
+
+    return object_with(&parts, 0, 100);
+}
+
+static uint64_t serial_in(const char *language)
+{
+    struct language_ask ask = { .ask = { .variant = language_of }, .language = language };
+    struct cache_key    key = cache_key_of(disk_seed(it.disk), TEXT("http://example.org/"));
+    uint64_t            place = disk_find(it.disk, &key, &ask.ask), serial;
+    struct object      *object = place == 0 ? NULL : read_place(it.disk, place, key);
+
+    assert_int_equal(ask.asked, 1);
+    if (object == NULL)
+        return 0;
+    assert_true(text_is_equal(object_variant(object), text_from(language)));
+    serial = object->facts.serial;
+    object_unref(object);
+    return serial;
+}
+
+static void the_variant_is_found_without_reading(void **state)
+{
+    (void)state;
+    store_object(it.disk, object_in("de", 1));
+    store_object(it.disk, object_in("fr", 2));
+    store_object(it.disk, object_in("en", 3));
+    store_object(it.disk, object_in("fr", 4));
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(serial_in("de"), 1);
+        assert_int_equal(serial_in("fr"), 4);
+        assert_int_equal(serial_in("en"), 3);
+        assert_int_equal(serial_in("it"), 0);
+        assert_int_equal(serial_in(NULL), 0);
+        open_again(100 * MEGABYTE);
+    }
+}
+
+/* ---- eviction ---- */
+
+static uint64_t folder_total;
+
+static int folder_add(const char *path, const struct stat *stat, int type, struct FTW *walk)
+{
+    (void)path;
+    (void)walk;
+    if (type == FTW_F)
+        folder_total += (uint64_t)stat->st_size;
+    return 0;
+}
+
+static uint64_t folder_bytes(void)
+{
+    folder_total = 0;
+    (void)nftw(it.path, folder_add, 16, FTW_PHYS);
+    return folder_total;
+}
+
+static void the_oldest_go_and_the_size_is_kept(void **state)
+{
+    const uint64_t limit = 8 * MEGABYTE;
+
+    (void)state;
+    open_again(limit);
+    for (unsigned i = 0; i < 1000; i++) {
+        store_number(it.disk, i, i, 40000);
+        if (i % 10 == 0)
+            assert_true(folder_bytes() <= limit);
+    }
+    assert_true(folder_bytes() > limit * 85 / 100);
+    assert_true(is_there(it.disk, 999, 999, 40000));
+    assert_true(is_there(it.disk, 850, 850, 40000));
+    assert_true(is_absent(it.disk, 0));
+    assert_true(is_absent(it.disk, 500));
+    assert_true(disk_figures(it.disk).evicted > 700);
+    open_again(limit);
+    assert_true(is_there(it.disk, 999, 999, 40000));
+    assert_true(is_absent(it.disk, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_stored_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_of_it_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_later_one_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_is_there_after_another_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(serials_rise_with_each_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_variant_is_found_without_reading, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_oldest_go_and_the_size_is_kept, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
