@@ -7,7 +7,8 @@
 
 uint64_t disk_used(struct disk *disk)
 {
-    return atomic_load(&disk->segments.bytes) + disk_log_staged(&disk->log) + DISK_OVERHEAD_BYTES;
+    return atomic_load(&disk->segments.bytes) + disk_log_staged(&disk->log) + DISK_OVERHEAD_BYTES +
+           disk_snapshot_reserve(disk);
 }
 
 static bool has_free(struct disk *disk, uint64_t bytes)

@@ -40,6 +40,7 @@ struct disk_index {
     struct index_shard shards[DISK_INDEX_SHARDS];
     uint64_t           seed;
     atomic_uint        newest;
+    atomic_uint_least64_t count;
 };
 
 struct disk_index *disk_index_new(uint64_t seed)
@@ -267,9 +268,12 @@ bool disk_index_put(struct disk_index *index, const struct index_row *row, uint6
     else
         is_put = add(shard, row);
     pthread_mutex_unlock(&shard->lock);
-    if (is_put)
-        *ret_former = former;
-    return is_put;
+    if (!is_put)
+        return false;
+    if (entry == NULL)
+        atomic_fetch_add_explicit(&index->count, 1, memory_order_relaxed);
+    *ret_former = former;
+    return true;
 }
 
 /* ---- finding ---- */
@@ -403,6 +407,8 @@ bool disk_index_take(struct disk_index *index, struct cache_hash hash, uint64_t 
     if (has)
         unlink_entry(shard, link);
     pthread_mutex_unlock(&shard->lock);
+    if (has)
+        atomic_fetch_sub_explicit(&index->count, 1, memory_order_relaxed);
     return has;
 }
 
@@ -431,6 +437,7 @@ uint64_t disk_index_drop_segment(struct disk_index *index, uint32_t segment)
         dropped += shard_drop_segment(&index->shards[i], (uint16_t)segment);
         pthread_mutex_unlock(&index->shards[i].lock);
     }
+    atomic_fetch_sub_explicit(&index->count, dropped, memory_order_relaxed);
     return dropped;
 }
 
@@ -452,16 +459,9 @@ struct index_row *disk_index_rows(struct disk_index *index, unsigned shard_numbe
     return rows;
 }
 
-uint64_t disk_index_count(struct disk_index *index)
+uint64_t disk_index_count(const struct disk_index *index)
 {
-    uint64_t count = 0;
-
-    for (unsigned i = 0; i < DISK_INDEX_SHARDS; i++) {
-        pthread_mutex_lock(&index->shards[i].lock);
-        count += index->shards[i].count;
-        pthread_mutex_unlock(&index->shards[i].lock);
-    }
-    return count;
+    return atomic_load_explicit(&index->count, memory_order_relaxed);
 }
 
 uint64_t disk_index_bytes(struct disk_index *index)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* At the start: the segments that are there, oldest first, each record in order. What a record says
- * replaces what an earlier one said; purges go to the book, by which each object is judged when it is
+/* At the start: the snapshot, then what the segments hold behind it, record by record, oldest first.
+ * What a record says replaces what an earlier one said; purges go to the book, by which each object is judged when it is
  * read. Writing goes on in a new segment, so a torn tail is never written behind. */
 #include <dirent.h>
 #include <errno.h>
@@ -81,8 +81,10 @@ static int replay_segment(struct disk *disk, struct segment *segment, uint64_t f
 
     if (r < 0)
         return r;
-    while (disk_walk_next(&walk, &record, &place))
+    while (disk_walk_next(&walk, &record, &place)) {
         replay_record(disk, &record, place);
+        disk->snapshot.forced++;
+    }
     atomic_fetch_add(&disk->damaged, walk.damaged);
     if (walk.error < 0)
         atomic_fetch_add(&disk->errors, 1);
@@ -91,18 +93,15 @@ static int replay_segment(struct disk *disk, struct segment *segment, uint64_t f
 }
 
 /* A file that cannot be opened is left alone; its number is never given again. */
-static int load_segment(struct disk *disk, uint32_t number)
+static void add_segment(struct disk *disk, uint32_t number)
 {
     struct segment *segment;
-    int             r = segments_add(&disk->segments, number, false, &segment);
 
     disk->log.next_number = number + 1;
-    if (r < 0) {
+    if (segments_add(&disk->segments, number, false, &segment) < 0)
         atomic_fetch_add(&disk->errors, 1);
-        return 0;
-    }
-    disk_index_newest(disk->index, number);
-    return replay_segment(disk, segment, 0);
+    else
+        disk_index_newest(disk->index, number);
 }
 
 /* Only so many numbers may lie between the oldest and the newest: what is older is removed. */
@@ -111,11 +110,41 @@ static bool is_too_old(const struct numbers *list, uint32_t number)
     return list->numbers[list->count - 1] - number >= DISK_INDEX_SEGMENTS_MOST;
 }
 
-static void remove_segment(struct disk *disk, uint32_t number)
+static void add_segments(struct disk *disk, const struct numbers *list)
 {
     char name[32];
 
-    (void)unlinkat(disk->directory.fd, directory_segment_name(number, name).ptr, 0);
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_too_old(list, list->numbers[i]))
+            (void)unlinkat(disk->directory.fd, directory_segment_name(list->numbers[i], name).ptr, 0);
+        else
+            add_segment(disk, list->numbers[i]);
+    }
+}
+
+/* What is newer than the snapshot; all of it when there is none that holds. */
+static int replay(struct disk *disk, const struct numbers *list)
+{
+    struct snapshot_position from = { .segment = 0 };
+    int                      r = disk_snapshot_load(disk, &from);
+
+    if (r < 0 && r != -ENOENT)
+        atomic_fetch_add(&disk->damaged, 1);
+    if (r < 0)
+        from = (struct snapshot_position){ .segment = 0 };
+    if (from.segment >= disk->log.next_number)
+        disk->log.next_number = from.segment + (from.offset > 0);
+    r = 0;
+    for (size_t i = 0; i < list->count && r == 0; i++) {
+        struct segment *segment = segments_take(&disk->segments, list->numbers[i]);
+
+        if (segment == NULL)
+            continue;
+        if (segment->number >= from.segment)
+            r = replay_segment(disk, segment, segment->number == from.segment ? from.offset : 0);
+        segment_unref(segment);
+    }
+    return r;
 }
 
 int disk_load(struct disk *disk)
@@ -123,11 +152,10 @@ int disk_load(struct disk *disk)
     struct numbers list = { .numbers = NULL };
     int            r = list_segments(disk, &list);
 
-    for (size_t i = 0; i < list.count && r == 0; i++) {
-        if (is_too_old(&list, list.numbers[i]))
-            remove_segment(disk, list.numbers[i]);
-        else
-            r = load_segment(disk, list.numbers[i]);
+    if (r == 0) {
+        (void)unlinkat(disk->directory.fd, "index.new", 0);
+        add_segments(disk, &list);
+        r = replay(disk, &list);
     }
     mem_free(list.numbers);
     return r;

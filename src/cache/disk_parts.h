@@ -17,6 +17,7 @@
 #include "cache/disk_log.h"
 #include "cache/disk_queue.h"
 #include "cache/disk_segments.h"
+#include "cache/disk_snapshot.h"
 #include "cache/disk_vary.h"
 
 enum { DISK_QUEUE_MOST = 64 * 1024 * 1024, DISK_OVERHEAD_BYTES = 64 * 1024 };
@@ -58,6 +59,12 @@ struct disk {
     struct disk_log       log;
     struct disk_purge    *purges_written;        /* to be synced, then told */
     int64_t               retry_ms, pause_ms, said_ms;
+    struct {
+        uint64_t bytes, rest_bytes;      /* of the file; of what is not rows in it */
+        uint64_t changes;                /* that are in it */
+        uint64_t forced;                 /* counts up: another one is wanted */
+        int64_t  done_ms;
+    } snapshot;
 };
 
 struct disk *disk_ref(struct disk *disk);

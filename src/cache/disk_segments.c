@@ -93,6 +93,13 @@ struct segment *segments_take(struct segments *segments, uint32_t number)
     return segment;
 }
 
+uint64_t segments_bytes_of(const struct segments *segments, uint32_t number)
+{
+    struct segment *segment = segments->ring[number % RING];
+
+    return segment == NULL || segment->number != number ? 0 : atomic_load(&segment->bytes);
+}
+
 struct segment *segments_take_oldest(struct segments *segments)
 {
     struct segment *segment;

@@ -43,6 +43,8 @@ int  segments_add(struct segments *segments, uint32_t number, bool is_new,
 /* A reference of the caller's, or NULL. */
 struct segment *segments_take(struct segments *segments, uint32_t number);
 struct segment *segments_take_oldest(struct segments *segments);
+/* 0: there is none. Of the thread that adds and drops. */
+uint64_t        segments_bytes_of(const struct segments *segments, uint32_t number);
 /* Deletes the file and forgets it; the caller's reference remains. */
 void            segments_drop(struct segments *segments, struct segment *segment);
 void            segment_unref(struct segment *segment);

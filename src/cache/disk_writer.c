@@ -126,7 +126,9 @@ static void serve(struct disk *disk)
         retry_if_due(disk);
         work_run(disk, works);
         segments_bury(&disk->segments);
+        disk_snapshot_if_due(disk);
     } while (works != NULL || !disk_queue_is_closed(&disk->queue));
+    disk_snapshot_at_end(disk);
 }
 
 static void *writer_run(void *arg)

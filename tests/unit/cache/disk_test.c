@@ -110,6 +110,59 @@ static void all_is_there_after_another_start(void **state)
     assert_int_equal(disk_figures(it.disk).damaged, 0);
 }
 
+/* ---- the snapshot ---- */
+
+static void overwrite(const char *name, long from, unsigned char byte, size_t count)
+{
+    char  path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", it.path, name);
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, from, from < 0 ? SEEK_END : SEEK_SET), 0);
+    for (size_t i = 0; i < count; i++)
+        (void)fputc(byte, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void close_disk(void)
+{
+    disk_close(&it.disk);
+}
+
+static void a_start_reads_the_snapshot_only(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50; i++)
+        store_number(it.disk, i, i, 1000);
+    close_disk();
+    overwrite("segment-0000000001", 0, 0, 60000);
+    open_again(100 * MEGABYTE);
+    assert_int_equal(disk_figures(it.disk).objects, 50);
+    assert_int_equal(disk_figures(it.disk).damaged, 0);
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(is_absent(it.disk, i));
+    assert_int_equal(disk_figures(it.disk).objects, 0);
+    assert_int_equal(disk_figures(it.disk).damaged, 50);
+}
+
+static void a_damaged_snapshot_is_made_up_for(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50; i++)
+        store_number(it.disk, i, i, 1000);
+    for (unsigned where = 0; where < 3; where++) {
+        close_disk();
+        overwrite("index", where == 0 ? 30 : where == 1 ? 500 : -10, 0xa5, 3);
+        open_again(100 * MEGABYTE);
+        assert_int_equal(disk_figures(it.disk).damaged, 1);
+        assert_int_equal(disk_figures(it.disk).objects, 50);
+        for (unsigned i = 0; i < 50; i++)
+            assert_true(is_there(it.disk, i, i, 1000));
+    }
+}
+
 static void note_serial(uint64_t serial, void *arg)
 {
     *(uint64_t *)arg = serial;
@@ -237,6 +290,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_of_it_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_later_one_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_is_there_after_another_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_reads_the_snapshot_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_snapshot_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(serials_rise_with_each_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_variant_is_found_without_reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_go_and_the_size_is_kept, set_up, tear_down),
