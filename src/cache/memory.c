@@ -508,6 +508,37 @@ uint64_t memory_sweep(struct memory *memory, void (*gone)(struct object *object,
     return swept;
 }
 
+static uint64_t oldest_of_some(const struct memory_shard *shard, size_t number)
+{
+    size_t   end = number + CHAINS_PER_LOCK, chains = object_table_chains(&shard->table);
+    uint64_t oldest = UINT64_MAX;
+
+    for (; number < end && number < chains; number++)
+        for (struct object *object = object_table_chain_at(&shard->table, number); object != NULL;
+             object = object->next)
+            oldest = object->facts.serial < oldest ? object->facts.serial : oldest;
+    return oldest;
+}
+
+uint64_t memory_oldest(struct memory *memory)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    for (unsigned i = 0; i < memory->shard_count; i++) {
+        struct memory_shard *shard = &memory->shards[i];
+        bool                 is_done = false;
+        for (size_t number = 0; !is_done; number += CHAINS_PER_LOCK) {
+            uint64_t other;
+            shard_lock(shard);
+            other = oldest_of_some(shard, number);
+            is_done = number + CHAINS_PER_LOCK >= object_table_chains(&shard->table);
+            shard_unlock(shard);
+            oldest = other < oldest ? other : oldest;
+        }
+    }
+    return oldest;
+}
+
 /* ---- whoever asks about it ---- */
 
 void memory_on_evict(struct memory *memory, void (*note)(struct object *object, void *arg),

@@ -62,6 +62,10 @@ unsigned       memory_variants(struct memory *memory, const struct cache_key *ke
  * has been judged. */
 uint64_t       memory_sweep(struct memory *memory,
                             void (*gone)(struct object *object, void *arg), void *arg);
+/* The smallest serial of what is in it, UINT64_MAX: nothing; as sweeping, for a job thread. What is put
+ * in meanwhile may be missed. With the same of the disk and of what is under way it tells which purges
+ * are to be forgotten. */
+uint64_t       memory_oldest(struct memory *memory);
 /* Evicted objects that were asked for in the meantime: told to `note` while no lock is held, so that
  * the disk tier knows what is worth keeping. Set once, before use. Not those that are replaced, removed
  * or swept. */

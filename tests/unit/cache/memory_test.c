@@ -355,6 +355,25 @@ static void a_sweep_meets_every_object(void **state)
     tier_free(&tier);
 }
 
+static void the_oldest_serial_is_known(void **state)
+{
+    struct tier    tier = tier_new(64 << 20);
+    struct object *object;
+
+    (void)state;
+    assert_true(memory_oldest(tier.memory) == UINT64_MAX);
+    for (uint64_t i = 5000; i > 40; i--)
+        assert_true(put_number(&tier, i, 0));
+    assert_int_equal(memory_oldest(tier.memory), 41);
+    assert_true(put(&tier, "a", 7, NULL, NULL));
+    assert_int_equal(memory_oldest(tier.memory), 7);
+    object = find_as(&tier, "a", NULL, false, NULL);
+    memory_remove(tier.memory, object);
+    object_unref(object);
+    assert_int_equal(memory_oldest(tier.memory), 41);
+    tier_free(&tier);
+}
+
 /* ---- the limit ---- */
 
 static void the_limit_holds(void **state)
@@ -510,6 +529,7 @@ int main(void)
         cmocka_unit_test(removed_objects_live_as_long_as_they_are_held),
         cmocka_unit_test(purged_objects_are_not_found_and_swept),
         cmocka_unit_test(a_sweep_meets_every_object),
+        cmocka_unit_test(the_oldest_serial_is_known),
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_large_object_fits),
         cmocka_unit_test(a_tier_too_small_for_itself_takes_nothing),
