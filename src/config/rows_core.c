@@ -193,7 +193,7 @@ static const struct directive rows[] = {
     { "worker_memory", IN_MAIN, 1, 1, 0, apply_worker_memory, FIELD_CORE(memory_bytes),
       "size | percent% | off", "25%",
       "Most memory that requests and connections may hold, percent of the machine's or of the "
-      "cgroup's; beyond it new requests are answered 503." },
+      "cgroup's that caches leave; beyond it new requests are answered 503." },
     { "worker_lag", IN_MAIN, 1, 2, 0, apply_worker_lag, FIELD_CORE(lag_close_ms),
       "[close=time] [stop=time] | off", "close=200ms stop=1s",
       "How late an event loop may be on average: from `close` on its answers end keep-alive, from "
