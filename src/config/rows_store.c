@@ -9,14 +9,62 @@
 enum { MODE_OWNER = 0600, BIT_READ = 4, BIT_WRITE = 2 };
 
 /* "on" is the URI below nginx's default root. */
-static const struct template *store_template(struct compiler *compiler, const struct word *word)
+static struct text store_text(struct compiler *compiler, struct text text)
 {
-    struct text prefix = compiler->options->prefix, text = word->text;
+    struct text prefix = compiler->options->prefix;
 
     if (text_is_equal(text, TEXT("on")))
-        text = arena_format(compiler->arena, "%.*shtml$uri", TEXT_ARGS(prefix));
-    else if (!text_has_prefix(text, TEXT("/")) && !text_has_prefix(text, TEXT("$")))
-        text = arena_format(compiler->arena, "%.*s%.*s", TEXT_ARGS(prefix), TEXT_ARGS(text));
+        return arena_format(compiler->arena, "%.*shtml$uri", TEXT_ARGS(prefix));
+    if (text_has_prefix(text, TEXT("/")) || text_has_prefix(text, TEXT("$")))
+        return arena_copy(compiler->arena, text);
+    return arena_format(compiler->arena, "%.*s%.*s", TEXT_ARGS(prefix), TEXT_ARGS(text));
+}
+
+static void directory_add(struct compiler *compiler, struct text directory)
+{
+    struct name_list **end = &compiler->config->site.store_directories;
+
+    for (; *end != NULL; end = &(*end)->next)
+        if (text_is_equal((*end)->name, directory))
+            return;
+    *end = ARENA_NEW(compiler->arena, struct name_list);
+    (*end)->name = directory;
+}
+
+static bool is_path(struct text variables)
+{
+    static const char *const names[] = { "$uri",   "$document_uri",   "$request_uri",
+                                         "${uri}", "${document_uri}", "${request_uri}" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (text_has_prefix(variables, text_from(names[i])))
+            return true;
+    return false;
+}
+
+/* What stands before a variable that begins with "/", or up to the last "/" before another one. */
+static struct text directory_of(struct text path)
+{
+    struct text fixed = text_part(path, 0, text_find(path, '$'));
+
+    if (!is_path(text_from_offset(path, fixed.len)))
+        fixed.len = text_find_last(fixed, '/');
+    while (fixed.len > 0 && fixed.ptr[fixed.len - 1] == '/')
+        fixed.len--;
+    return fixed;
+}
+
+/* The directory is made at start, and open to the worker. NULL after a complaint. */
+static const struct template *store_template(struct compiler *compiler, const struct word *word)
+{
+    struct text text = store_text(compiler, word->text), directory = directory_of(text);
+
+    if (directory.len == 0) {
+        complain(compiler, word, "invalid path \"%.*s\"", TEXT_ARGS(word->text))->hint =
+            TEXT("it begins with a directory, in which the worker may write: /data/copies$uri");
+        return NULL;
+    }
+    directory_add(compiler, directory);
     return text_template(compiler, word, text);
 }
 
@@ -41,8 +89,8 @@ static void apply_store(struct compiler *compiler, const struct node *node, void
     }
     policy->zone = NULL;
     policy->zone_name = NULL;
-    policy->is_storing = true;
     policy->store_path = store_template(compiler, word);
+    policy->is_storing = policy->store_path != NULL;
 }
 
 /* "r", "w", "rw" */

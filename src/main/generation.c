@@ -137,6 +137,23 @@ static int caches_prepare(const struct gathering *gathering, const struct genera
     return 0;
 }
 
+static int stores_prepare(const struct gathering *gathering, const struct generation *generation)
+{
+    const struct identity *identity = &generation->identity;
+
+    for (const struct name_list *at = generation->config->site.store_directories; at != NULL;
+         at = at->next) {
+        int error = directory_make(at->name, 0755, identity->uid, identity->gid);
+
+        if (error < 0) {
+            report_line(gathering->report, LOG_EMERG, "mkdir() \"%.*s\" failed %s",
+                        TEXT_ARGS(at->name), log_errno(-error).text);
+            return error;
+        }
+    }
+    return 0;
+}
+
 static void caches_judge(const struct gathering *gathering, const struct site *site)
 {
     uint64_t there = memory_there(), caches = memory_of_caches(site);
@@ -152,7 +169,9 @@ static int directories_prepare(const struct gathering *gathering,
 {
     int error = temp_paths_prepare(gathering, generation);
 
-    return error < 0 ? error : caches_prepare(gathering, generation);
+    if (error == 0)
+        error = caches_prepare(gathering, generation);
+    return error < 0 ? error : stores_prepare(gathering, generation);
 }
 
 static int text_seal(const struct gathering *gathering, struct generation *generation)
@@ -226,6 +245,7 @@ void generation_report_stays(const struct generation *former, const struct gener
     const struct core *had = &former->config->core, *has = &next->config->core;
     struct text        logs = sandbox_closed_to_logs(former->config, next->config);
     struct text        cache = sandbox_closed_to_caches(former->config, next->config);
+    struct text        store = sandbox_closed_to_stores(former->config, next->config);
 
     stays_say(had->is_daemon != has->is_daemon, "daemon");
     stays_say(had->has_master != has->has_master, "master_process");
@@ -241,6 +261,11 @@ void generation_report_stays(const struct generation *former, const struct gener
                "the cache in \"%.*s\" is closed to the running worker, which keeps it in memory "
                "alone until the next start or binary upgrade",
                TEXT_ARGS(cache));
+    if (store.len > 0)
+        log_at(LOG_WARN, NULL,
+               "copies in \"%.*s\" are closed to the running worker until the next start or binary "
+               "upgrade",
+               TEXT_ARGS(store));
     if (logs.len > 0)
         log_at(LOG_WARN, NULL,
                "access logs in \"%.*s\" are closed to the running worker until the next start or "

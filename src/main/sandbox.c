@@ -127,6 +127,9 @@ static void allow_all(int rules, const struct config *config, uint64_t handled)
         allow_in(rules, directory_of(file->path), RIGHTS_LOG);
     for (const struct cache_zone *zone = config->site.cache_zones; zone != NULL; zone = zone->next)
         allow_in(rules, zone->path, RIGHTS_CACHE | (handled & RIGHT_TRUNCATE));
+    for (const struct name_list *at = config->site.store_directories; at != NULL; at = at->next)
+        allow_in(rules, at->name,
+                 RIGHTS_CACHE | (handled & (RIGHT_TRUNCATE | LANDLOCK_ACCESS_FS_REFER)));
 }
 
 /* -errno. */
@@ -195,5 +198,24 @@ struct text sandbox_closed_to_caches(const struct config *former, const struct c
     for (const struct cache_zone *zone = next->site.cache_zones; zone != NULL; zone = zone->next)
         if (zone->path.len > 0 && !is_open_to_cache(former, zone->path))
             return zone->path;
+    return TEXT("");
+}
+
+static bool is_open_to_stores(const struct config *config, struct text directory)
+{
+    const struct name_list *at = config->site.store_directories;
+
+    while (at != NULL && !text_is_equal(at->name, directory))
+        at = at->next;
+    return at != NULL;
+}
+
+struct text sandbox_closed_to_stores(const struct config *former, const struct config *next)
+{
+    if (!FRONTDESK_SANDBOX || version() < 0)
+        return TEXT("");
+    for (const struct name_list *at = next->site.store_directories; at != NULL; at = at->next)
+        if (!is_open_to_stores(former, at->name))
+            return at->name;
     return TEXT("");
 }

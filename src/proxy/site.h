@@ -387,6 +387,7 @@ struct site {
     struct map            *upstream_names;   /* explicit ones: name -> struct upstream * */
     struct limit_zone     *limit_zones;
     struct cache_zone     *cache_zones;
+    struct name_list      *store_directories;    /* that paths of proxy_store begin with */
     struct log_file       *log_files;
     struct location        defaults;     /* the http level: what servers started from */
     unsigned               slot_count;   /* of scopes */

@@ -608,6 +608,8 @@ struct text dump_config(struct arena *arena, const struct config *config, const 
         limit_zone_dump(&dumper, at);
     for (const struct cache_zone *at = config->site.cache_zones; at != NULL; at = at->next)
         cache_zone_dump(&dumper, at);
+    for (const struct name_list *at = config->site.store_directories; at != NULL; at = at->next)
+        LINE(&dumper, "store_directory %.*s", TEXT_ARGS(at->name));
     for (const struct listen *at = config->site.listens; at != NULL; at = at->next)
         listen_dump(&dumper, at);
     for (const struct server *at = config->site.servers; at != NULL; at = at->next)

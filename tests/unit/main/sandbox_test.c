@@ -167,10 +167,29 @@ static void and_no_other(void **state)
     assert_true(tried(try_carry_out, inside) != 0);
 }
 
+static int try_carry_down(void)
+{
+    return mkdir("deep", 0700) < 0 ? -1 : rename("bait", "deep/bait");
+}
+
+static void copies_may_be_carried_to_where_they_belong(void **state)
+{
+    struct name_list store = { .name = text_from(beside) };
+
+    (void)state;
+    if (!has_sandbox())
+        skip();
+    config.site.store_directories = &store;
+    assert_int_equal(tried(try_carry_down, beside), 0);
+    assert_int_equal(tried(try_carry_down, top), EACCES);
+    config.site.store_directories = NULL;
+}
+
 static void a_reload_that_names_another_is_noticed(void **state)
 {
     struct cache_zone other = { .path = TEXT("/elsewhere"), .next = &on_disk };
-    struct config     next = { .site = { .cache_zones = &other } };
+    struct name_list  store = { .name = TEXT("/copies") };
+    struct config     next = { .site = { .cache_zones = &other, .store_directories = &store } };
 
     (void)state;
     if (!has_sandbox())
@@ -178,6 +197,9 @@ static void a_reload_that_names_another_is_noticed(void **state)
     assert_int_equal(sandbox_closed_to_caches(&config, &config).len, 0);
     assert_true(text_is_equal(sandbox_closed_to_caches(&config, &next), other.path));
     assert_int_equal(sandbox_closed_to_caches(&next, &config).len, 0);
+    assert_int_equal(sandbox_closed_to_stores(&next, &next).len, 0);
+    assert_int_equal(sandbox_closed_to_stores(&next, &config).len, 0);
+    assert_true(text_is_equal(sandbox_closed_to_stores(&config, &next), store.name));
 }
 
 int main(void)
@@ -185,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cache_may_use_its_directory),
         cmocka_unit_test(and_no_other),
+        cmocka_unit_test(copies_may_be_carried_to_where_they_belong),
         cmocka_unit_test(a_reload_that_names_another_is_noticed),
     };
 
