@@ -242,6 +242,17 @@ bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task
 
 /* ---- for people ---- */
 
+unsigned cache_variants(struct cache *cache, const struct cache_key *key,
+                        struct object **ret_objects, unsigned most)
+{
+    return memory_variants(cache->memory, key, ret_objects, most);
+}
+
+enum purge_verdict cache_verdict(struct cache *cache, struct object *object)
+{
+    return purges_judge(cache->purges, object);
+}
+
 struct cache_figures cache_figures(struct cache *cache)
 {
     struct cache_figures figures = { .memory = memory_figures(cache->memory),

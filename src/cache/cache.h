@@ -60,6 +60,12 @@ bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct ta
 
 /* ---- for people ---- */
 
+/* What memory holds of a key, newest first, without counting as a use: at most `most` references into
+ * ret_objects; how many. */
+unsigned           cache_variants(struct cache *cache, const struct cache_key *key,
+                                  struct object **ret_objects, unsigned most);
+enum purge_verdict cache_verdict(struct cache *cache, struct object *object);
+
 struct cache_figures {
     struct memory_figures memory;
     struct disk_figures   disk;
