@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include "main/cache_control.h"
+
 static bool has_no_words(struct control_request *request)
 {
     if (request->word_count == 0)
@@ -38,6 +40,10 @@ static void status_run(struct control_request *request)
 }
 
 const struct control_command control_commands[] = {
+    { "cache purge", "[--zone NAME] [--soft] URL | PREFIX* | --tag TAG | --host HOST | --key KEY | --all",
+      cache_control_purge },
+    { "cache show", "[--zone NAME] URL | --key KEY [-H FIELD]...", cache_control_show },
+    { "cache stat", "[--zone NAME]", cache_control_stat },
     { "status", "", status_run },
     { "version", "", version_run },
     { NULL, NULL, NULL },
