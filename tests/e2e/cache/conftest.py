@@ -13,7 +13,7 @@ from .desk import Desk
 
 # The one place that says which tiers there are, and how their zones are written.
 TIERS = {"disk": "proxy_cache_path @DIR@/cache keys_zone=one:10m;",
-         "memory": "proxy_cache_path memory keys_zone=one:10m memory=64m;"}
+         "memory": "proxy_cache_path memory: keys_zone=one:10m memory=64m;"}
 if is_nginx():
     del TIERS["memory"]
 
