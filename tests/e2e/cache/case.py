@@ -95,7 +95,8 @@ class Answer:
                  trailers=(), reason="OK", **fields):
         self.status = status
         self.reason = reason
-        self.fields = ([("Date", NOW)] if "Date" not in fields else []) + names(fields) + list(more)
+        self.is_dated = "Date" in fields        # else Date is when it is sent
+        self.fields = names(fields) + list(more)
         if cache_control is not None:
             self.fields.append(("Cache-Control", cache_control))
         self.body = body            # None: one of its own
@@ -106,6 +107,8 @@ class Answer:
 
     def bytes(self, body, start, case_name, method):
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
+        if not self.is_dated:
+            lines.append(f"Date: {imf(time.time())}")
         lines += [f"{name}: {written(value, start, case_name)}" for name, value in self.fields]
         has_body = self.status not in (204, 304)
         if self.how in ("chunked", "cut"):

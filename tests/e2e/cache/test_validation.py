@@ -2,7 +2,7 @@
 """Validation with the origin, and what its answer does to what is stored: RFC 9111 sections 4.3.1, 4.3.3 to 4.3.5."""
 import pytest
 
-from .case import (ASKED, EITHER, EXPIRE, HIT, MISS, NOW, VALIDATED, Case, ago, ask, asctime, between, get, head, ok,
+from .case import (ASKED, EITHER, EXPIRE, HIT, MISS, VALIDATED, Case, ago, ask, asctime, between, get, head, ok,
                    present, rfc850, says, unmodified)
 
 pytestmark = pytest.mark.ours
@@ -45,8 +45,8 @@ CASES = [
     Case("without a validator there is no condition", "9111 4.3.1",
          get(MISS, ok("max-age=1")), EXPIRE, get(MISS, sent={"If-None-Match": None, "If-Modified-Since": None})),
     Case("no condition on a miss", "9111 4.3.1", get(MISS, tagged(), sent={"If-None-Match": None, "If-Modified-Since": None})),
-    Case("a tag with a comma and a blank", "9110 8.8.3",
-         get(MISS, tagged(ETag='"a, b"')), EXPIRE, get(VALIDATED, unmodified("max-age=60", ETag='"a, b"'), sent={"If-None-Match": '"a, b"'})),
+    Case("a tag with a comma", "9110 8.8.3",
+         get(MISS, tagged(ETag='"a,b"')), EXPIRE, get(VALIDATED, unmodified("max-age=60", ETag='"a,b"'), sent={"If-None-Match": '"a,b"'})),
     Case("an empty tag", "9110 8.8.3",
          get(MISS, tagged(ETag='""')), EXPIRE, get(VALIDATED, unmodified("max-age=60", ETag='""'), sent={"If-None-Match": '""'})),
     Case("other fields of the request stay", "9111 4.3.1",
@@ -117,7 +117,8 @@ CASES = [
          get(MISS, tagged("max-age=300")), get(VALIDATED, unmodified("max-age=300", ETag='"a"', Date=ago(100)), send=RELOAD),
          get(HIT, has={"Age": between(100, 104), "Date": ago(100)})),
     Case("Date is the one of the 304", "9111 4.3.4 MUST",
-         get(MISS, tagged("max-age=300", Date=ago(100))), get(VALIDATED, SAME, send=RELOAD), get(HIT, has={"Date": NOW})),
+         get(MISS, tagged("max-age=300", Date=ago(100))),
+         get(VALIDATED, unmodified("max-age=300", ETag='"a"', Date=ago(50)), send=RELOAD), get(HIT, has={"Date": ago(50)})),
     Case("the lifetime is the one of the 304", "9111 4.3.4 MUST",
          get(MISS, tagged("max-age=60")), get(VALIDATED, unmodified("max-age=0", ETag='"a"'), send=RELOAD), get(ASKED, unmodified("max-age=0", ETag='"a"'))),
     Case("a 304 without a lifetime leaves the old one", "9111 4.3.4",
