@@ -122,6 +122,13 @@ static enum progress step(struct reader *reader)
     return MOVED;
 }
 
+static void break_pipe(struct reader *reader)
+{
+    pipe_break(reader->pipe, reader->fault_cut);
+    if (reader->owner != NULL)
+        task_wake(reader->owner, WAKE_FAULT);
+}
+
 static void pump(struct reader *reader)
 {
     enum progress progress = MOVED;
@@ -131,7 +138,7 @@ static void pump(struct reader *reader)
     if (progress == WAITS)
         return;
     if (progress == BROKEN)
-        pipe_break(reader->pipe, reader->fault_cut);
+        break_pipe(reader);
     else
         pipe_end(reader->pipe);
     reader->piece = reader->piece_count = 0;

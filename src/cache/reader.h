@@ -30,6 +30,8 @@ struct reader {
     unsigned            piece_count, piece;
     uint64_t            at;              /* of the current piece */
     int                 fault_cut;       /* with which the pipe breaks when the fill fails */
+    struct task        *owner;           /* set before it begins: woken with WAKE_FAULT then, as the
+                                          * pipe's reader is; or NULL */
 };
 
 /* Of a whole object. Takes no reference of the caller's, holds its own. */

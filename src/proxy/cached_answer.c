@@ -246,6 +246,7 @@ static void begin_body(struct exchange *x, const struct head *answer)
         add_piece(caching, (struct piece){ .from = 0,
                                            .len = answer->body == BODY_SIZED ? answer->length
                                                                              : READER_TO_END });
+    caching->reader.owner = &x->task;
     if (reads_fill(caching))
         reader_begin_fill(&caching->reader, x->loop, &x->response_body, caching->fill,
                           caching->pieces, caching->piece_count, FAULT_BODY_CUT);
