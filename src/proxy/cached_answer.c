@@ -255,12 +255,15 @@ static void begin_body(struct exchange *x, const struct head *answer)
                      caching->pieces, caching->piece_count, FAULT_CACHE_UNREADABLE);
 }
 
-/* A follower reads the fill until its end is known; what is whole is read as it is stored. */
+/* A follower reads the fill until its end is known; what is whole is read as it is stored, unless it
+ * was too large for that. It may have become so only now, on another loop. */
 static void leave_fill_if_whole(struct caching *caching)
 {
     if (caching->fill == NULL || caching->role != ROLE_FOLLOWER ||
-        fill_state(caching->fill) != FILL_WHOLE)
+        fill_state(caching->fill) != FILL_WHOLE || !fill_is_kept(caching->fill))
         return;
+    object_unref(caching->stored);
+    caching->stored = fill_object(caching->fill);
     fill_leave(caching->fill, &caching->follower);
     fill_unref(caching->fill);
     caching->fill = NULL;
