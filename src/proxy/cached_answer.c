@@ -166,6 +166,15 @@ static bool may_range(const struct exchange *x, const struct making *making)
             !text_is_equal_nocase(accepts, TEXT("none")));
 }
 
+/* What is on its way may be gone once it was read, and comes in its own order. */
+static bool may_read(const struct caching *caching, const struct range_set *set)
+{
+    for (unsigned i = 1; i < set->count && reads_fill(caching); i++)
+        if (set->parts[i].first < set->parts[i - 1].first)
+            return false;
+    return true;
+}
+
 static void apply_range(struct exchange *x, struct making *making,
                         const struct validators *validators, int64_t now_s)
 {
@@ -178,7 +187,8 @@ static void apply_range(struct exchange *x, struct making *making,
     case RANGE_IGNORED:
         break;
     case RANGE_PARTS:
-        make_206(x, making, &set);
+        if (may_read(x->caching, &set))
+            make_206(x, making, &set);
         break;
     case RANGE_UNSATISFIABLE:
         make_416(x, making);
