@@ -57,6 +57,7 @@ void nobody_take_over(struct exchange *x, struct client *client)
     x->client = &absence->stream;
     x->client_conn = client_stand_in(client, x);
     x->is_unattended = true;
+    x->noted_fault = FAULT_NONE;          /* who was there before may have had one */
 }
 
 void nobody_leaves(struct exchange *x)

@@ -27,7 +27,8 @@ static void client_failed(struct exchange *x, int fault)
 {
     const struct fault_row *row = fault_row(fault);
 
-    exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
+    if (!x->is_unattended)
+        exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
     if (caching_outlives_client(x)) {
         x->status = x->is_head_sent ? x->status : (unsigned)row->status;
         caching_client_left(x);
@@ -51,6 +52,19 @@ static bool is_before_answer(const struct exchange *x)
            x->step != &step_finish;
 }
 
+/* For the answer of somebody who is asked, or may be soon. */
+static bool is_waiting(const struct exchange *x)
+{
+    static const struct step *const steps[] = { &step_gather, &step_load, &step_follow,
+                                                &step_resolve, &step_pick, &step_queue,
+                                                &step_hold };
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (x->step == steps[i])
+            return true;
+    return false;
+}
+
 /* A client that has said all it wanted may close its side and still read, or be gone: as nginx, we
  * take it for gone while a server is asked, unless proxy_ignore_client_abort says otherwise. */
 static bool may_overlook(const struct exchange *x, int fault)
@@ -59,12 +73,11 @@ static bool may_overlook(const struct exchange *x, int fault)
 
     if ((fault != FAULT_CLIENT_GONE && fault != FAULT_CLIENT_RESET) || !x->request_body.is_ended)
         return false;
-    if (x->limit_until_ms > 0)
-        return false;   /* it waits its turn for nobody */
+    if (x->limit_until_ms > 0 || x->is_unattended)
+        return false;   /* it waits its turn for nobody; or nobody leaves */
     if (x->location->proxy.is_ignoring_abort)
         return is_there || is_before_answer(x);
-    return is_there && x->chosen == NULL && x->step != &step_gather && x->step != &step_resolve &&
-           x->step != &step_pick && x->step != &step_queue && x->step != &step_hold;
+    return is_there && x->chosen == NULL && !is_waiting(x);
 }
 
 /* While it waits for a place nobody reads on, so what the client has sent besides may hide its end: but
