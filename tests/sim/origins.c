@@ -340,6 +340,8 @@ static void head_write(struct origin_conn *conn, const struct answer *answer)
     len = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %u Sim\r\nX-Sim: %u-%u\r\n",
                            answer->status, conn->ask->id, conn->serial);
     len += write_framing(head + len, sizeof(head) - len, conn, answer);
+    if (conn->ask->room->says != NULL)
+        len += (size_t)snprintf(head + len, sizeof(head) - len, "%s", conn->ask->room->says);
     if (conn->is_last)
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Connection: close\r\n");
     if (conn->doing == DO_LARGE_HEAD)

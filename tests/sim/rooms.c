@@ -69,6 +69,15 @@ const struct room rooms[] = {
     { .path = "/poor", .tries_most = 2, .is_directed = true, .lines = "proxy_pass http://poor;" },
     { .path = "/dynamic", .tries_most = 2, .is_directed = true,
       .lines = "proxy_pass http://10.0.0.$arg_to;" },
+    { .path = "/kept", .tries_most = 2, .is_directed = true, .says = "Cache-Control: max-age=60\r\n",
+      .lines = "proxy_pass http://one; proxy_cache one; proxy_cache_lock_timeout 1s;" },
+    { .path = "/stale", .tries_most = 2, .is_directed = true,
+      .says = "Cache-Control: max-age=1, stale-while-revalidate=60\r\n",
+      .lines = "proxy_pass http://one; proxy_cache one;" },
+    { .path = "/own", .tries_most = 2, .is_directed = true, .says = "Cache-Control: no-store\r\n",
+      .lines = "proxy_pass http://one; proxy_cache one;" },
+    { .path = "/long", .tries_most = 2, .is_directed = true, .says = "Cache-Control: max-age=60\r\n",
+      .lines = "proxy_pass http://one; proxy_cache little;" },
 };
 
 const size_t room_count = sizeof(rooms) / sizeof(rooms[0]);
@@ -97,7 +106,9 @@ static const char beginning[] =
     "  upstream mixed { server 10.0.0.11 max_conns=1 fail_timeout=1s;\n"
     "    server 10.0.0.12 max_conns=1 fail_timeout=1s; server 10.0.0.13 max_conns=1 backup;\n"
     "    retry_budget 50%% min=2; outlier_ejection base=1s; %s }\n"
-    "  upstream nobody { server 10.0.0.6 down; }\n";
+    "  upstream nobody { server 10.0.0.6 down; }\n"
+    "  proxy_cache_path memory: keys_zone=one:64m;\n"
+    "  proxy_cache_path memory: keys_zone=little:64m max_object=20k;\n";
 
 static const char server[] =
     "  server {\n"

@@ -20,6 +20,7 @@ struct room {
     bool        is_tunnel, is_paced, is_old;   /* old: HTTP/1.0 to the peer */
     bool        may_be_full;             /* its peers have few places: we may answer 503 */
     bool        is_directed;             /* only for tests of an exact order */
+    const char *says;                    /* field lines of its origins' answers; NULL: none */
 };
 
 extern const struct room rooms[];

@@ -59,11 +59,31 @@ static bool is_all_over(const struct visitor *visitor)
     return !is_deaf(visitor) && (visitor->stays ? wire_is_ours_closed(wire) : visitor->has_end);
 }
 
+/* True: it has gone, or does now. */
+static bool goes(struct visitor *visitor)
+{
+    int64_t at_us = visitor->came_us + visitor->goes_us;
+
+    if (visitor->is_over || visitor->goes_us == 0)
+        return visitor->is_over;
+    if (kernel_now_us() < at_us) {
+        far_wake_at(&visitor->far, at_us);
+        return false;
+    }
+    say("visitor: goes");
+    visitor->is_over = true;
+    if (visitor->goes_by_reset)
+        wire_reset(visitor->far.wire);
+    else
+        wire_close(visitor->far.wire);
+    return true;
+}
+
 static void visitor_run(struct far *far)
 {
     struct visitor *visitor = container_of(far, struct visitor, far);
 
-    if (visitor->is_over)
+    if (goes(visitor))
         return;
     listen_on(visitor);
     visitor->is_reset = wire_is_reset(far->wire);

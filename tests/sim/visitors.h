@@ -17,6 +17,8 @@ struct visitor {
     } lines[VISITOR_LINES];
     int64_t deaf_until_us;               /* it does not read until then; INT64_MAX: never */
     bool    stays;                       /* does not close when all is over */
+    int64_t goes_us;                     /* so long after it came; 0: it does not */
+    bool    goes_by_reset;
     /* what came of it */
     int64_t  came_us;
     unsigned said;
