@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "cache/disk_parts.h"
+#include "cache/large_parts.h"
 #include "net/loop.h"
 
 #define MEGABYTES(n) ((uint64_t)(n) << 20)
@@ -62,6 +63,7 @@ static void disk_free(struct disk *disk)
     disk_log_done(&disk->log);
     if (disk->index != NULL) {
         segments_done(&disk->segments);
+        large_files_done(&disk->larges);
         disk_index_free(&disk->index);
         directory_close(&disk->directory);
     }
@@ -96,6 +98,7 @@ int disk_open(const struct disk_settings *settings, struct purges *purges, struc
         disk->seed = disk->directory.seed;
         disk->index = disk_index_new(disk->seed);
         segments_init(&disk->segments, disk->directory.fd);
+        large_files_init(&disk->larges, disk->directory.large_fd);
         r = disk_writer_start(disk);
     }
     if (r < 0) {
@@ -208,7 +211,8 @@ static struct record record_of(const struct disk *disk, const struct object *obj
     return (struct record){
         .kind = RECORD_OBJECT,
         .body_len = object->body_len,
-        .body_checksum = record_object_checksum(disk->seed, object),
+        .body_checksum = object->large != NULL ? 0 : record_object_checksum(disk->seed, object),
+        .large_id = object->large != NULL ? large_body_id(object->large) : 0,
         .parts = { .facts = object->facts,
                    .key = { .text = object_key(object), .hash = object->hash },
                    .vary = object_vary(object),
@@ -233,6 +237,13 @@ static bool is_wanted(struct disk *disk, struct record *record)
     return verdict != PURGE_GONE;
 }
 
+/* Its large body, if it has one, is whole. */
+static bool is_written(const struct object *object)
+{
+    return object->large == NULL ||
+           (large_body_is_whole(object->large) && !large_body_has_failed(object->large));
+}
+
 static int store(struct disk *disk, struct object *object)
 {
     struct record record = record_of(disk, object);
@@ -240,7 +251,7 @@ static int store(struct disk *disk, struct object *object)
     int           r;
 
     if (!is_wanted(disk, &record) || record_meta_bytes(&record) > RECORD_META_MOST ||
-        bytes > atomic_load(&disk->segment_size) || object->large != NULL)
+        bytes > atomic_load(&disk->segment_size) || !is_written(object))
         return 0;
     r = disk_make_room(disk, bytes);
     return r < 0 ? r : disk_log_append(&disk->log, &record, object, TEXT_NONE);
@@ -255,10 +266,10 @@ static void store_run(struct disk *disk, struct disk_work *work)
         r = store(disk, this->object);
     else
         atomic_fetch_add(&disk->dropped_writes, 1);
-    if (r < 0) {
+    if (r < 0)
         atomic_fetch_add(&disk->dropped_writes, 1);
+    if (r < 0 && r != -EFBIG)
         disk_fail(disk, "writing", r);
-    }
     object_unref(this->object);
     mem_free(this);
 }
@@ -306,7 +317,7 @@ static void purge_run(struct disk *disk, struct disk_work *work)
         r = disk_make_room(disk, record_bytes(&record));
         if (r == 0)
             r = disk_log_append(&disk->log, &record, NULL, TEXT_NONE);
-        if (r < 0)
+        if (r < 0 && r != -EFBIG)
             disk_fail(disk, "writing", r);
     }
     purge->has_failed = r < 0;
@@ -336,7 +347,8 @@ struct disk_figures disk_figures(struct disk *disk)
 {
     return (struct disk_figures){
         .objects = disk_index_count(disk->index),
-        .bytes = atomic_load(&disk->segments.bytes) + DISK_OVERHEAD_BYTES,
+        .bytes = atomic_load(&disk->segments.bytes) + atomic_load(&disk->larges.bytes) +
+                 DISK_OVERHEAD_BYTES,
         .limit = atomic_load(&disk->max_size),
         .index_bytes = disk_index_bytes(disk->index),
         .reads = atomic_load(&disk->reads),

@@ -7,8 +7,8 @@
 
 uint64_t disk_used(struct disk *disk)
 {
-    return atomic_load(&disk->segments.bytes) + disk_log_staged(&disk->log) + DISK_OVERHEAD_BYTES +
-           disk_snapshot_reserve(disk);
+    return atomic_load(&disk->segments.bytes) + atomic_load(&disk->larges.bytes) +
+           disk_log_staged(&disk->log) + DISK_OVERHEAD_BYTES + disk_snapshot_reserve(disk);
 }
 
 static bool has_free(struct disk *disk, uint64_t bytes)
@@ -41,6 +41,7 @@ static int evict_oldest(struct disk *disk)
     }
     if (r == 0) {
         atomic_fetch_add(&disk->evicted, disk_index_drop_segment(disk->index, segment->number));
+        large_files_drop_segment(&disk->larges, segment->number);
         segments_drop(&disk->segments, segment);
     }
     segment_unref(segment);
@@ -54,7 +55,7 @@ int disk_make_room(struct disk *disk, uint64_t bytes)
         int r = evict_oldest(disk);
 
         if (r < 0)
-            return r == -ENOENT ? -ENOSPC : r;
+            return r != -ENOENT ? r : has_free(disk, bytes) ? -EFBIG : -ENOSPC;
     }
     return 0;
 }

@@ -12,7 +12,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs go to disk as
 enum {
     MAGIC = 0x52444631,                  /* "1FDR" */
     SEALED_FROM = 8,                     /* the checksum covers all behind itself */
-    CLASS_BITS = 7, CLASS_STEPS = 4, CLASS_LEAST = 64
+    CLASS_LARGE = 127, CLASS_STEPS = 4, CLASS_LEAST = 64
 };
 
 struct record_head {
@@ -43,7 +43,7 @@ static unsigned class_of(uint64_t size)
 {
     unsigned size_class = 0;
 
-    while (class_size(size_class) < size && size_class < (1u << CLASS_BITS) - 1)
+    while (class_size(size_class) < size && size_class < CLASS_LARGE)
         size_class++;
     return size_class;
 }
@@ -66,7 +66,12 @@ uint32_t record_place_offset(uint64_t place)
 
 uint64_t record_place_size(uint64_t place)
 {
-    return class_size(place >> 1 & ((1u << CLASS_BITS) - 1));
+    return record_place_is_large(place) ? RECORD_META_MOST : class_size(place >> 1 & CLASS_LARGE);
+}
+
+bool record_place_is_large(uint64_t place)
+{
+    return (place >> 1 & CLASS_LARGE) == CLASS_LARGE;
 }
 
 uint64_t record_seal(uint64_t seed, uint64_t place)
@@ -97,6 +102,13 @@ uint64_t record_bytes(const struct record *record)
 
     return record_padded(record_meta_bytes(record)) +
            (is_within ? record_padded(record->body_len) : 0);
+}
+
+uint64_t record_place_of(const struct record *record, uint32_t segment, uint32_t offset)
+{
+    bool is_large = record->kind == RECORD_OBJECT && record->large_id != 0;
+
+    return record_place(segment, offset, is_large ? UINT64_MAX : record_bytes(record));
 }
 
 /* ---- to bytes ---- */

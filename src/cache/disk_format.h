@@ -38,6 +38,8 @@ uint32_t record_place_segment(uint64_t place);
 uint32_t record_place_offset(uint64_t place);
 /* At least the size that the place was made with, at most a quarter more. */
 uint64_t record_place_size(uint64_t place);
+/* Its body lies in a file of its own; the size tells nothing then. */
+bool     record_place_is_large(uint64_t place);
 
 /* What the checksum of a record at this place starts from; the size class does not matter. */
 uint64_t record_seal(uint64_t seed, uint64_t place);
@@ -47,6 +49,7 @@ size_t record_meta_bytes(const struct record *record);
 /* With padding: where the next one begins. */
 uint64_t record_bytes(const struct record *record);
 uint64_t record_padded(uint64_t bytes);
+uint64_t record_place_of(const struct record *record, uint32_t segment, uint32_t offset);
 /* Writes record_padded(record_meta_bytes()) bytes. */
 void record_encode(const struct record *record, uint64_t seal, unsigned char *ret_bytes);
 

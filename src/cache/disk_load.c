@@ -68,7 +68,8 @@ static void replay_record(struct disk *disk, const struct record *record, uint64
         if (!purges_add(disk->purges, &record->purge))
             atomic_fetch_add(&disk->errors, 1);
     } else if (disk_row_of(disk, record, place, &row) == 0) {
-        (void)!disk_index_put(disk->index, &row, &former);
+        if (disk_index_put(disk->index, &row, &former) && record->large_id != 0)
+            large_files_name(&disk->larges, record->large_id, &row);
     }
 }
 
@@ -116,7 +117,8 @@ static void add_segments(struct disk *disk, const struct numbers *list)
 
     for (size_t i = 0; i < list->count; i++) {
         if (is_too_old(list, list->numbers[i]))
-            (void)unlinkat(disk->directory.fd, directory_segment_name(list->numbers[i], name).ptr, 0);
+            (void)unlinkat(disk->directory.fd, directory_segment_name(list->numbers[i], name).ptr,
+                           0);
         else
             add_segment(disk, list->numbers[i]);
     }
@@ -155,7 +157,10 @@ int disk_load(struct disk *disk)
     if (r == 0) {
         (void)unlinkat(disk->directory.fd, "index.new", 0);
         add_segments(disk, &list);
-        r = replay(disk, &list);
+        r = large_files_list(&disk->larges);
+        if (r == 0)
+            r = replay(disk, &list);
+        large_files_drop_unnamed(&disk->larges, disk->index);
     }
     mem_free(list.numbers);
     return r;

@@ -91,10 +91,16 @@ static void publish(struct disk_log *log, struct log_pending *pending)
 {
     uint64_t former;
 
-    if (!disk_index_put(log->disk->index, &pending->row, &former))
+    if (!disk_index_put(log->disk->index, &pending->row, &former)) {
         atomic_fetch_add(&log->disk->dropped_writes, 1);
-    else if (pending->object != NULL)
-        atomic_store(&pending->object->place, pending->row.place);
+    } else {
+        if (pending->large_id != 0)
+            large_files_name(&log->disk->larges, pending->large_id, &pending->row);
+        if (former != 0 && record_place_is_large(former))
+            large_files_drop_place(&log->disk->larges, former);
+        if (pending->object != NULL)
+            atomic_store(&pending->object->place, pending->row.place);
+    }
     if (pending->object != NULL)
         object_unref(pending->object);
 }
@@ -245,6 +251,7 @@ static void remember(struct disk_log *log, const struct record *record, uint64_t
         return;
     pending->object = object == NULL ? NULL : object_ref(object);
     log->pending_count++;
+    pending->large_id = record->large_id;
     if (record->large_id != 0)
         log->large_bytes += record->body_len;
 }
@@ -260,7 +267,7 @@ int disk_log_append(struct disk_log *log, const struct record *record, struct ob
             give_up(log);
         return r;
     }
-    place = record_place(log->active->number, (uint32_t)(log->written + log->staged), bytes);
+    place = record_place_of(record, log->active->number, (uint32_t)(log->written + log->staged));
     r = put_record(log, record, place, object, body);
     if (r == 0)
         remember(log, record, place, object);

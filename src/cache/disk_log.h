@@ -15,6 +15,7 @@ struct disk;
 struct log_pending {
     struct object   *object;             /* counted; NULL: was read from the disk itself */
     struct index_row row;
+    uint64_t         large_id;
 };
 
 struct disk_log {

@@ -19,6 +19,7 @@
 #include "cache/disk_segments.h"
 #include "cache/disk_snapshot.h"
 #include "cache/disk_vary.h"
+#include "cache/large_files.h"
 
 enum { DISK_QUEUE_MOST = 64 * 1024 * 1024, DISK_OVERHEAD_BYTES = 64 * 1024 };
 
@@ -46,6 +47,7 @@ struct disk {
     struct disk_index    *index;
     struct disk_vary     *varies;
     struct segments       segments;
+    struct large_files    larges;
     struct disk_queue     queue;
     struct disk_words     words;
     pthread_t             writer;
@@ -53,6 +55,7 @@ struct disk {
     atomic_bool           is_failing;
     atomic_uint_least64_t max_size, min_free, segment_size;
     atomic_int_least64_t  inactive_ms;
+    atomic_uint_least64_t large_count;   /* bodies begun since the opening */
     atomic_uint_least64_t reads, written_bytes, evicted, dropped_writes, damaged, errors;
 
     /* Of the writing thread. */
@@ -85,7 +88,8 @@ int disk_load(struct disk *disk) WARN_UNUSED;
 
 /* disk_evict.c */
 uint64_t disk_used(struct disk *disk);               /* bytes of all files, and of what is being written */
-/* Evicts until so many bytes may be added. -ENOSPC: nothing is left to evict. */
+/* Evicts until so many bytes may be added. When nothing is left to evict -EFBIG: that would be more than
+ * the cache may hold; -ENOSPC: others have filled the disk. */
 int      disk_make_room(struct disk *disk, uint64_t bytes) WARN_UNUSED;
 
 /* The row of the index for a record at this place; -ENOSPC: too many kinds of Vary. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/disk_parts.h"
+#include "cache/large_parts.h"
 #include "net/loop.h"
 
 enum {
@@ -44,31 +45,55 @@ static struct object *object_around(const struct record *record, struct slice bo
     return NULL;
 }
 
-static bool is_sound(const struct disk *disk, const struct record *record, struct text body,
-                     struct text key)
+/* The body lies in a file of its own. */
+static int object_beside(const struct disk_read *read, const struct record *record, bool is_quick,
+                         struct object **ret_object)
 {
-    return text_is_equal(record->parts.key.text, key) &&
-           record_body_checksum(disk->seed, body) == record->body_checksum;
-}
-
-/* `bytes` hold the whole record; `block` is where they lie from its start, or NULL. */
-static int object_of(struct disk_read *read, const struct record *record, struct text bytes,
-                     struct block *block)
-{
-    size_t         from = (size_t)record_padded(record_meta_bytes(record));
-    struct text    body = text_part(bytes, from, (size_t)record->body_len);
+    struct large_body *body =
+        large_body_take(read->disk, record->large_id, record->body_len, is_quick);
     struct object *object;
 
-    if (!is_sound(read->disk, record, body, read->key.text))
+    if (body == NULL)
+        return is_quick ? -EAGAIN : -EINVAL;
+    object = object_try_new(&record->parts, 0);
+    if (object != NULL)
+        object_set_large(object, body, record->body_len);
+    large_body_unref(body);
+    *ret_object = object;
+    return object == NULL ? -ENOMEM : 0;
+}
+
+/* The body lies behind the meta. `block` is where they were read, or NULL. */
+static int object_in_one(const struct disk_read *read, const struct record *record,
+                         struct text bytes, struct block *block, struct object **ret_object)
+{
+    size_t      from = (size_t)record_padded(record_meta_bytes(record));
+    struct text body = text_part(bytes, from, (size_t)record->body_len);
+
+    if (record_body_checksum(read->disk->seed, body) != record->body_checksum)
         return -EINVAL;
     if (body.len <= OBJECT_INLINE_MOST || block == NULL)
-        object = object_within(record, body);
+        *ret_object = object_within(record, body);
     else
-        object = object_around(record, (struct slice){ .block = block,
-                                                       .start = (uint32_t)from,
-                                                       .len = (uint32_t)body.len });
-    if (object == NULL)
-        return -ENOMEM;
+        *ret_object = object_around(record, (struct slice){ .block = block,
+                                                            .start = (uint32_t)from,
+                                                            .len = (uint32_t)body.len });
+    return *ret_object == NULL ? -ENOMEM : 0;
+}
+
+/* `bytes` hold the whole record. */
+static int object_of(struct disk_read *read, const struct record *record, struct text bytes,
+                     struct block *block, bool is_quick)
+{
+    struct object *object;
+    int            r;
+
+    if (!text_is_equal(record->parts.key.text, read->key.text))
+        return -EINVAL;
+    r = record->large_id != 0 ? object_beside(read, record, is_quick, &object)
+                              : object_in_one(read, record, bytes, block, &object);
+    if (r < 0)
+        return r;
     object->born_ms = born_ms_of(&record->parts.facts);
     atomic_store(&object->place, read->place);
     read->ret_object = object;
@@ -108,7 +133,9 @@ static int read_long(struct disk_read *read, const struct source *source, struct
     bytes = text_of((const char *)block->bytes, first.len + (n > 0 ? (size_t)n : 0));
     r = n < 0 ? (int)n : decode(read, bytes, &record);
     if (r == 0)
-        r = record_bytes(&record) > bytes.len ? -EINVAL : object_of(read, &record, bytes, block);
+        r = record_bytes(&record) > bytes.len
+                ? -EINVAL
+                : object_of(read, &record, bytes, block, source->is_quick);
     else if (r == -EAGAIN && n >= 0)
         r = -EINVAL;                     /* the place was wrong about its size */
     block_unref(block);
@@ -133,7 +160,7 @@ static int read_from(struct disk_read *read, const struct source *source)
     bytes = text_of(first, (size_t)n);
     r = decode(read, bytes, &record);
     if (r == 0 && record_bytes(&record) <= bytes.len)
-        return object_of(read, &record, bytes, NULL);
+        return object_of(read, &record, bytes, NULL, source->is_quick);
     if (r == 0)
         expected = record_bytes(&record);
     else if (r != -EAGAIN || expected <= bytes.len)
@@ -243,7 +270,7 @@ bool disk_read_start(struct disk_read *read)
     read->result = -ENOENT;
     if (disk_is_ready(disk)) {
         read->result = -EAGAIN;
-        if (record_place_size(read->place) <= QUICK_MOST)
+        if (record_place_is_large(read->place) || record_place_size(read->place) <= QUICK_MOST)
             read->result = read_record(read, true);
     }
     if (read->result == -EAGAIN && !keep_key(read))

@@ -115,6 +115,21 @@ static void put_purge(const struct purge *purge, void *arg)
     mem_free(bytes);
 }
 
+static void put_larges(struct file_writer *file)
+{
+    const size_t           most = SNAPSHOT_SECTION_MOST / sizeof(struct snapshot_large);
+    size_t                 count;
+    struct snapshot_large *named = large_files_named(&file->disk->larges, &count);
+
+    if (named == NULL && count > 0)
+        file->error = -ENOMEM;
+    for (size_t at = 0, n; at < count && file->error == 0; at += n) {
+        n = count - at < most ? count - at : most;
+        put_section(file, SNAPSHOT_LARGE, named + at, n * sizeof(*named));
+    }
+    mem_free(named);
+}
+
 static void encode_rows(struct index_row *rows, uint32_t count, unsigned char *bytes)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -156,6 +171,8 @@ static void put_all(struct file_writer *file)
     if (file->error == 0)
         purges_each(file->disk->purges, put_purge, file);
     if (file->error == 0)
+        put_larges(file);
+    if (file->error == 0)
         put_rows(file);
     put_section(file, SNAPSHOT_END, &file->rows, sizeof(file->rows));
     write_out(file);
@@ -169,7 +186,8 @@ static int write_new(struct disk *disk, uint64_t *ret_bytes, uint64_t *ret_rest)
     file.buffer = mem_try(BUFFER_BYTES);
     if (file.buffer == NULL)
         return -ENOMEM;
-    file.fd = openat(disk->directory.fd, "index.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
+    file.fd =
+        openat(disk->directory.fd, "index.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
     if (file.fd < 0) {
         file.error = -errno;
     } else {
@@ -298,8 +316,11 @@ static int load_purge(struct snapshot_sink *sink, const struct purge *purge)
 
 static int load_large(struct snapshot_sink *sink, const struct snapshot_large *large)
 {
-    (void)sink;
-    (void)large;
+    struct loading  *loading = container_of(sink, struct loading, sink);
+    struct index_row row = { .hash = { .low = large->hash_low, .high = large->hash_high },
+                             .place = large->place };
+
+    large_files_name(&loading->disk->larges, large->id, &row);
     return 0;
 }
 

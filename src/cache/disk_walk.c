@@ -64,8 +64,7 @@ bool disk_walk_next(struct disk_walk *walk, struct record *ret_record, uint64_t 
 
     for (; walk->at < walk->end; walk->at += RECORD_ALIGN) {
         if (decode_here(walk, ret_record, ret_place) == 0) {
-            *ret_place =
-                record_place(walk->segment->number, (uint32_t)walk->at, record_bytes(ret_record));
+            *ret_place = record_place_of(ret_record, walk->segment->number, (uint32_t)walk->at);
             walk->at += record_bytes(ret_record);
             return true;
         }

@@ -22,24 +22,28 @@ bool               large_body_append(struct large_body *body, struct slice slice
 uint64_t           large_body_pending(const struct large_body *body);
 /* Bytes that may be read; grows until finished. `progress` of large_body_watch() tells. */
 uint64_t           large_body_written(const struct large_body *body);
-/* Called on a job thread after each write (and failure), while no lock is held. Set once. */
+/* Called on the thread that writes after each write (and failure), without a lock that the other calls
+ * take. NULL: no more, and none is under way on return; not from within. */
 void               large_body_watch(struct large_body *body, void (*progress)(void *arg), void *arg);
 /* No more will come; with progress told when all is on disk and checksummed. */
 void               large_body_finish(struct large_body *body);
 bool               large_body_is_whole(const struct large_body *body);
+/* It could not be written, or is no longer what was written: not for another answer. */
 bool               large_body_has_failed(const struct large_body *body);
 
 struct large_read {
-    struct job         job;
-    struct large_body *body;
+    struct large_body *body;             /* a reference of the read's */
     uint64_t           from;
-    uint32_t           want;             /* at most OBJECT_SLICE_BYTES * 4 */
+    uint32_t           want;             /* at most OBJECT_SLICE_BYTES * 4; less may come, up to a part's end */
     struct task       *waiter;
     struct slice       ret_slice;        /* a reference of the asker's; len 0: failed or damaged */
     bool               is_done;
+
+    /* Of the disk tier. */
+    struct job         job;
 };
-/* As disk_read_start(), disk_read_leave(). Checked against the checksums on the first read of each part
- * in this process's life. */
+/* As disk_read_start(), disk_read_leave(); the latter drops the body's reference and the slice's. Checked
+ * against the checksums on the first read of each part in this process's life. */
 bool large_read_start(struct large_read *read);
 void large_read_leave(struct large_read **read);
 

@@ -162,7 +162,8 @@ static int read_begin(struct reading *reading, struct text payload)
     if (payload.len != sizeof(position))
         return -EINVAL;
     memcpy(&position, payload.ptr, sizeof(position));
-    return position.version == SNAPSHOT_VERSION ? reading->sink->begin(reading->sink, &position) : -EINVAL;
+    return position.version == SNAPSHOT_VERSION ? reading->sink->begin(reading->sink, &position)
+                                                : -EINVAL;
 }
 
 static int read_vary(struct reading *reading, struct text payload)

@@ -107,9 +107,9 @@ static inline struct object *object_with(const struct object_parts *parts, uint6
     return object;
 }
 
-/* Its labels are its key and LABEL_HOST "example.org". */
-static inline struct object *object_numbered(uint64_t seed, uint64_t number, uint64_t serial,
-                                             uint64_t body_len)
+/* Its labels are its key and LABEL_HOST "example.org". With `large` its body is that, of `body_len`. */
+static inline struct object *object_around(uint64_t seed, uint64_t number, uint64_t serial,
+                                           uint64_t body_len, struct large_body *large)
 {
     char                buffer[KEY_BYTES];
     struct text         text = key_text(number, buffer);
@@ -123,12 +123,49 @@ static inline struct object *object_numbered(uint64_t seed, uint64_t number, uin
         .labels = labels,
         .label_count = 2,
     };
+    struct object *object = object_with(&parts, number, large == NULL ? body_len : 0);
 
-    return object_with(&parts, number, body_len);
+    if (large != NULL)
+        object_set_large(object, large, body_len);
+    return object;
+}
+
+static inline struct object *object_numbered(uint64_t seed, uint64_t number, uint64_t serial,
+                                             uint64_t body_len)
+{
+    return object_around(seed, number, serial, body_len, NULL);
+}
+
+/* With a large body, which is whole when it returns. NULL: it failed. */
+static inline struct object *large_numbered(struct disk *disk, uint64_t number, uint64_t serial,
+                                            uint64_t body_len)
+{
+    struct large_body *body = large_body_new(disk);
+    struct object     *object = NULL;
+
+    for (uint64_t at = 0; body != NULL && at < body_len;) {
+        uint32_t     len = body_len - at < 50000 ? (uint32_t)(body_len - at) : 50000;
+        struct slice slice = { .block = block_new_sized(len), .len = len };
+
+        content_fill(slice.block->bytes, len, at, number, serial);
+        at += len;
+        if (!large_body_append(body, slice))
+            break;
+        while (large_body_pending(body) > MEGABYTE)
+            (void)usleep(100);
+    }
+    if (body == NULL)
+        return NULL;
+    large_body_finish(body);
+    WAIT_UNTIL(large_body_is_whole(body) || large_body_has_failed(body));
+    if (!large_body_has_failed(body))
+        object = object_around(disk_seed(disk), number, serial, body_len, body);
+    large_body_unref(body);
+    return object;
 }
 
 /* The body is what the number and the object's serial say. */
-static inline bool has_content(const struct object *object, uint64_t number)
+static inline bool has_content_in_memory(const struct object *object, uint64_t number)
 {
     unsigned char wanted[4096];
     struct slice  part;
@@ -185,6 +222,62 @@ static inline struct object *read_place(struct disk *disk, uint64_t place, struc
     disk_read_leave(&waiting.read);
     loop_free(&loop);
     return object;
+}
+
+struct waiting_large {
+    struct letter      letter;
+    struct task        task;
+    struct large_read *read;
+};
+
+static inline void waiting_large_start(struct loop *loop, struct letter *letter)
+{
+    if (!large_read_start(container_of(letter, struct waiting_large, letter)->read))
+        loop_stop(loop);
+}
+
+/* A reference of the caller's; len 0: failed. */
+static inline struct slice read_large(struct large_body *body, uint64_t from, uint32_t want)
+{
+    struct loop         *loop = loop_new(6);
+    struct waiting_large waiting = { .letter = { .open = waiting_large_start } };
+    struct slice         slice;
+
+    waiting.read = mem_new(sizeof(*waiting.read));
+    *waiting.read = (struct large_read){
+        .body = large_body_ref(body), .from = from, .want = want, .waiter = &waiting.task
+    };
+    task_init(&waiting.task, waiting_read_done);
+    mailbox_post(loop, &waiting.letter);
+    loop_run(loop);
+    assert_true(waiting.read->is_done);
+    slice = waiting.read->ret_slice;
+    waiting.read->ret_slice = SLICE_NONE;
+    large_read_leave(&waiting.read);
+    loop_free(&loop);
+    return slice;
+}
+
+static inline bool has_large_content(const struct object *object, uint64_t number)
+{
+    unsigned char *wanted = mem_new(200000);
+    struct slice   part;
+    bool           is_same = large_body_written(object->large) == object->body_len;
+
+    for (uint64_t at = 0; at < object->body_len && is_same; at += part.len) {
+        part = read_large(object->large, at, 200000);
+        content_fill(wanted, part.len, at, number, object->facts.serial);
+        is_same = part.len > 0 && memcmp(wanted, slice_ptr(part), part.len) == 0;
+        slice_unref(part);
+    }
+    mem_free(wanted);
+    return is_same;
+}
+
+static inline bool has_content(const struct object *object, uint64_t number)
+{
+    return object->large != NULL ? has_large_content(object, number)
+                                 : has_content_in_memory(object, number);
 }
 
 static inline struct object *read_number(struct disk *disk, uint64_t number)
