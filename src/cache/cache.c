@@ -4,11 +4,13 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/random.h"
+#include "cache/disk_format.h"
 #include "cache/uses.h"
 
 struct cache {
@@ -226,17 +228,24 @@ bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task
                            .serial = cache_next_serial(cache),
                            .label = ask->label,
                            .prefix = ask->prefix };
+    struct disk_purge *disk;
 
-    *ret_purge = NULL;
-    if (!purges_add(cache->purges, &purge))
+    if (ret_purge != NULL)
+        *ret_purge = NULL;
+    if (ask->prefix.len > RECORD_PREFIX_MOST || !purges_add(cache->purges, &purge))
         return false;
     if (cache->disk == NULL)
         return true;
-    *ret_purge = mem_new(sizeof(**ret_purge));
-    (*ret_purge)->disk = cache->disk;
-    (*ret_purge)->purge = purge;
-    (*ret_purge)->waiter = waiter;
-    disk_purge_start(*ret_purge);
+    disk = mem_new(sizeof(*disk) + ask->prefix.len);
+    disk->disk = cache->disk;
+    disk->purge = purge;
+    disk->purge.prefix = text_of((char *)(disk + 1), ask->prefix.len);
+    if (ask->prefix.len > 0)
+        memcpy(disk + 1, ask->prefix.ptr, ask->prefix.len);
+    disk->waiter = waiter;
+    if (ret_purge != NULL)
+        *ret_purge = disk;
+    disk_purge_start(disk);
     return true;
 }
 

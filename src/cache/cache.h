@@ -54,7 +54,8 @@ struct cache_purge {
     uint64_t        label;               /* of cache_label() */
     struct text     prefix;
 };
-/* False: no memory for it. `waiter` (or NULL) is woken with WAKE_LETTER. */
+/* False: no memory for it. `waiter` is woken with WAKE_LETTER; without one (both NULL) nobody waits for the
+ * disk. On a loop. */
 bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct task *waiter,
                  struct disk_purge **ret_purge);
 

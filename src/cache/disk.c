@@ -305,6 +305,8 @@ static void purge_opened(struct loop *loop, struct letter *letter)
     purge->is_done = true;
     if (purge->waiter != NULL)
         task_wake(purge->waiter, WAKE_LETTER);
+    else
+        mem_free(purge);
 }
 
 static void purge_run(struct disk *disk, struct disk_work *work)

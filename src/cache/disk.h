@@ -94,7 +94,7 @@ void disk_note_use(struct disk *disk, const struct object *object);
 struct disk_purge {
     struct disk  *disk;
     struct purge  purge;                 /* prefix borrowed until done */
-    struct task  *waiter;                /* NULL: nobody */
+    struct task  *waiter;                /* NULL: nobody (any more), it frees itself */
     bool          is_done, has_failed;
 
     /* Of the disk tier. */

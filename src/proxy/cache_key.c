@@ -73,6 +73,93 @@ struct text cache_key_text_of(struct exchange *x, struct text path)
     return text;
 }
 
+static int port_of(int port)
+{
+    return port < 0 ? PORT_HTTP : port;
+}
+
+static bool is_own_authority(const struct exchange *x, struct text authority)
+{
+    struct text host;
+    int         port;
+
+    return uri_host_parse(authority, &host, &port) == 0 && text_is_equal_nocase(host, x->host) &&
+           port_of(port) == port_of(x->has_asked_host ? x->request->port : -1);
+}
+
+static struct text with_root(struct exchange *x, struct text rest)
+{
+    if (rest.len > 0 && rest.ptr[0] == '/')
+        return rest;
+    return arena_format(x->arena, "/%.*s", TEXT_ARGS(rest));
+}
+
+/* "a/../b?c" behind the directory of what was asked for. */
+static struct text relative(struct exchange *x, struct text reference)
+{
+    struct text path = uri_split(x->request->path).path;
+
+    if (reference.ptr[0] == '?')
+        return arena_format(x->arena, "%.*s%.*s", TEXT_ARGS(path), TEXT_ARGS(reference));
+    return arena_format(x->arena, "%.*s%.*s",
+                        TEXT_ARGS(text_part(path, 0, text_find_last(path, '/') + 1)),
+                        TEXT_ARGS(reference));
+}
+
+static void drop_last_segment(struct writer *writer)
+{
+    while (writer->len > 0 && writer->ptr[--writer->len] != '/')
+        ;
+}
+
+/* Without "." and ".." (RFC 3986 5.2.4); the query stays. */
+static struct text without_dots(struct exchange *x, struct text target)
+{
+    struct uri_parts parts = uri_split(target);
+    struct writer    writer = writer_arena(x->arena, target.len + 1);
+    struct text      rest = text_from_offset(parts.path, 1), segment;
+    bool             is_directory = false;
+
+    while (text_split(&rest, '/', &segment)) {
+        is_directory = text_is_equal(segment, TEXT(".")) || text_is_equal(segment, TEXT(".."));
+        if (text_is_equal(segment, TEXT("..")))
+            drop_last_segment(&writer);
+        else if (!is_directory) {
+            writer_char(&writer, '/');
+            writer_text(&writer, segment);
+        }
+    }
+    if (is_directory || writer.len == 0)
+        writer_char(&writer, '/');
+    if (parts.has_query)
+        writer_format(&writer, "?%.*s", TEXT_ARGS(parts.query));
+    return writer_done(&writer);
+}
+
+struct text cache_key_target(struct exchange *x, struct text reference)
+{
+    struct uri_url url;
+
+    reference = text_part(reference, 0, text_find(reference, '#'));
+    if (reference.len == 0)
+        return TEXT_NONE;
+    if (uri_url_parse(reference, &url) == 0) {
+        if (!text_is_equal_nocase(url.scheme, TEXT("http")) || !is_own_authority(x, url.authority))
+            return TEXT_NONE;
+        reference = with_root(x, url.rest);
+    } else if (text_has_prefix(reference, TEXT("//"))) {
+        struct text rest = text_from_offset(reference, 2);
+        size_t      end = text_find(rest, '/');
+
+        if (!is_own_authority(x, text_part(rest, 0, end)))
+            return TEXT_NONE;
+        reference = with_root(x, text_from_offset(rest, end));
+    } else if (reference.ptr[0] != '/') {
+        reference = relative(x, reference);
+    }
+    return without_dots(x, reference);
+}
+
 static struct text variant_of(struct variant_ask *ask, struct text vary)
 {
     struct caching *caching = container_of(ask, struct caching, ask);

@@ -11,6 +11,9 @@ struct text cache_key_text(struct exchange *x);
 struct text cache_key_origin(const struct exchange *x);
 /* The same as if this path and query ("/a?b") had been asked for. */
 struct text cache_key_text_of(struct exchange *x, struct text path);
+/* Path and query of what a Location or Content-Location means, if that is of the same origin; TEXT_NONE:
+ * it is not (RFC 3986 5.2). */
+struct text cache_key_target(struct exchange *x, struct text reference);
 /* Sets caching->key and ask. */
 void        cache_key_set(struct caching *caching);
 

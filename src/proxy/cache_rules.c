@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "proxy/cache_rules.h"
 
+#include <string.h>
+
 #include "cache/groups.h"
 #include "cache/stored_head.h"
 #include "cache/storing.h"
+#include "cache/update.h"
 #include "cache/vary.h"
 #include "http/status.h"
 #include "http/date.h"
+#include "http/status.h"
 #include "http/uri.h"
 #include "proxy/cache_key.h"
 
@@ -14,7 +18,8 @@ enum { HEURISTIC_PERCENT = 10, HEURISTIC_MOST_S = 24 * 60 * 60 };
 
 /* ---- requests ---- */
 
-static bool is_cached_method(const struct exchange *x)
+
+bool rules_is_cached_method(const struct exchange *x)
 {
     return x->location->proxy.cache.methods >> x->request->method & 1;
 }
@@ -24,7 +29,7 @@ bool rules_may_look(const struct exchange *x)
     const struct fields *fields = &x->request->fields;
 
     /* If-Match and its like are the origin's to judge (RFC 9111 4.3.2). */
-    return is_cached_method(x) && fields_find(fields, FIELD_IF_MATCH) == NULL &&
+    return rules_is_cached_method(x) && fields_find(fields, FIELD_IF_MATCH) == NULL &&
            fields_find(fields, FIELD_IF_UNMODIFIED_SINCE) == NULL;
 }
 
@@ -295,6 +300,124 @@ struct object *rules_object(struct caching *caching, const struct head *answer, 
     *ret_is_shared = is_shared_at_once(&freshness.facts);
     return object_of(caching, answer, copy_of(arena, &answer->fields), &freshness, 0);
 }
+
+/* ---- what is stored, anew ---- */
+
+/* The body of one that is stored, for another object. */
+static bool share_body(struct object *object, struct object *stored)
+{
+    if (stored->large != NULL)
+        object_set_large(object, stored->large, stored->body_len);
+    else if (object_is_inline(stored))
+        memcpy(object_inline_body(object), object_inline_body(stored), stored->body_len);
+    else
+        return object_try_set_body(object, stored->body, stored->slice_count, stored->body_len);
+    return true;
+}
+
+/* The stored answer with the fields of a newer one of the same body; NULL: it may not be kept. */
+static struct object *renew(struct caching *caching, const struct fields *stored_fields,
+                            const struct head *newer)
+{
+    struct object         *stored = caching->stored, *object;
+    struct arena          *arena = caching->x->arena;
+    struct storing_policy  policy = policy_of(caching, stored->facts.status);
+    struct head            answer = *newer;
+    struct received        received;
+    struct freshness       freshness;
+
+    answer.status = stored->facts.status;
+    answer.reason = status_reason(answer.status);
+    answer.fields = update_fields(stored_fields, &newer->fields,
+                                  loop_wall_ms(caching->x->loop) / 1000,
+                                  policy.ignored & STORING_IGNORES_SET_COOKIE, arena);
+    received = received_of(caching, &answer);
+    if (storing_decide(&received, &policy, arena, &freshness) != STORING_ALLOWED)
+        return NULL;
+    object = object_of(caching, &answer, &answer.fields, &freshness,
+                       object_is_inline(stored) ? stored->body_len : 0);
+    if (object == NULL || share_body(object, stored))
+        return object;
+    object_unref(object);
+    return NULL;
+}
+
+static bool stored_fields(struct caching *caching, struct head *ret_head)
+{
+    return stored_head_unpack(object_head(caching->stored), caching->x->arena, ret_head) == 0;
+}
+
 struct object *rules_refreshed(struct caching *caching, const struct head *answer)
-{ (void)caching; (void)answer; (void)policy_of; return NULL; }
-void rules_learn(struct caching *caching, const struct head *answer) { (void)caching; (void)answer; }
+{
+    struct head stored;
+
+    if (!stored_fields(caching, &stored) ||
+        !update_is_selected(&stored.fields, &answer->fields, true))
+        return NULL;
+    return renew(caching, &stored.fields, answer);
+}
+
+/* ---- requests that were not for the cache ---- */
+
+static void invalidate(struct caching *caching, enum cache_label kind, struct text text)
+{
+    struct cache_purge purge = { .kind = PURGE_LABEL,
+                                 .label = cache_label(caching->cache, kind, text) };
+
+    (void)cache_purge(caching->cache, &purge, NULL, NULL);
+}
+
+/* A Location of the same origin, as the key of a GET for it (RFC 9111 4.4). */
+static void invalidate_location(struct caching *caching, struct text location)
+{
+    struct exchange *x = caching->x;
+    struct text      target = location.len == 0 ? TEXT_NONE : cache_key_target(x, location);
+
+    if (target.ptr != NULL)
+        invalidate(caching, LABEL_KEY, cache_key_text_of(x, target));
+}
+
+static void invalidate_groups(struct caching *caching, const struct fields *fields)
+{
+    struct groups *groups = ARENA_NEW(caching->x->arena, struct groups);
+
+    groups_ended_by(caching->x->request->method, fields, caching->x->arena, groups);
+    for (unsigned i = 0; i < groups->count; i++)
+        invalidate(caching, LABEL_GROUP, group_label(caching, groups->names[i]));
+}
+
+/* RFC 9111 4.3.5: HEAD tells what a GET would have got. */
+static void learn_from_head(struct caching *caching, const struct head *answer)
+{
+    struct head    stored;
+    struct object *object = NULL;
+
+    if (caching->stored == NULL || answer->status != 200 || !stored_fields(caching, &stored))
+        return;
+    if (update_head_matches(&stored.fields, caching->stored->body_len, answer))
+        object = renew(caching, &stored.fields, answer);
+    if (object == NULL) {
+        struct cache_purge purge = { .kind = PURGE_LABEL,
+                                     .is_soft = true,
+                                     .label = cache_label(caching->cache, LABEL_KEY,
+                                                          caching->key.text) };
+
+        (void)cache_purge(caching->cache, &purge, NULL, NULL);
+        return;
+    }
+    (void)cache_store(caching->cache, object);
+    object_unref(object);
+}
+
+void rules_learn(struct caching *caching, const struct head *answer)
+{
+    if (caching->x->request->method == METHOD_HEAD)
+        learn_from_head(caching, answer);
+    if (method_is_safe(caching->x->request->method) || answer->status < 200 ||
+        answer->status >= 400)
+        return;
+    invalidate(caching, LABEL_KEY, caching->key.text);
+    invalidate_location(caching, fields_value(&answer->fields, FIELD_LOCATION));
+    invalidate_location(caching, fields_value(&answer->fields, FIELD_CONTENT_LOCATION));
+    invalidate_groups(caching, &answer->fields);
+}

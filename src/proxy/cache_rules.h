@@ -6,6 +6,7 @@
 
 #include "proxy/caching.h"
 
+bool rules_is_cached_method(const struct exchange *x);
 /* What the request says: may an answer be looked up, may it be stored? */
 bool rules_may_look(const struct exchange *x);
 bool rules_may_store(const struct caching *caching);

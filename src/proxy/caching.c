@@ -66,8 +66,11 @@ struct caching *caching_begin(struct exchange *x)
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
     if (!caching->is_bypass)
         return caching;
-    x->cache_outcome = CACHE_BYPASS;
-    caching->fwd = method_is_safe(x->request->method) ? CACHE_FORWARD_BYPASS : CACHE_FORWARD_METHOD;
+    caching->fwd = CACHE_FORWARD_METHOD;
+    if (rules_is_cached_method(x)) {
+        caching->fwd = CACHE_FORWARD_BYPASS;
+        x->cache_outcome = CACHE_BYPASS;
+    }
     return caching;
 }
 

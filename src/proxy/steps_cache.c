@@ -46,7 +46,7 @@ static enum turn lead(struct exchange *x, struct fill *fill)
 static enum turn forward_unstored(struct exchange *x)
 {
     x->caching->may_store = false;
-    if (x->cache_outcome == CACHE_UNASKED)
+    if (x->cache_outcome == CACHE_UNASKED && rules_is_cached_method(x))
         x->cache_outcome = x->caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;
     return forward(x);
 }
