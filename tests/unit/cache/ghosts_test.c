@@ -43,6 +43,21 @@ static void the_oldest_is_forgotten_first(void **state)
     ghosts_done(&ghosts);
 }
 
+static void growing_keeps_their_order(void **state)
+{
+    struct ghosts ghosts;
+
+    (void)state;
+    ghosts_init(&ghosts);
+    for (uint32_t i = 1; i <= GHOSTS_PER_SET; i++)
+        ghosts_add(&ghosts, i * 1024);
+    ghosts_fit(&ghosts, 1000);
+    ghosts_add(&ghosts, 9 * 1024);
+    for (uint32_t i = 1; i <= 9; i++)
+        assert_int_equal(ghosts_take(&ghosts, i * 1024), i != 1);
+    ghosts_done(&ghosts);
+}
+
 static void growing_keeps_all(void **state)
 {
     struct ghosts  ghosts;
@@ -70,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ghost_is_taken_once),
         cmocka_unit_test(the_oldest_is_forgotten_first),
+        cmocka_unit_test(growing_keeps_their_order),
         cmocka_unit_test(growing_keeps_all),
     };
 
