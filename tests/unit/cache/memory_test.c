@@ -355,6 +355,23 @@ static void a_sweep_meets_every_object(void **state)
     tier_free(&tier);
 }
 
+/* More than a sweep takes out under one lock. */
+static void a_sweep_meets_every_object_of_a_chain(void **state)
+{
+    struct tier  tier = tier_new(1 << 20);
+    struct purge purge = { .kind = PURGE_ALL, .serial = 1000 };
+    char         variant[8];
+
+    (void)state;
+    for (unsigned i = 1; i <= 100; i++) {
+        (void)snprintf(variant, sizeof(variant), "%u", i);
+        assert_true(put(&tier, "a", i, "x", variant));
+    }
+    assert_true(purges_add(tier.purges, &purge));
+    assert_int_equal(memory_sweep(tier.memory, NULL, NULL), 100);
+    tier_free(&tier);
+}
+
 static void the_oldest_serial_is_known(void **state)
 {
     struct tier    tier = tier_new(64 << 20);
@@ -529,6 +546,7 @@ int main(void)
         cmocka_unit_test(removed_objects_live_as_long_as_they_are_held),
         cmocka_unit_test(purged_objects_are_not_found_and_swept),
         cmocka_unit_test(a_sweep_meets_every_object),
+        cmocka_unit_test(a_sweep_meets_every_object_of_a_chain),
         cmocka_unit_test(the_oldest_serial_is_known),
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_large_object_fits),
