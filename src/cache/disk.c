@@ -41,6 +41,7 @@ void disk_set(struct disk *disk, const struct disk_settings *settings)
     atomic_store(&disk->min_free, settings->min_free);
     atomic_store(&disk->segment_size, segment_size_for(settings, max_size));
     atomic_store(&disk->inactive_ms, settings->inactive_ms);
+    atomic_store(&disk->snapshot_ms, settings->snapshot_ms);
 }
 
 static struct disk *disk_new(const struct disk_settings *settings, struct purges *purges)
@@ -223,9 +224,7 @@ static struct record record_of(const struct disk *disk, const struct object *obj
     };
 }
 
-/* What lies behind a purge in the log has been judged by it: so a purge is needed only as long as its
- * segment is. One that is stale from now on is written as such. */
-static bool is_wanted(struct disk *disk, struct record *record)
+bool disk_may_write(struct disk *disk, struct record *record)
 {
     struct object_parts *parts = &record->parts;
     enum purge_verdict   verdict = purges_judge_record(disk->purges, parts->facts.serial,
@@ -250,7 +249,7 @@ static int store(struct disk *disk, struct object *object)
     uint64_t      bytes = record_bytes(&record);
     int           r;
 
-    if (!is_wanted(disk, &record) || record_meta_bytes(&record) > RECORD_META_MOST ||
+    if (!disk_may_write(disk, &record) || record_meta_bytes(&record) > RECORD_META_MOST ||
         bytes > atomic_load(&disk->segment_size) || !is_written(object))
         return 0;
     r = disk_make_room(disk, bytes);

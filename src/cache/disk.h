@@ -29,6 +29,7 @@ struct disk_settings {
     uint64_t    min_free;                /* of the file system; 0: any */
     uint64_t    segment_size;            /* 0: chosen from max_size, 64-256 MB, smaller below 1 GB */
     int64_t     inactive_ms;             /* not asked for so long: may go; 0: never for that reason */
+    int64_t     snapshot_ms;             /* between snapshots; 0: 30 s for each million objects */
 };
 
 struct disk_figures {

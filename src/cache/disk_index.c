@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <xxhash.h>
@@ -13,7 +14,13 @@
 #include "base/must.h"
 #include "cache/disk_format.h"
 
-enum { CHUNK_ENTRIES = 512, BUCKETS_LEAST = 64, VARIES_MOST = 16, CACHE_LINE = 64 };
+enum {
+    CHUNK_ENTRIES = 512,
+    BUCKETS_LEAST = 64,
+    VARIES_MOST = 16,
+    CACHE_LINE = 64,
+    PLACES_FIRST = 256
+};
 
 struct index_entry {
     uint32_t next;                       /* of its chain, or of the free ones; 0: the last */
@@ -439,6 +446,66 @@ uint64_t disk_index_drop_segment(struct disk_index *index, uint32_t segment)
     }
     atomic_fetch_sub_explicit(&index->count, dropped, memory_order_relaxed);
     return dropped;
+}
+
+/* ---- what is used ---- */
+
+struct places {
+    uint64_t *places;
+    size_t    count, room;
+};
+
+static void places_add(struct places *list, uint64_t place)
+{
+    if (list->count == list->room) {
+        size_t    room = list->room == 0 ? PLACES_FIRST : list->room * 2;
+        uint64_t *places = mem_try(room * sizeof(*places));
+
+        if (places == NULL)
+            return;
+        if (list->count > 0)
+            memcpy(places, list->places, list->count * sizeof(*places));
+        mem_free(list->places);
+        list->places = places;
+        list->room = room;
+    }
+    list->places[list->count++] = place;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Under the lock. */
+static void shard_used(struct disk_index *index, const struct index_shard *shard, uint16_t segment,
+                       struct places *list)
+{
+    for (uint32_t i = 0; i < shard->bucket_count; i++)
+        for (uint32_t number = shard->buckets[i]; number != 0;
+             number = entry_at(shard, number)->next) {
+            const struct index_entry *entry = entry_at(shard, number);
+
+            if (entry->segment == segment && (entry->where & 1) != 0)
+                places_add(list, place_of(index, entry));
+        }
+}
+
+uint64_t *disk_index_used(struct disk_index *index, uint32_t segment, size_t *ret_count)
+{
+    struct places list = { .places = NULL };
+
+    for (unsigned i = 0; i < DISK_INDEX_SHARDS; i++) {
+        pthread_mutex_lock(&index->shards[i].lock);
+        shard_used(index, &index->shards[i], (uint16_t)segment, &list);
+        pthread_mutex_unlock(&index->shards[i].lock);
+    }
+    if (list.count > 0)
+        qsort(list.places, list.count, sizeof(list.places[0]), compare_places);
+    *ret_count = list.count;
+    return list.places;
 }
 
 struct index_row *disk_index_rows(struct disk_index *index, unsigned shard_number,

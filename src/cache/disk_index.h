@@ -55,6 +55,10 @@ uint64_t disk_index_drop_segment(struct disk_index *index, uint32_t segment);
  * no memory. */
 struct index_row *disk_index_rows(struct disk_index *index, unsigned shard, uint32_t *ret_count);
 
+/* The places of those in a segment that were used, in order; freed with mem_free(). NULL: there are none,
+ * or no memory. */
+uint64_t *disk_index_used(struct disk_index *index, uint32_t segment, size_t *ret_count);
+
 uint64_t disk_index_count(const struct disk_index *index);
 uint64_t disk_index_bytes(struct disk_index *index);     /* all its memory */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "cache/disk_parts.h"
@@ -83,6 +84,8 @@ static int stage_write(struct disk_log *log)
         segment_grow(log->active, (uint64_t)n);
         atomic_fetch_add(&log->disk->written_bytes, (uint64_t)n);
     }
+    if (done > 0)
+        atomic_store(&log->active->used_ms, clock_mono_ms());
     log->staged = 0;
     return 0;
 }

@@ -54,7 +54,7 @@ struct disk {
     atomic_int            state;         /* enum disk_state */
     atomic_bool           is_failing;
     atomic_uint_least64_t max_size, min_free, segment_size;
-    atomic_int_least64_t  inactive_ms;
+    atomic_int_least64_t  inactive_ms, snapshot_ms;
     atomic_uint_least64_t large_count;   /* bodies begun since the opening */
     atomic_uint_least64_t reads, written_bytes, evicted, dropped_writes, damaged, errors;
 
@@ -92,6 +92,12 @@ uint64_t disk_used(struct disk *disk);               /* bytes of all files, and 
  * the cache may hold; -ENOSPC: others have filled the disk. */
 int      disk_make_room(struct disk *disk, uint64_t bytes) WARN_UNUSED;
 
+/* Evicts the oldest segment when nothing in it was asked for within `inactive`. */
+void     disk_evict_inactive(struct disk *disk);
+
+/* By the book of purges; what is stale by it is changed so that it is by itself. What lies behind a purge
+ * in the log has so been judged by it, and a purge is needed only as long as its segment is. */
+bool disk_may_write(struct disk *disk, struct record *record);
 /* The row of the index for a record at this place; -ENOSPC: too many kinds of Vary. */
 int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
                 struct index_row *ret_row) WARN_UNUSED;

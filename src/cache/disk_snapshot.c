@@ -235,11 +235,12 @@ static bool is_due(struct disk *disk, uint64_t changes)
 {
     int64_t  passed_ms = clock_mono_ms() - disk->snapshot.done_ms;
     int64_t  periods = 1 + (int64_t)(disk_index_count(disk->index) / OBJECTS_PER_PERIOD);
+    int64_t  chosen_ms = atomic_load(&disk->snapshot_ms);
     uint64_t most = REPLAY_BYTES > 4 * disk->snapshot.bytes ? REPLAY_BYTES : 4 * disk->snapshot.bytes;
 
     if (changes == disk->snapshot.changes)
         return false;
-    return passed_ms >= periods * PERIOD_MS ||
+    return passed_ms >= (chosen_ms > 0 ? chosen_ms : periods * PERIOD_MS) ||
            (passed_ms >= PAUSE_LEAST_MS && changes - disk->snapshot.changes >= most);
 }
 

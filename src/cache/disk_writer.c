@@ -126,6 +126,7 @@ static void serve(struct disk *disk)
         retry_if_due(disk);
         work_run(disk, works);
         segments_bury(&disk->segments);
+        disk_evict_inactive(disk);
         disk_snapshot_if_due(disk);
     } while (works != NULL || !disk_queue_is_closed(&disk->queue));
     disk_snapshot_at_end(disk);

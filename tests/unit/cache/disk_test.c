@@ -283,6 +283,184 @@ static void the_oldest_go_and_the_size_is_kept(void **state)
     assert_true(is_absent(it.disk, 0));
 }
 
+/* Objects 0, 20, 40 ... are read again and again, the others never. */
+static void what_is_used_is_kept(void **state)
+{
+    const uint64_t limit = 8 * MEGABYTE;
+
+    (void)state;
+    open_again(limit);
+    for (unsigned i = 0; i < 1000; i++) {
+        store_number(it.disk, i, i, 40000);
+        for (unsigned used = 0; used < 100 && i % 50 == 49 && used <= i; used += 20)
+            assert_true(is_there(it.disk, used, used, 40000));
+        assert_true(folder_bytes() <= limit);
+    }
+    assert_true(is_absent(it.disk, 1));
+    assert_true(is_absent(it.disk, 90));
+    assert_true(is_there(it.disk, 999, 999, 40000));
+}
+
+/* All of them are used: eviction gains nevertheless. */
+static void eviction_gains_when_all_is_used(void **state)
+{
+    const uint64_t limit = 4 * MEGABYTE;
+
+    (void)state;
+    open_again(limit);
+    for (unsigned i = 0; i < 500; i++) {
+        store_number(it.disk, i, i, 40000);
+        assert_true(is_there(it.disk, i, i, 40000));
+        assert_true(folder_bytes() <= limit);
+    }
+    assert_true(disk_figures(it.disk).evicted > 300);
+}
+
+static void what_the_memory_tier_used_is_kept(void **state)
+{
+    struct object *used = object_numbered(disk_seed(it.disk), 5000, 1, 1000);
+
+    (void)state;
+    open_again(4 * MEGABYTE);
+    (void)object_ref(used);
+    store_object(it.disk, used);
+    for (unsigned i = 0; i < 500; i++) {
+        store_number(it.disk, i, i, 40000);
+        disk_note_use(it.disk, used);
+    }
+    object_unref(used);
+    assert_true(is_there(it.disk, 5000, 1, 1000));
+}
+
+static void what_nobody_asks_for_goes(void **state)
+{
+    struct disk_settings settings = { .max_size = 8 * MEGABYTE, .inactive_ms = 1 };
+
+    (void)state;
+    store_number(it.disk, 1, 1, 1000);
+    assert_true(is_there(it.disk, 1, 1, 1000));
+    disk_set(it.disk, &settings);
+    WAIT_UNTIL(disk_figures(it.disk).evicted > 0);
+    settings.inactive_ms = 0;
+    disk_set(it.disk, &settings);
+    WAIT_UNTIL(disk_figures(it.disk).evicted == 1 || disk_figures(it.disk).objects == 0);
+}
+
+/* ---- purging ---- */
+
+struct waiting_purge {
+    struct letter     letter;
+    struct task       task;
+    struct disk_purge purge;
+};
+
+static void purge_begin(struct loop *loop, struct letter *letter)
+{
+    (void)loop;
+    disk_purge_start(&container_of(letter, struct waiting_purge, letter)->purge);
+}
+
+/* On a loop of its own; true: it will survive. */
+static bool purge(struct purge what)
+{
+    struct loop         *loop = loop_new(7);
+    struct waiting_purge waiting = { .letter = { .open = purge_begin },
+                                     .purge = { .disk = it.disk, .purge = what } };
+
+    assert_true(purges_add(it.purges, &what));
+    waiting.purge.waiter = &waiting.task;
+    task_init(&waiting.task, waiting_read_done);
+    mailbox_post(loop, &waiting.letter);
+    loop_run(loop);
+    assert_true(waiting.purge.is_done);
+    loop_free(&loop);
+    return !waiting.purge.has_failed;
+}
+
+static struct purge purge_of_key(uint64_t number, uint64_t serial)
+{
+    char buffer[KEY_BYTES];
+
+    return (struct purge){ .kind = PURGE_LABEL,
+                           .serial = serial,
+                           .label = cache_label_hash(disk_seed(it.disk), LABEL_KEY,
+                                                     key_text(number, buffer)) };
+}
+
+/* As after a crash: nothing that the closing wrote. */
+static void lose_the_snapshot(void)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/index", it.path);
+    disk_close(&it.disk);
+    (void)unlink(path);
+}
+
+static void purges_survive(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 2; lost++) {
+        uint64_t from = 100 * (lost + 1);
+
+        for (unsigned i = 0; i < 5; i++)
+            store_number(it.disk, i, from + i, 1000);
+        assert_true(purge(purge_of_key(3, from + 10)));
+        assert_true(purge((struct purge){
+            .kind = PURGE_PREFIX, .serial = from + 10, .prefix = TEXT("http://example.org/object/4") }));
+        store_number(it.disk, 7, from + 20, 1000);
+        assert_true(is_absent(it.disk, 3));
+        for (unsigned round = 0; round < 2; round++) {
+            if (lost == 1)
+                lose_the_snapshot();
+            open_again(100 * MEGABYTE);
+            assert_true(is_absent(it.disk, 3));
+            assert_true(is_absent(it.disk, 4));
+            assert_true(is_there(it.disk, 2, from + 2, 1000));
+            assert_true(is_there(it.disk, 7, from + 20, 1000));
+        }
+        store_number(it.disk, 3, from + 30, 100);
+        assert_true(is_there(it.disk, 3, from + 30, 100));
+        assert_true(purge((struct purge){ .kind = PURGE_ALL, .serial = from + 40 }));
+        open_again(100 * MEGABYTE);
+        assert_true(is_absent(it.disk, 3));
+        assert_true(is_absent(it.disk, 7));
+        store_number(it.disk, 9, from + 50, 100);
+        assert_true(is_there(it.disk, 9, from + 50, 100));
+    }
+}
+
+/* Stored before the purge, written after it: so it is not even written. */
+static void what_was_purged_on_its_way_is_not_written(void **state)
+{
+    struct object *object = object_numbered(disk_seed(it.disk), 1, 5, 100);
+
+    (void)state;
+    assert_true(purge(purge_of_key(1, 6)));
+    assert_true(disk_store(it.disk, object));
+    store_number(it.disk, 2, 7, 100);
+    assert_int_equal(atomic_load(&object->place), 0);
+    assert_int_equal(disk_figures(it.disk).objects, 1);
+    object_unref(object);
+}
+
+static void what_is_purged_softly_is_stale(void **state)
+{
+    struct purge   soft = purge_of_key(1, 6);
+    struct object *object = object_numbered(disk_seed(it.disk), 1, 5, 100);
+
+    (void)state;
+    soft.is_soft = true;
+    assert_true(purge(soft));
+    store_object(it.disk, object);       /* it comes late */
+    lose_the_snapshot();
+    open_again(100 * MEGABYTE);
+    object = read_number(it.disk, 1);
+    assert_non_null(object);
+    assert_int_equal(object->facts.lifetime_s, 0);
+    object_unref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +473,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(serials_rise_with_each_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_variant_is_found_without_reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_go_and_the_size_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_used_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(eviction_gains_when_all_is_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_memory_tier_used_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_nobody_asks_for_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(purges_survive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_purged_on_its_way_is_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_purged_softly_is_stale, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
