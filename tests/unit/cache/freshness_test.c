@@ -62,6 +62,8 @@ static void expires_counts_from_date(void **state)
         { "Expires: Sun, 06 Nov 1994 08:49:39 GMT\nExpires: Sun, 06 Nov 1994 08:49:38 GMT", 1,
           FRESHNESS_BY_EXPIRES },
         { "Expires: Sun, 06 Nov 1994 08:49:39 GMT\nExpires: 0", 0, FRESHNESS_BY_EXPIRES },
+        { "Expires: Sun, 06 Nov 1994 08:49:38 GMT\nExpires: Sun, 06 Nov 1994 08:49:39 GMT", 1,
+          FRESHNESS_BY_EXPIRES },
         { "Date: Sun, 06 Nov 1994 08:49:00 GMT\nExpires: Sun, 06 Nov 1994 08:50:00 GMT", 60,
           FRESHNESS_BY_EXPIRES },
         { "Date: Sun, 06 Nov 2004 08:49:00 GMT\nExpires: Sun, 06 Nov 2004 08:50:00 GMT", 60,
