@@ -3,11 +3,13 @@
  * other, so the list walker for quoted strings (fields.h) would misread it: this has its own. */
 #include "http/etag.h"
 
+/* etagc, and the blank, which the grammar has not: origins send tags with blanks, and between quotes
+ * there is but one way to read them. */
 static bool is_tag_char(char c)
 {
     unsigned char byte = (unsigned char)c;
 
-    return byte == 0x21 || (byte >= 0x23 && byte != 0x7f);
+    return byte == 0x20 || byte == 0x21 || (byte >= 0x23 && byte != 0x7f);
 }
 
 /* Bytes of the tag at the front of the text; 0: there is none. */

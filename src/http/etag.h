@@ -8,7 +8,8 @@
 
 #include "base/text.h"
 
-/* [ "W/" ] and an opaque tag in quotes, which knows no escapes; nothing around it. */
+/* [ "W/" ] and an opaque tag in quotes, which knows no escapes and may, beyond the grammar, have
+ * blanks; nothing around it. */
 bool etag_is_valid(struct text tag);
 bool etag_is_weak(struct text tag);
 
