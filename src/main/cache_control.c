@@ -8,6 +8,9 @@
 #include "http/uri.h"
 #include "main/cache_keys.h"
 
+/* No key is longer that anything was stored under. */
+enum { KEY_MOST = 32 * 1024 };
+
 /* ---- words ---- */
 
 static bool wish_read(struct control_request *request, enum cache_verb verb,
@@ -110,6 +113,8 @@ static void purge_keys(struct control_request *request, const struct cache_wish 
         return;
     purging = purging_new(request);
     for (unsigned i = 0; i < count; i++) {
+        if (keys[i].key.text.len > KEY_MOST)
+            continue;
         const struct url_key    *key = &keys[i];
         const struct cache_purge whole = { .kind = PURGE_LABEL, .is_soft = wish->is_soft,
                                            .label = cache_label(key->cache, LABEL_KEY,

@@ -24,8 +24,7 @@ struct showing {
     unsigned                count;
     unsigned                at;          /* key */
     struct disk_read       *read;        /* under way, of that key */
-    bool                    has_shown;   /* something of that key */
-    bool                    has_found;   /* something at all */
+    bool                    has_found;   /* something */
 };
 
 static struct text variant_of(struct variant_ask *ask, struct text vary)
@@ -104,13 +103,8 @@ static void vary_say(struct showing *showing, const struct object *object)
         return;
     control_say(showing->request, "  vary: %.*s", TEXT_ARGS(vary));
     control_say(showing->request, "  variant: %.*s", TEXT_ARGS(object_variant(object)));
-}
-
-static bool is_meant(struct showing *showing, const struct object *object)
-{
-    struct text vary = object_vary(object);
-
-    return vary.len == 0 || text_is_equal(variant_of(&showing->ask, vary), object_variant(object));
+    if (text_is_equal(variant_of(&showing->ask, vary), object_variant(object)))
+        control_say(showing->request, "  meant: a request with the given fields gets this one");
 }
 
 static const char *place_of(const struct object *object, bool is_in_memory)
@@ -127,12 +121,10 @@ static void object_say(struct showing *showing, struct object *object, bool is_i
     int64_t                 now_ms = loop_now_ms(loop_self());
     int64_t                 age_s = object_age_s(object, now_ms);
 
-    showing->has_found = showing->has_shown = true;
+    showing->has_found = true;
     control_say(request, "%.*s: %.*s", TEXT_ARGS(cache_name(key->cache)),
                 TEXT_ARGS(object_key(object)));
     vary_say(showing, object);
-    if (is_meant(showing, object))
-        control_say(request, "  meant: this is for a request with the fields that were given");
     control_say(request, "  status: %u", object->facts.status);
     control_say(request, "  came: %.*s", TEXT_ARGS(clock_http_date(object->facts.response_ms)));
     control_say(request, "  age: %" PRId64 " s", age_s);
@@ -191,18 +183,15 @@ static bool key_show(struct showing *showing)
     struct disk          *disk = cache_disk(key->cache);
     uint64_t              place = disk == NULL ? 0 : disk_find(disk, &key->key, &showing->ask);
 
-    showing->has_shown = false;
     return memory_show(showing, place) || place == 0 || disk_show(showing, disk, place);
 }
 
-static void key_over(struct showing *showing)
+static void nothing_say(const struct showing *showing)
 {
-    const struct url_key *key = &showing->keys[showing->at];
-
-    if (!showing->has_shown)
+    for (unsigned i = 0; i < showing->count; i++)
         control_say(showing->request, "%.*s: nothing is stored for %.*s",
-                    TEXT_ARGS(cache_name(key->cache)), TEXT_ARGS(key->key.text));
-    showing->at++;
+                    TEXT_ARGS(cache_name(showing->keys[i].cache)),
+                    TEXT_ARGS(showing->keys[i].key.text));
 }
 
 static void showing_run(struct task *task, unsigned wakes)
@@ -214,14 +203,16 @@ static void showing_run(struct task *task, unsigned wakes)
         if (!showing->read->is_done)
             return;
         read_over(showing);
-        key_over(showing);
+        showing->at++;
     }
     while (showing->at < showing->count) {
         if (!key_show(showing))
             return;
-        key_over(showing);
+        showing->at++;
     }
     task_cancel(task);
+    if (!showing->has_found)
+        nothing_say(showing);
     control_end(showing->request);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "http/uri.h"
 #include "proxy/cache_key.h"
 #include "proxy/client.h"
@@ -197,6 +198,20 @@ static void location_ask(struct search *search, struct exchange *x)
     key_add(search, &key);
 }
 
+/* "@name": where error pages lead. */
+static void named_ask(struct search *search, struct exchange *x)
+{
+    const struct map *named = x->server->named;
+    struct text       name;
+    size_t            cursor = 0;
+    void             *location;
+
+    while (named != NULL && map_next(named, &cursor, &name, &location)) {
+        x->location = location;
+        location_ask(search, x);
+    }
+}
+
 /* The tree is as deep as the configuration is: bounded by its lexer, and here. */
 static void locations_ask(struct search *search, struct exchange *x)
 {
@@ -223,6 +238,7 @@ static void locations_ask(struct search *search, struct exchange *x)
         if (at->children != NULL && depth + 1 < DEPTH_MOST)
             path[++depth] = at->children;
     }
+    named_ask(search, x);
 }
 
 static bool was_asked(const struct site *site, const struct listen *until,
