@@ -220,7 +220,9 @@ class Case:
 
     @property
     def waits(self):
-        return any(isinstance(step, Wait) for step in self.steps)
+        """It takes a second or longer."""
+        return any(isinstance(step, Wait) or any(getattr(answer, "delay", 0) >= 1 for answer in step.answer)
+                   for step in self.steps)
 
     def __repr__(self):
         return f"{self.source}: {self.title}".replace(" ", "-")

@@ -36,11 +36,17 @@ def has_cache():
     return not re.search('proxy_cache_path" is not supported', said)
 
 
+def case_of(item):
+    return getattr(item, "callspec", None) and item.callspec.params.get("case")
+
+
 def pytest_collection_modifyitems(items):
-    if not has_cache():
-        for item in items:
-            if "cache" in item.nodeid.split("/")[0]:
-                item.add_marker(pytest.mark.xfail(run=False, reason="cache not there yet"))
+    is_ready = has_cache()
+    for item in items:
+        if "cache" in item.path.parts and not is_ready:
+            item.add_marker(pytest.mark.xfail(run=False, reason="cache not there yet"))
+        if case_of(item) and case_of(item).waits:
+            item.add_marker(pytest.mark.slow)       # side by side, so that they wait together
 
 
 @pytest.fixture(scope="session", params=TIERS)
@@ -62,8 +68,7 @@ def desk(tier):
 
 @pytest.fixture
 def check(desk, request):
-    """check(case) plays it; the neighbours are the file's other cases that were chosen."""
+    """check(case) plays it."""
     request.node.proxies = [desk.proxy]
-    neighbours = [item.callspec.params["case"] for item in request.session.items
-                  if item.path == request.path and "case" in getattr(item, "callspec", request.node.callspec).params]
-    return lambda case: desk.check(case, list(dict.fromkeys(neighbours)))
+    cases = (case_of(item) for item in request.session.items)
+    return lambda case: desk.check(case, list(dict.fromkeys(other for other in cases if other and other.waits)))

@@ -215,12 +215,11 @@ class Desk:
             return f"{error or type(error).__name__}\n" + "\n".join(play.lines)
         return None
 
-    def check(self, case, neighbours):
-        """Plays the case; if it has to wait, with those of its neighbours that have to wait as well."""
+    def check(self, case, waiting):
+        """Plays the case; if it has to wait, together with those behind it in the list of all that have to."""
         if case.waits and case not in self.outcomes:
-            waiting = [other for other in neighbours if other.waits and other not in self.outcomes]
             first = waiting.index(case)
-            block = waiting[first:first + AT_A_TIME]
+            block = [other for other in waiting[first:first + AT_A_TIME] if other not in self.outcomes]
             with ThreadPoolExecutor(AT_A_TIME) as threads:
                 self.outcomes.update(zip(block, threads.map(self.play, block)))
         failure = self.outcomes[case] if case.waits else self.play(case)
