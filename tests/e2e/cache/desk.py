@@ -164,7 +164,7 @@ class Play:
         with self.lock:
             assert self.lock.wait_for(lambda: self.seen, 3), "the origin was not asked in the background"
             seen[:] = self.seen
-        time.sleep(0.1 + (self.answer.delay if self.answer else 0))     # the update comes to its end
+        time.sleep(0.4 + (self.answer.delay if self.answer else 0))     # the update comes to its end
 
     def judge_asked(self, step, answer, seen, old, target):
         assert seen, "the origin was not asked"

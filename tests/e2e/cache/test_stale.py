@@ -10,7 +10,7 @@ pytestmark = pytest.mark.ours
 SWR = "max-age=1, stale-while-revalidate=60"
 SIE = "max-age=1, stale-if-error=60"
 FAILING = (500, 502, 503, 504)
-FORBIDDING = ("must-revalidate", "proxy-revalidate", "s-maxage=1", "no-cache")
+FORBIDDING = ("must-revalidate", "proxy-revalidate", "no-cache")
 
 
 def failing(code):
@@ -89,6 +89,15 @@ CASES = [
     Case("a 304 of the update that names another tag changes nothing", "9111 4.3.4 MUST NOT",
          get(MISS, ok(SWR, ETag='"a"')), EXPIRE, get(UPDATING, unmodified("max-age=60", ETag='"b"', X_V="1"), of=1),
          get(STALE, ok("max-age=60"), of=1, has={"X-V": None, "ETag": '"a"'})),
+
+    # s-maxage alone forbids what is stale; an extension in the same field modifies it (9111 4 and 5.2.3).
+    Case("s-maxage alone, the origin is down", "9111 5.2.2.10 MUST NOT", get(MISS, ok("s-maxage=1")), EXPIRE, get(ERROR, DOWN)),
+    Case("s-maxage and stale-while-revalidate", "9111 5.2.3",
+         get(MISS, ok("s-maxage=1, stale-while-revalidate=60")), EXPIRE, get(UPDATING, ok("max-age=60"), of=1)),
+    Case("s-maxage and stale-if-error", "9111 5.2.3",
+         get(MISS, ok("s-maxage=1, stale-if-error=60")), EXPIRE, get(STALE, DOWN, of=1)),
+    Case("s-maxage, and the client's stale-if-error", "9111 5.2.2.10 MUST NOT",
+         get(MISS, ok("s-maxage=1")), EXPIRE, get(ERROR, DOWN, send={"Cache-Control": "stale-if-error=60"})),
 
     # ---- 5861 4: stale-if-error ----
     *[Case(f"stale on {code}", "5861 4", get(MISS, ok(SIE)), EXPIRE, get(STALE, failing(code), of=1)) for code in FAILING],
