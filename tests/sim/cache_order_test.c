@@ -249,7 +249,8 @@ static void a_follower_goes(void **state)
         begin("/kept", SEND_BYTES, "");
         scene_orders.think_us = 800 * MS;
         at(0);
-        *at(100) = (struct visitor){ .lines[0].bytes = line, .goes_us = 200 * MS,
+        *at(100) = (struct visitor){ .lines[0].bytes = line,
+                                     .goes_us = 200 * MS,
                                      .goes_by_reset = by_reset };
         scene_run();
         CHECK(ask->seen == 1);
@@ -299,7 +300,8 @@ static void a_leader_goes(void **state)
     for (int by_reset = 0; by_reset < 2; by_reset++) {
         begin("/kept", SEND_BYTES, "");
         scene_orders.think_us = 800 * MS;
-        *at(0) = (struct visitor){ .lines[0].bytes = line, .goes_us = 200 * MS,
+        *at(0) = (struct visitor){ .lines[0].bytes = line,
+                                   .goes_us = 200 * MS,
                                    .goes_by_reset = by_reset };
         at(100);
         at(500);

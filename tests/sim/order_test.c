@@ -393,7 +393,8 @@ static void a_body_without_length_is_cut_by_reset(void **state)
     (void)state;
     scene_begin(SEND_BYTES);
     (void)scene_ask("/one", "GET", 10, 0);
-    scene_orders.answer = (struct answer){ .status = 200, .framing = FRAMING_CHUNKED, .length = 150000 };
+    scene_orders.answer =
+        (struct answer){ .status = 200, .framing = FRAMING_CHUNKED, .length = 150000 };
     visitor.lines[0].bytes = "GET /one/1?n=1 HTTP/1.0\r\nHost: sim\r\nX-Sim: 1\r\n\r\n";
     visitor.deaf_until_us = 6 * START_US;   /* send_timeout is 4 s */
     visitor_comes_now();
