@@ -26,7 +26,7 @@ struct follower {
 struct fill {
     atomic_uint       refs;
     struct cache_hash hash;
-    struct fills     *fills;             /* that lists it; NULL: nobody finds it. Under the shard's lock */
+    struct fills     *fills;             /* of which it was claimed; NULL: of none. Never changes */
     struct fill      *next;              /* of its chain */
     int64_t           claimed_ms;
 
@@ -92,10 +92,7 @@ static struct fill **find(struct shard *shard, struct cache_hash hash)
 /* With the shard locked. */
 static void unlist_at(struct fill **at)
 {
-    struct fill *fill = *at;
-
-    *at = fill->next;
-    fill->fills = NULL;
+    *at = (*at)->next;
 }
 
 static void unlist(struct fill *fill)
@@ -111,7 +108,6 @@ static void unlist(struct fill *fill)
     at = find(shard, fill->hash);
     if (*at == fill)
         unlist_at(at);
-    fill->fills = NULL;
     pthread_mutex_unlock(&shard->lock);
 }
 
@@ -267,10 +263,15 @@ static struct follower *follower_new(struct fill *fill, struct loop *loop, struc
 struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *waiter)
 {
     struct follower *follower = follower_new(fill, loop, waiter);
+    bool             is_late;
 
     pthread_mutex_lock(&fill->lock);
-    list_append(&fill->followers, &follower->link);
+    is_late = !fill->is_kept && fill->first > 0;
+    if (!is_late)
+        list_append(&fill->followers, &follower->link);
     pthread_mutex_unlock(&fill->lock);
+    if (is_late)
+        MEM_FREE(&follower);
     return follower;
 }
 
@@ -407,7 +408,7 @@ static size_t append_some(struct fill *fill, struct text bytes)
 
 bool fill_append(struct fill *fill, struct text bytes)
 {
-    bool has_memory = true, is_listed;
+    bool has_memory = true, was_kept;
 
     pthread_mutex_lock(&fill->lock);
     while (bytes.len > 0 && has_memory) {
@@ -416,13 +417,13 @@ bool fill_append(struct fill *fill, struct text bytes)
         has_memory = n > 0;
         bytes = text_from_offset(bytes, n);
     }
-    is_listed = fill->is_kept;
+    was_kept = fill->is_kept;
     if (!has_memory || fill->filled > fill->most)
         fill->is_kept = false;
-    is_listed = is_listed && !fill->is_kept;
+    was_kept = was_kept && !fill->is_kept;
     tell_all(fill);
     pthread_mutex_unlock(&fill->lock);
-    if (is_listed)
+    if (was_kept)
         unlist(fill);   /* whoever comes now finds its beginning gone */
     return has_memory;
 }

@@ -52,8 +52,8 @@ void         fill_unref(struct fill *fill);
 void   fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most);
 /* How many bytes may be appended now; 0: followers must read first, the leader is woken then. */
 size_t fill_room(struct fill *fill);
-/* Copies. False: no memory, or too much for what is kept: it goes on as a stream to those who
- * follow by now, and nothing will be stored. */
+/* Copies. More than is kept: it goes on as a stream to those who follow by now, and nothing will be
+ * stored. False: no memory; it lacks some of these bytes, and must be given up. */
 bool   fill_append(struct fill *fill, struct text bytes);
 /* Who is woken with WAKE_LETTER when there is room again; until the fill ends. */
 void   fill_lead(struct fill *fill, struct loop *loop, struct task *leader);
@@ -68,6 +68,7 @@ void   fill_give_up(struct fill *fill, enum fill_state state, unsigned status, i
 
 /* ---- everybody ---- */
 
+/* NULL: too late, its beginning has been let go. */
 struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *waiter);
 void             fill_leave(struct fill *fill, struct follower **follower);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "cache/large_body.h"
 
 /* What one step came to. */
@@ -143,7 +144,9 @@ static void pump(struct reader *reader)
         pipe_end(reader->pipe);
     reader->piece = reader->piece_count = 0;
     pipe_set_writer(reader->pipe, NULL);
-    reader->pipe = NULL;                 /* nothing more to do */
+    reader->pipe = NULL;                 /* nothing more to do, and nobody must wait for us */
+    if (reader->follower != NULL)
+        fill_leave(reader->fill, &reader->follower);
 }
 
 static void run(struct task *task, unsigned wakes)
@@ -191,6 +194,7 @@ void reader_begin_fill(struct reader *reader, struct loop *loop, struct pipe *pi
     reader->object = NULL;
     reader->fill = fill_ref(fill);
     reader->follower = fill_follow(fill, loop, &reader->task);
+    must(reader->follower != NULL);
     pump(reader);
 }
 

@@ -38,7 +38,7 @@ struct reader {
 void reader_begin(struct reader *reader, struct loop *loop, struct pipe *pipe,
                   struct object *object, const struct piece *pieces, unsigned piece_count,
                   int fault_cut);
-/* Of a fill, from now on or from its beginning, while that is there. */
+/* Of a fill whose beginning is there: by the leader before it appends, or by who follows already. */
 void reader_begin_fill(struct reader *reader, struct loop *loop, struct pipe *pipe,
                        struct fill *fill, const struct piece *pieces, unsigned piece_count,
                        int fault_cut);

@@ -65,10 +65,14 @@ static enum turn follow(struct exchange *x, struct fill *fill)
 {
     struct caching *caching = x->caching;
 
+    caching->follower = fill_follow(fill, x->loop, &x->task);
+    if (caching->follower == NULL) {     /* it has become too large for more */
+        fill_unref(fill);
+        return lead(x, fill_new_alone());
+    }
     caching->fill = fill;
     caching->role = ROLE_FOLLOWER;
     caching->is_collapsed = true;
-    caching->follower = fill_follow(fill, x->loop, &x->task);
     caching->give_up_ms = loop_now_ms(x->loop) + caching->policy->lock_timeout_ms;
     return exchange_go(x, &step_follow);
 }
@@ -349,6 +353,16 @@ static enum turn pass_on(struct exchange *x)
     return forward_answer(x);
 }
 
+/* The same origin, without conditions. */
+static enum turn ask_again(struct exchange *x)
+{
+    object_unref(x->caching->stored);
+    x->caching->stored = NULL;
+    x->response = NULL;
+    x->ask.tried_count = 0;
+    return exchange_go(x, &step_pick);
+}
+
 /* A 304 to our own conditions: what is stored is good again. */
 static enum turn renewed(struct exchange *x)
 {
@@ -356,8 +370,8 @@ static enum turn renewed(struct exchange *x)
     struct object  *object = rules_refreshed(caching, x->response);
 
     forward_done(x, true, false);
-    if (object == NULL)                  /* it is about something else: ask without conditions */
-        return exchange_go(x, &step_pick);
+    if (object == NULL)                  /* it is about something else */
+        return ask_again(x);
     caching->is_stored = cache_store(caching->cache, object);
     fill_finish_with(caching->fill, object);
     fill_unlist(caching->fill);
@@ -419,8 +433,8 @@ static enum turn run_store(struct exchange *x)
 
 /* ---- fill ---- */
 
-/* From the peer into the fill, as much as has come and may go. */
-static void pump(struct exchange *x)
+/* From the peer into the fill, as much as has come and may go. False: there is no memory for it. */
+static bool pump(struct exchange *x)
 {
     struct caching *caching = x->caching;
     struct pipe    *pipe = &caching->peer_body;
@@ -432,11 +446,12 @@ static void pump(struct exchange *x)
         size_t some = iov[i].iov_len < room - len ? iov[i].iov_len : room - len;
 
         if (!fill_append(caching->fill, text_of(iov[i].iov_base, some)))
-            break;
+            return false;
         len += some;
     }
     if (len > 0)
         pipe_drop(pipe, len);
+    return true;
 }
 
 static void peer_is_done(struct exchange *x)
@@ -454,12 +469,12 @@ static void peer_is_done(struct exchange *x)
     forward_done(x, x->peer->is_tx_done, false);
 }
 
-static void peer_has_failed(struct exchange *x)
+static void fail_fill(struct exchange *x, int fault)
 {
-    const struct fault_row *row = fault_row(x->peer->fault);
+    const struct fault_row *row = fault_row(fault);
 
     exchange_log(x, LOG_ERROR, "%s", row->words);
-    x->fault = x->peer->fault;
+    x->fault = fault;
     fill_give_up(x->caching->fill, FILL_FAILED, (unsigned)row->status, 0);
     x->caching->role = ROLE_NONE;
     forward_done(x, false, row->blame == BLAME_PEER);
@@ -476,11 +491,12 @@ static void peer_side(struct exchange *x)
 {
     struct stream *peer = x->peer;
 
-    pump(x);
-    if (peer->is_rx_done && !pipe_has_data(&x->caching->peer_body))
+    if (!pump(x))
+        fail_fill(x, FAULT_NO_BUFFERS);
+    else if (peer->is_rx_done && !pipe_has_data(&x->caching->peer_body))
         peer_is_done(x);
     else if (peer->fault != FAULT_NONE)
-        peer_has_failed(x);
+        fail_fill(x, peer->fault);
     else if (is_in_vain(x)) {
         fill_give_up(x->caching->fill, FILL_FAILED, 0, 0);
         x->caching->role = ROLE_NONE;
