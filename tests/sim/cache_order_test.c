@@ -198,6 +198,25 @@ static void a_part_of_what_is_too_large_to_keep(void **state)
     check_part(&visitors[1], 206, 1, 100000, 30000);
 }
 
+/* Whoever has what it wanted holds up nobody. */
+static void parts_of_a_long_stream(void **state)
+{
+    static const char later[] = "GET /long/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Sim: 1\r\n"
+                                "Range: bytes=2990000-2990009\r\nConnection: close\r\n\r\n";
+
+    (void)state;
+    begin("/long", SEND_BYTES, "Range: bytes=0-9\r\n");
+    scene_orders.answer.length = 3000000;
+    scene_orders.think_us = 500 * MS;
+    at(0);
+    at(100)->lines[0].bytes = later;
+    scene_run();
+    CHECK(ask->seen == 1);
+    check_part(&visitors[0], 206, 1, 0, 10);
+    check_part(&visitors[1], 206, 1, 2990000, 10);
+    check_silence();
+}
+
 /* The earlier part is gone when the later one comes: so all of it is sent. */
 static void ranges_that_run_backwards(void **state)
 {
@@ -428,6 +447,25 @@ static void what_is_renewed_outlives_its_cause(void **state)
     check_whole(&visitors[2], 2);
 }
 
+static void another_is_not_modified(void)
+{
+    scene_orders.answer = (struct answer){ .status = 304 };
+    scene_orders.says = "Cache-Control: max-age=1\r\nETag: \"b\"\r\n";
+}
+
+/* Such a 304 is about something else: the origin is asked once more, without conditions. */
+static void a_304_about_something_else(void **state)
+{
+    (void)state;
+    begin("/sure", SEND_BYTES, "");
+    at(0);
+    kernel_call_at(START_US + 1500 * MS, another_is_not_modified);
+    at(2000);
+    scene_run();
+    CHECK(ask->seen == 3);
+    check_status(&visitors[1], 304);     /* to no conditions: its origin's business */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_follower_gets_what_is_too_large_to_keep),
         cmocka_unit_test(a_part_of_what_is_too_large_to_keep),
         cmocka_unit_test(parts_of_what_is_on_its_way),
+        cmocka_unit_test(parts_of_a_long_stream),
         cmocka_unit_test(ranges_that_run_backwards),
         cmocka_unit_test(a_follower_waits_as_long_as_it_may),
         cmocka_unit_test(a_follower_goes),
@@ -451,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_reader_of_what_is_stored_goes),
         cmocka_unit_test(what_is_stale_is_served_while_it_is_renewed),
         cmocka_unit_test(what_is_renewed_outlives_its_cause),
+        cmocka_unit_test(a_304_about_something_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

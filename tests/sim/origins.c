@@ -332,6 +332,12 @@ static size_t write_framing(char *head, size_t room, const struct origin_conn *c
     return 0;
 }
 
+static const char *fields_of(const struct origin_conn *conn)
+{
+    return origins.orders != NULL && origins.orders->says != NULL ? origins.orders->says
+                                                                  : conn->ask->room->says;
+}
+
 static void head_write(struct origin_conn *conn, const struct answer *answer)
 {
     static char head[HEAD_BYTES];
@@ -340,8 +346,8 @@ static void head_write(struct origin_conn *conn, const struct answer *answer)
     len = (size_t)snprintf(head, sizeof(head), "HTTP/1.1 %u Sim\r\nX-Sim: %u-%u\r\n",
                            answer->status, conn->ask->id, conn->serial);
     len += write_framing(head + len, sizeof(head) - len, conn, answer);
-    if (conn->ask->room->says != NULL)
-        len += (size_t)snprintf(head + len, sizeof(head) - len, "%s", conn->ask->room->says);
+    if (fields_of(conn) != NULL)
+        len += (size_t)snprintf(head + len, sizeof(head) - len, "%s", fields_of(conn));
     if (conn->is_last)
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Connection: close\r\n");
     if (conn->doing == DO_LARGE_HEAD)

@@ -25,6 +25,7 @@ struct origin_orders {
     int64_t       think_us;              /* before it answers */
     struct answer answer;
     enum using    used;
+    const char   *says;                  /* instead of the room's; or NULL */
 };
 
 /* `kindness`: 1 in how many things goes wrong; 0: none ever. Origins at 10.0.0.1 to 10.0.0.10. */
