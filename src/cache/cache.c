@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -25,6 +26,9 @@ struct cache {
     struct fills        *fills;
     struct uses *_Atomic uses;           /* made when it is first asked for */
 };
+
+/* Serials of a start are beyond those of former ones, before the disk has told which these are. */
+enum { SERIAL_BITS = 20 };
 
 static struct cache *all;                /* control thread */
 
@@ -87,7 +91,7 @@ struct cache *cache_open(const struct cache_settings *settings)
 
     cache->name = text_of(mem_string(settings->name.ptr, settings->name.len), settings->name.len);
     random_secret(&cache->seed, sizeof(cache->seed));
-    atomic_init(&cache->serial, 1);
+    atomic_init(&cache->serial, (uint_least64_t)clock_wall_ms() << SERIAL_BITS);
     atomic_init(&cache->object_max, object_max_of(settings));
     cache->purges = purges_new();
     cache->memory = memory_new(settings->memory, cache->purges);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The body so far lies in blocks of OBJECT_SLICE_BYTES. While it is to be kept, all of them stay; once
- * it is not, those that every follower has read go, and the leader waits while WINDOW_BYTES are
- * unread by the slowest. */
+/* The body so far lies in blocks of OBJECT_SLICE_BYTES. While it is to be kept in memory, all of them
+ * stay. One that goes to a file leaves memory as it is written, and whoever is behind reads the file; the
+ * leader waits while PENDING_BYTES are to be written. Of one that is not kept, what every follower
+ * has read goes, and the leader waits while WINDOW_BYTES are unread by the slowest. */
 #include "cache/fill.h"
 
 #include <pthread.h>
@@ -10,8 +11,10 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "cache/large_body.h"
 
-enum { SHARDS = 64, CHAINS = 64, MARKS = 256, WINDOW_BYTES = 1024 * 1024 };
+enum { SHARDS = 64, CHAINS = 64, MARKS = 256, WINDOW_BYTES = 1024 * 1024,
+       PENDING_BYTES = 4 * 1024 * 1024 };
 
 struct follower {
     struct letter  letter;
@@ -38,6 +41,9 @@ struct fill {
     uint32_t          slice_count, slice_room;
     uint32_t          first;             /* slices before this one are gone */
     uint64_t          filled, length, most;
+    struct disk      *disk;              /* NULL: nowhere for large bodies */
+    struct large_body *large;            /* a reference; NULL: the body is in memory */
+    uint32_t          given;             /* slices that were given to the file */
     bool              is_kept, is_leader_waiting;
     struct link       followers;
     struct follower  *leader;            /* told of room; NULL: nobody */
@@ -204,6 +210,10 @@ void fill_unref(struct fill *fill)
         return;
     drop_slices(fill);
     mem_free(fill->slices);
+    if (fill->large != NULL) {
+        large_body_watch(fill->large, NULL, NULL);
+        large_body_unref(fill->large);
+    }
     if (fill->object != NULL)
         object_unref(fill->object);
     pthread_mutex_destroy(&fill->lock);
@@ -311,21 +321,51 @@ static uint64_t slowest(const struct fill *fill)
     return at;
 }
 
-/* Of a mere stream: what all have read goes, and the leader may go on. */
+static void let_go_before(struct fill *fill, uint64_t at)
+{
+    while (fill->first < at / OBJECT_SLICE_BYTES && fill->first < fill->slice_count)
+        slice_unref(fill->slices[fill->first++]);
+}
+
+/* Bytes that may be appended now. */
+static size_t room_of(const struct fill *fill)
+{
+    uint64_t behind = 0, most = WINDOW_BYTES;
+
+    if (!fill->is_kept) {
+        behind = fill->filled - slowest(fill);
+    } else if (fill->large != NULL) {
+        behind = large_body_pending(fill->large);
+        most = PENDING_BYTES;
+    }
+    return behind < most ? (size_t)(most - behind) : 0;
+}
+
+/* What is in the file, or all have read of a mere stream, goes; the leader may go on. */
 static void let_go(struct fill *fill)
 {
-    uint64_t at;
-
-    if (fill->is_kept || fill->state != FILL_FLOWING)
-        return;
-    at = slowest(fill);
-    while (fill->first < at / OBJECT_SLICE_BYTES)
-        slice_unref(fill->slices[fill->first++]);
-    if (fill->is_leader_waiting && fill->filled - at < WINDOW_BYTES / 2) {
+    if (fill->large != NULL)
+        let_go_before(fill, large_body_written(fill->large));
+    if (!fill->is_kept && fill->state == FILL_FLOWING)
+        let_go_before(fill, slowest(fill));
+    if (fill->is_leader_waiting && room_of(fill) >= WINDOW_BYTES / 2) {
         fill->is_leader_waiting = false;
         if (fill->leader != NULL)
             tell(fill->leader);
     }
+}
+
+/* On the thread that writes. */
+static void has_written(void *arg)
+{
+    struct fill *fill = arg;
+
+    pthread_mutex_lock(&fill->lock);
+    let_go(fill);
+    if (fill->leader != NULL &&
+        (large_body_is_whole(fill->large) || large_body_has_failed(fill->large)))
+        tell(fill->leader);
+    pthread_mutex_unlock(&fill->lock);
 }
 
 void fill_leave(struct fill *fill, struct follower **follower)
@@ -346,13 +386,15 @@ void fill_leave(struct fill *fill, struct follower **follower)
 
 /* ---- the leader ---- */
 
-void fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most)
+void fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most,
+               struct disk *disk)
 {
     pthread_mutex_lock(&fill->lock);
     must(fill->state == FILL_ASKED);
     fill->object = skeleton;
     fill->length = length;
     fill->most = most;
+    fill->disk = disk;
     fill->state = FILL_FLOWING;
     tell_all(fill);
     pthread_mutex_unlock(&fill->lock);
@@ -360,13 +402,13 @@ void fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint
 
 size_t fill_room(struct fill *fill)
 {
-    uint64_t ahead;
+    size_t room;
 
     pthread_mutex_lock(&fill->lock);
-    ahead = fill->is_kept ? 0 : fill->filled - slowest(fill);
-    fill->is_leader_waiting = ahead >= WINDOW_BYTES;
+    room = room_of(fill);
+    fill->is_leader_waiting = room == 0;
     pthread_mutex_unlock(&fill->lock);
-    return ahead >= WINDOW_BYTES ? 0 : WINDOW_BYTES - (size_t)ahead;
+    return room;
 }
 
 /* A block for what comes next: no larger than what is expected. */
@@ -406,6 +448,39 @@ static size_t append_some(struct fill *fill, struct text bytes)
     return n;
 }
 
+/* Slices that are complete go to the file; with `all`, the last one as well. */
+static bool give_to_file(struct fill *fill, bool all)
+{
+    while (fill->given < fill->slice_count) {
+        struct slice slice = fill->slices[fill->given];
+
+        if (slice.len < OBJECT_SLICE_BYTES && !all)
+            break;
+        if (!large_body_append(fill->large, slice_ref(slice)))
+            return false;
+        fill->given++;
+    }
+    return true;
+}
+
+/* False: too large for memory, and there is no file for it. */
+static bool is_to_be_kept(struct fill *fill)
+{
+    bool is_large = fill->filled > fill->most ||
+                    (fill->length != FILL_LENGTH_UNKNOWN && fill->length > fill->most);
+
+    if (!is_large)
+        return true;
+    if (fill->large == NULL && fill->disk != NULL && fill->first == 0) {
+        fill->large = large_body_new(fill->disk);
+        if (fill->large != NULL)
+            large_body_watch(fill->large, has_written, fill);
+    }
+    if (fill->large == NULL)
+        return fill->disk == NULL && fill->filled <= fill->most;
+    return give_to_file(fill, false);
+}
+
 bool fill_append(struct fill *fill, struct text bytes)
 {
     bool has_memory = true, was_kept;
@@ -418,8 +493,7 @@ bool fill_append(struct fill *fill, struct text bytes)
         bytes = text_from_offset(bytes, n);
     }
     was_kept = fill->is_kept;
-    if (!has_memory || fill->filled > fill->most)
-        fill->is_kept = false;
+    fill->is_kept = fill->is_kept && has_memory && is_to_be_kept(fill);
     was_kept = was_kept && !fill->is_kept;
     tell_all(fill);
     pthread_mutex_unlock(&fill->lock);
@@ -457,13 +531,15 @@ static struct object *finished(struct fill *fill)
                                   .head = object_head(skeleton),
                                   .labels = object_labels(skeleton),
                                   .label_count = skeleton->label_count };
-    bool                is_inline = fill->filled <= OBJECT_INLINE_MOST;
+    bool                is_inline = fill->filled <= OBJECT_INLINE_MOST && fill->large == NULL;
 
     object = object_try_new(&parts, is_inline ? fill->filled : 0);
     if (object == NULL)
         return NULL;
     object->born_ms = skeleton->born_ms;
-    if (is_inline && fill->filled > 0) {
+    if (fill->large != NULL) {
+        object_set_large(object, fill->large, fill->filled);
+    } else if (is_inline && fill->filled > 0) {
         memcpy(object_inline_body(object), slice_ptr(fill->slices[0]), fill->slices[0].len);
     } else if (!is_inline &&
                (!trim_last(fill) ||
@@ -474,26 +550,54 @@ static struct object *finished(struct fill *fill)
     return object;
 }
 
-struct object *fill_finish(struct fill *fill)
+void fill_end(struct fill *fill)
+{
+    pthread_mutex_lock(&fill->lock);
+    must(fill->state == FILL_FLOWING);
+    fill->length = fill->filled;
+    fill->state = FILL_WHOLE;
+    if (fill->large != NULL && fill->is_kept) {
+        fill->is_kept = give_to_file(fill, true);
+        large_body_finish(fill->large);
+    }
+    tell_all(fill);
+    pthread_mutex_unlock(&fill->lock);
+}
+
+static bool is_being_written(const struct fill *fill)
+{
+    return fill->is_kept && fill->large != NULL && !large_body_is_whole(fill->large) &&
+           !large_body_has_failed(fill->large);
+}
+
+/* From here on it is read like any other. */
+static struct object *commit(struct fill *fill)
 {
     struct object *object = NULL;
 
-    pthread_mutex_lock(&fill->lock);
-    must(fill->state == FILL_FLOWING);
-    if (fill->is_kept)
+    if (fill->is_kept && (fill->large == NULL || !large_body_has_failed(fill->large)))
         object = finished(fill);
-    if (object != NULL) {
+    if (object != NULL && fill->large == NULL) {
         object_unref(fill->object);
         fill->object = object_ref(object);
         drop_slices(fill);
     }
     fill->is_kept = object != NULL;
-    fill->length = fill->filled;
-    fill->state = FILL_WHOLE;
     forget_leader(fill);
-    tell_all(fill);
-    pthread_mutex_unlock(&fill->lock);
     return object;
+}
+
+bool fill_commit(struct fill *fill, struct object **ret_object)
+{
+    bool is_over;
+
+    pthread_mutex_lock(&fill->lock);
+    must(fill->state == FILL_WHOLE);
+    is_over = !is_being_written(fill);
+    if (is_over)
+        *ret_object = commit(fill);
+    pthread_mutex_unlock(&fill->lock);
+    return is_over;
 }
 
 void fill_finish_with(struct fill *fill, struct object *object)
@@ -539,6 +643,11 @@ enum fill_state fill_state(struct fill *fill)
     state = fill->state;
     pthread_mutex_unlock(&fill->lock);
     return state;
+}
+
+int64_t fill_claimed_ms(const struct fill *fill)
+{
+    return fill->claimed_ms;
 }
 
 unsigned fill_status(struct fill *fill)
@@ -588,13 +697,18 @@ uint64_t fill_length(struct fill *fill)
 }
 
 /* With the lock held. */
-static struct slice slice_at(struct fill *fill, uint64_t from, uint32_t most)
+static struct slice slice_at(struct fill *fill, uint64_t from, uint32_t most,
+                             struct large_body **ret_large)
 {
     struct slice slice;
     uint32_t     at, len;
 
     if (from >= fill->filled)
         return SLICE_NONE;
+    if (fill->large != NULL && from / OBJECT_SLICE_BYTES < fill->first) {
+        *ret_large = large_body_ref(fill->large);
+        return SLICE_NONE;
+    }
     if (fill->first == fill->slice_count)
         return object_slice(fill->object, from, most);   /* whole, and its own */
     must(from / OBJECT_SLICE_BYTES >= fill->first);
@@ -604,12 +718,14 @@ static struct slice slice_at(struct fill *fill, uint64_t from, uint32_t most)
     return slice_part(slice, at, len < most ? len : most);
 }
 
-struct slice fill_slice(struct fill *fill, struct follower *follower, uint64_t from, uint32_t most)
+struct slice fill_slice(struct fill *fill, struct follower *follower, uint64_t from, uint32_t most,
+                        struct large_body **ret_large)
 {
     struct slice slice;
 
     pthread_mutex_lock(&fill->lock);
-    slice = slice_at(fill, from, most);
+    *ret_large = NULL;
+    slice = slice_at(fill, from, most, ret_large);
     follower->at = from + slice.len;
     let_go(fill);
     pthread_mutex_unlock(&fill->lock);

@@ -12,7 +12,9 @@
 #include "net/loop.h"
 
 struct cache;
+struct disk;
 struct fill;
+struct large_body;
 
 enum fill_state {
     FILL_ASKED = 0,                      /* no head yet */
@@ -46,11 +48,14 @@ void         fill_unref(struct fill *fill);
 
 /* ---- the leader ---- */
 
-/* The head is known: `skeleton` has all of the object but its body; `length`: of the body, or FILL_LENGTH_UNKNOWN.
- * Takes the reference. Bodies beyond `most` bytes are not kept. */
+/* The head is known: `skeleton` has all of the object but its body; `length`: of the body, or
+ * FILL_LENGTH_UNKNOWN. Takes the reference. Bodies beyond `most` bytes go to a file of their own on
+ * `disk`, or are not kept (NULL). */
 #define FILL_LENGTH_UNKNOWN UINT64_MAX
-void   fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most);
-/* How many bytes may be appended now; 0: followers must read first, the leader is woken then. */
+void   fill_head(struct fill *fill, struct object *skeleton, uint64_t length, uint64_t most,
+                 struct disk *disk);
+/* How many bytes may be appended now; 0: followers must read first, or the disk must write; the leader is
+ * woken then. */
 size_t fill_room(struct fill *fill);
 /* Copies. More than is kept: it goes on as a stream to those who follow by now, and nothing will be
  * stored. False: no memory; it lacks some of these bytes, and must be given up. */
@@ -59,8 +64,11 @@ bool   fill_append(struct fill *fill, struct text bytes);
 void   fill_lead(struct fill *fill, struct loop *loop, struct task *leader);
 /* Whoever comes now does not find it: its object is where others look, or it is not for them. */
 void   fill_unlist(struct fill *fill);
-/* The body is whole. The finished object, with a reference of the caller's; NULL: it is not kept. */
-struct object *fill_finish(struct fill *fill);
+/* The body is whole: followers may read to its end. */
+void fill_end(struct fill *fill);
+/* After fill_end(). False: the disk is still writing, the leader will be woken. Else the finished object,
+ * with a reference of the caller's; NULL: it is not kept. */
+bool fill_commit(struct fill *fill, struct object **ret_object);
 /* Ends it with an object that was made otherwise (a 304 refreshed it): takes no reference. */
 void   fill_finish_with(struct fill *fill, struct object *object);
 /* FILL_FAILED with the status that the leader's client gets, or FILL_PRIVATE until `until_ms`. */
@@ -73,6 +81,7 @@ struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *
 void             fill_leave(struct fill *fill, struct follower **follower);
 
 enum fill_state fill_state(struct fill *fill);
+int64_t         fill_claimed_ms(const struct fill *fill);
 unsigned        fill_status(struct fill *fill);      /* why it failed */
 bool            fill_is_kept(struct fill *fill);     /* not (any more) a mere stream */
 bool            fill_has_followers(struct fill *fill);
@@ -80,8 +89,8 @@ bool            fill_has_followers(struct fill *fill);
 struct object  *fill_object(struct fill *fill);
 uint64_t        fill_length(struct fill *fill);      /* FILL_LENGTH_UNKNOWN until it is known */
 /* Up to `most` bytes at `from`, with a reference; len 0: nothing there yet, or the end. Notes how far
- * the follower is. */
+ * the follower is. *ret_large (else NULL): they are on disk by now, in this file; a reference. */
 struct slice    fill_slice(struct fill *fill, struct follower *follower, uint64_t from,
-                           uint32_t most);
+                           uint32_t most, struct large_body **ret_large);
 
 #endif

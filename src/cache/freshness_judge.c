@@ -14,11 +14,12 @@ struct matter {
     bool                        may_be_stale;    /* nothing in the answer forbids what it does not allow */
 };
 
-/* RFC 9111 5.2.1.1: the client takes nothing older. */
+/* RFC 9111 5.2.1.1: the client takes nothing older. Ages are cut to whole seconds, so one that is as long as it
+ * may be has passed it. */
 static bool is_young_enough(const struct matter *matter)
 {
     return matter->asked->max_age_s == CACHE_SECONDS_ABSENT ||
-           matter->age_s <= matter->asked->max_age_s;
+           matter->age_s < matter->asked->max_age_s;
 }
 
 /* RFC 9111 5.2.1.3 */

@@ -49,10 +49,20 @@ static enum progress from_large(struct reader *reader, struct large_body *body, 
 static enum progress from_fill(struct reader *reader, uint64_t from, uint32_t most)
 {
     enum fill_state state = fill_state(reader->fill);   /* first: what it tells of is there then */
-    struct slice    slice = fill_slice(reader->fill, reader->follower, from, most);
+    struct large_body *large = NULL;
+    struct slice       slice;
+    enum progress      progress;
 
+    if (reader->read != NULL)
+        return from_large(reader, reader->read->body, from, most);
+    slice = fill_slice(reader->fill, reader->follower, from, most, &large);
     if (slice.len > 0)
         return put(reader, slice);
+    if (large != NULL) {
+        progress = from_large(reader, large, from, most);
+        large_body_unref(large);
+        return progress;
+    }
     switch (state) {
     case FILL_WHOLE:
         return OVER;

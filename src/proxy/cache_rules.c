@@ -147,7 +147,7 @@ static struct storing_policy policy_of(const struct caching *caching, unsigned s
         .post = caching->policy->methods >> METHOD_POST & 1 ? STORING_POST_AS_ASKED
                                                             : STORING_POST_NEVER,
         .is_ignoring_request = caching->policy->is_ignoring_request,
-        .is_stale_useful = caching->policy->use_stale & ERRORS,
+        .is_stale_useful = caching->policy->use_stale & (ERRORS | STALE_UPDATING),
     };
 }
 
@@ -315,9 +315,9 @@ static bool share_body(struct object *object, struct object *stored)
     return true;
 }
 
-/* The stored answer with the fields of a newer one of the same body; NULL: it may not be kept. */
+/* The stored answer with the fields of a newer one of the same body; NULL: no memory. */
 static struct object *renew(struct caching *caching, const struct fields *stored_fields,
-                            const struct head *newer)
+                            const struct head *newer, bool *ret_may_keep)
 {
     struct object         *stored = caching->stored, *object;
     struct arena          *arena = caching->x->arena;
@@ -332,8 +332,7 @@ static struct object *renew(struct caching *caching, const struct fields *stored
                                   loop_wall_ms(caching->x->loop) / 1000,
                                   policy.ignored & STORING_IGNORES_SET_COOKIE, arena);
     received = received_of(caching, &answer);
-    if (storing_decide(&received, &policy, arena, &freshness) != STORING_ALLOWED)
-        return NULL;
+    *ret_may_keep = storing_decide(&received, &policy, arena, &freshness) == STORING_ALLOWED;
     object = object_of(caching, &answer, &answer.fields, &freshness,
                        object_is_inline(stored) ? stored->body_len : 0);
     if (object == NULL || share_body(object, stored))
@@ -347,17 +346,33 @@ static bool stored_fields(struct caching *caching, struct head *ret_head)
     return stored_head_unpack(object_head(caching->stored), caching->x->arena, ret_head) == 0;
 }
 
-struct object *rules_refreshed(struct caching *caching, const struct head *answer)
+struct object *rules_refreshed(struct caching *caching, const struct head *answer,
+                               bool *ret_may_keep)
 {
     struct head stored;
 
     if (!stored_fields(caching, &stored) ||
         !update_is_selected(&stored.fields, &answer->fields, true))
         return NULL;
-    return renew(caching, &stored.fields, answer);
+    return renew(caching, &stored.fields, answer, ret_may_keep);
 }
 
 /* ---- requests that were not for the cache ---- */
+
+static void purge_key(struct caching *caching, bool is_soft)
+{
+    struct cache_purge purge = { .kind = PURGE_LABEL,
+                                 .is_soft = is_soft,
+                                 .label = cache_label(caching->cache, LABEL_KEY,
+                                                      caching->key.text) };
+
+    (void)cache_purge(caching->cache, &purge, NULL, NULL);
+}
+
+void rules_forget(struct caching *caching)
+{
+    purge_key(caching, false);
+}
 
 static void invalidate(struct caching *caching, enum cache_label kind, struct text text)
 {
@@ -386,27 +401,39 @@ static void invalidate_groups(struct caching *caching, const struct fields *fiel
         invalidate(caching, LABEL_GROUP, group_label(caching, groups->names[i]));
 }
 
+/* A member that is invalidated takes its groups with it (RFC 9875 2.2), as far as memory knows them. */
+static void invalidate_groups_of_stored(struct caching *caching)
+{
+    struct groups *groups = ARENA_NEW(caching->x->arena, struct groups);
+    struct object *object;
+    struct head    head;
+
+    if (cache_variants(caching->cache, &caching->key, &object, 1) == 0)
+        return;
+    if (stored_head_unpack(object_head(object), caching->x->arena, &head) == 0)
+        groups_of(&head.fields, caching->x->arena, groups);
+    for (unsigned i = 0; i < groups->count; i++)
+        invalidate(caching, LABEL_GROUP, group_label(caching, groups->names[i]));
+    object_unref(object);
+}
+
 /* RFC 9111 4.3.5: HEAD tells what a GET would have got. */
 static void learn_from_head(struct caching *caching, const struct head *answer)
 {
     struct head    stored;
     struct object *object = NULL;
+    bool           may_keep = false;
 
     if (caching->stored == NULL || answer->status != 200 || !stored_fields(caching, &stored))
         return;
     if (update_head_matches(&stored.fields, caching->stored->body_len, answer))
-        object = renew(caching, &stored.fields, answer);
-    if (object == NULL) {
-        struct cache_purge purge = { .kind = PURGE_LABEL,
-                                     .is_soft = true,
-                                     .label = cache_label(caching->cache, LABEL_KEY,
-                                                          caching->key.text) };
-
-        (void)cache_purge(caching->cache, &purge, NULL, NULL);
-        return;
-    }
-    (void)cache_store(caching->cache, object);
-    object_unref(object);
+        object = renew(caching, &stored.fields, answer, &may_keep);
+    if (may_keep && object != NULL)
+        (void)cache_store(caching->cache, object);
+    else
+        purge_key(caching, true);
+    if (object != NULL)
+        object_unref(object);
 }
 
 void rules_learn(struct caching *caching, const struct head *answer)
@@ -416,6 +443,7 @@ void rules_learn(struct caching *caching, const struct head *answer)
     if (method_is_safe(caching->x->request->method) || answer->status < 200 ||
         answer->status >= 400)
         return;
+    invalidate_groups_of_stored(caching);
     invalidate(caching, LABEL_KEY, caching->key.text);
     invalidate_location(caching, fields_value(&answer->fields, FIELD_LOCATION));
     invalidate_location(caching, fields_value(&answer->fields, FIELD_CONTENT_LOCATION));

@@ -20,9 +20,12 @@ bool rules_may_rescue(struct caching *caching, unsigned condition);
  * *ret_is_shared: others that wait may have it at once. */
 struct object *rules_object(struct caching *caching, const struct head *response,
                             bool *ret_is_shared);
-/* What is stored, with the fields of a 304 or of an answer to HEAD; NULL: that does not concern it, or
- * memory is short. */
-struct object *rules_refreshed(struct caching *caching, const struct head *response);
+/* What is stored, with the fields of a 304; NULL: that is about something else, or memory is short.
+ * *ret_may_keep: it may be stored in its turn. */
+struct object *rules_refreshed(struct caching *caching, const struct head *response,
+                               bool *ret_may_keep);
+/* What is stored under the key goes. */
+void           rules_forget(struct caching *caching);
 /* The origin's answer to a request that was not for the cache: what it makes invalid (RFC 9111 4.4, RFC
  * 9875 3), or what HEAD tells of what is stored (4.3.5). */
 void rules_learn(struct caching *caching, const struct head *answer);

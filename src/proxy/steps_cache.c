@@ -73,7 +73,8 @@ static enum turn follow(struct exchange *x, struct fill *fill)
     caching->fill = fill;
     caching->role = ROLE_FOLLOWER;
     caching->is_collapsed = true;
-    caching->give_up_ms = loop_now_ms(x->loop) + caching->policy->lock_timeout_ms;
+    if (caching->give_up_ms == 0)
+        caching->give_up_ms = loop_now_ms(x->loop) + caching->policy->lock_timeout_ms;
     return exchange_go(x, &step_follow);
 }
 
@@ -301,6 +302,26 @@ static enum turn leader_failed(struct exchange *x)
     return exchange_answer(x, status);
 }
 
+/* Until the leader has had its time: one more is sent then. Or until this client has waited enough. */
+static enum turn wait_on(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    int64_t         now_ms = loop_now_ms(x->loop);
+    int64_t         age_ms = fill_claimed_ms(caching->fill) + caching->policy->lock_age_ms + 1;
+
+    if (now_ms >= caching->give_up_ms) {
+        drop_fill(caching);
+        return forward_unstored(x);
+    }
+    if (now_ms >= age_ms) {
+        drop_fill(caching);
+        return claim(x);
+    }
+    timer_set(loop_timers(x->loop), &x->timer,
+              age_ms < caching->give_up_ms ? age_ms : caching->give_up_ms);
+    return TURN_WAIT;
+}
+
 static enum turn run_follow(struct exchange *x)
 {
     struct caching *caching = x->caching;
@@ -317,12 +338,7 @@ static enum turn run_follow(struct exchange *x)
     case FILL_ASKED:
         break;
     }
-    if (loop_now_ms(x->loop) < caching->give_up_ms) {
-        timer_set(loop_timers(x->loop), &x->timer, caching->give_up_ms);
-        return TURN_WAIT;
-    }
-    drop_fill(caching);
-    return forward_unstored(x);
+    return wait_on(x);
 }
 
 /* ---- store ---- */
@@ -367,15 +383,21 @@ static enum turn ask_again(struct exchange *x)
 static enum turn renewed(struct exchange *x)
 {
     struct caching *caching = x->caching;
-    struct object  *object = rules_refreshed(caching, x->response);
+    bool            may_keep = false;
+    struct object  *object = rules_refreshed(caching, x->response, &may_keep);
 
     forward_done(x, true, false);
     if (object == NULL)                  /* it is about something else */
         return ask_again(x);
-    caching->is_stored = cache_store(caching->cache, object);
-    fill_finish_with(caching->fill, object);
-    fill_unlist(caching->fill);
-    drop_fill(caching);
+    if (may_keep) {
+        caching->is_stored = cache_store(caching->cache, object);
+        fill_finish_with(caching->fill, object);
+        fill_unlist(caching->fill);
+        drop_fill(caching);
+    } else {                             /* good for this client only */
+        rules_forget(caching);
+        give_up(caching, FILL_PRIVATE, 0);
+    }
     replace_stored(caching, object);
     if (x->is_unattended)
         return end_unattended(x);
@@ -425,7 +447,8 @@ static enum turn run_store(struct exchange *x)
         caching->fill = fill_new_alone();
         caching->role = ROLE_LEADER;
     }
-    fill_head(caching->fill, skeleton, length_of(x->response), cache_object_max(caching->cache));
+    fill_head(caching->fill, skeleton, length_of(x->response), cache_object_max(caching->cache),
+              cache_disk(caching->cache));
     caching->is_stored = true;
     put_fill_between(x);
     return exchange_go(x, &step_fill);
@@ -456,17 +479,25 @@ static bool pump(struct exchange *x)
 
 static void peer_is_done(struct exchange *x)
 {
-    struct caching *caching = x->caching;
-    struct object  *object = fill_finish(caching->fill);
+    fill_end(x->caching->fill);
+    x->response_trailers = x->peer->rx_trailers;
+    forward_done(x, x->peer->is_tx_done, false);
+}
 
+/* Into the cache, as soon as a large body is on its disk. */
+static void commit(struct exchange *x)
+{
+    struct caching *caching = x->caching;
+    struct object  *object = NULL;
+
+    if (!fill_commit(caching->fill, &object))
+        return;
     if (object != NULL) {
         (void)cache_store(caching->cache, object);
         object_unref(object);
     }
     fill_unlist(caching->fill);
     caching->role = ROLE_NONE;
-    x->response_trailers = x->peer->rx_trailers;
-    forward_done(x, x->peer->is_tx_done, false);
 }
 
 static void fail_fill(struct exchange *x, int fault)
@@ -519,6 +550,8 @@ static enum turn run_fill(struct exchange *x)
         cached_answer_begin(x);
     if (x->peer != NULL)
         peer_side(x);
+    if (x->peer == NULL && x->caching->role == ROLE_LEADER)
+        commit(x);
     if (x->peer == NULL && x->fault != FAULT_NONE && !client->is_tx_done)
         return cut_client(x);
     if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
@@ -527,7 +560,7 @@ static enum turn run_fill(struct exchange *x)
         pace_peer(x);
     if (!client->is_tx_done)
         return TURN_WAIT;
-    if (x->peer == NULL)
+    if (x->caching->role != ROLE_LEADER)
         return exchange_go(x, &step_finish);
     if (!x->is_unattended)
         exchange_leave_client(x);
