@@ -24,6 +24,7 @@ struct cache {
     struct memory       *memory;
     struct disk         *disk;           /* NULL: in memory only */
     struct fills        *fills;
+    struct queries      *queries;
     struct uses *_Atomic uses;           /* made when it is first asked for */
 };
 
@@ -96,6 +97,7 @@ struct cache *cache_open(const struct cache_settings *settings)
     cache->purges = purges_new();
     cache->memory = memory_new(settings->memory, cache->purges);
     cache->fills = fills_new();
+    cache->queries = queries_new();
     memory_on_evict(cache->memory, note_evicted, cache);
     if (settings->path.ptr != NULL)
         open_disk(cache, settings);
@@ -118,6 +120,7 @@ void cache_close(struct cache **cache)
     memory_free(&dead->memory);
     purges_free(&dead->purges);
     fills_free(&dead->fills);
+    queries_free(&dead->queries);
     uses_free(&uses);
     mem_free((char *)dead->name.ptr);
     mem_free(dead);
@@ -163,6 +166,11 @@ uint64_t cache_object_max(const struct cache *cache)
 struct fills *cache_fills(struct cache *cache)
 {
     return cache->fills;
+}
+
+struct queries *cache_queries(struct cache *cache)
+{
+    return cache->queries;
 }
 
 struct disk *cache_disk(struct cache *cache)

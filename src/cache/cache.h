@@ -7,6 +7,7 @@
 #include "cache/disk.h"
 #include "cache/fill.h"
 #include "cache/memory.h"
+#include "cache/queries.h"
 
 struct cache;
 
@@ -31,6 +32,7 @@ uint64_t         cache_label(const struct cache *cache, enum cache_label kind, s
 uint64_t         cache_next_serial(struct cache *cache);
 uint64_t         cache_object_max(const struct cache *cache);
 struct fills    *cache_fills(struct cache *cache);
+struct queries  *cache_queries(struct cache *cache);
 struct disk     *cache_disk(struct cache *cache);        /* NULL: in memory only */
 
 /* As memory_find(). */

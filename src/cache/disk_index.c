@@ -340,12 +340,22 @@ static bool is_wanted(const struct wanted *wanted, const struct index_entry *ent
     return i < wanted->count && wanted->is_wanted[i] && wanted->variant[i] == entry->variant;
 }
 
-/* The latest by date; of the same second, what was written last. */
+/* One that says of what it varies before one that forgot to (RFC 9111 4.1); the latest by date; of the
+ * same second, what was written last. */
+static bool is_better(const struct index_entry *entry, uint64_t place,
+                      const struct index_entry *best, uint64_t best_place)
+{
+    if (best == NULL || (entry->vary != 0) != (best->vary != 0))
+        return best == NULL || entry->vary != 0;
+    return entry->date_s > best->date_s || (entry->date_s == best->date_s && place > best_place);
+}
+
 static uint64_t best_of(struct disk_index *index, const struct index_shard *shard,
                         uint32_t fingerprint, const struct wanted *wanted)
 {
-    uint32_t number = first_of(shard, fingerprint), date_s = 0;
-    uint64_t best = 0;
+    uint32_t                  number = first_of(shard, fingerprint);
+    const struct index_entry *best = NULL;
+    uint64_t                  best_place = 0;
 
     for (; number != 0; number = entry_at(shard, number)->next) {
         struct index_entry *entry = entry_at(shard, number);
@@ -353,12 +363,12 @@ static uint64_t best_of(struct disk_index *index, const struct index_shard *shar
 
         if (entry->fingerprint != fingerprint || !is_wanted(wanted, entry))
             continue;
-        if (best == 0 || entry->date_s > date_s || (entry->date_s == date_s && place > best)) {
-            best = place;
-            date_s = entry->date_s;
+        if (is_better(entry, place, best, best_place)) {
+            best = entry;
+            best_place = place;
         }
     }
-    return best;
+    return best_place;
 }
 
 uint64_t disk_index_find(struct disk_index *index, const struct disk_vary *varies,

@@ -20,7 +20,8 @@ struct cache_key {
 struct cache_key cache_key_of(uint64_t seed, struct text text);
 bool             cache_hash_is_equal(struct cache_hash a, struct cache_hash b);
 /* What a purge names: a tag, a host, a whole key. The kinds never fall together. */
-enum cache_label { LABEL_KEY = 1, LABEL_HOST, LABEL_TAG, LABEL_GROUP };
+enum cache_label { LABEL_KEY = 1, LABEL_HOST, LABEL_TAG, LABEL_GROUP,
+                   LABEL_PATH /* of a No-Vary-Search */ };
 uint64_t cache_label_hash(uint64_t seed, enum cache_label kind, struct text text);
 
 #endif

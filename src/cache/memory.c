@@ -185,8 +185,13 @@ static bool has_key(const struct object *object, const struct cache_key *key)
            text_is_equal(object_key(object), key->text);
 }
 
-static bool is_later(const struct object *a, const struct object *b)
+/* One that says of what it varies goes before one that forgot to (RFC 9111 4.1). */
+static bool is_better(const struct object *a, const struct object *b)
 {
+    unsigned a_varies = a->facts.flags & OBJECT_IS_VARIED;
+
+    if (a_varies != (b->facts.flags & OBJECT_IS_VARIED))
+        return a_varies != 0;
     if (a->facts.date_s != b->facts.date_s)
         return a->facts.date_s > b->facts.date_s;
     return a->facts.serial > b->facts.serial;
@@ -207,7 +212,7 @@ static void search_consider(struct search *search, struct object *object)
 {
     enum purge_verdict verdict;
 
-    if (search->best != NULL && !is_later(object, search->best))
+    if (search->best != NULL && !is_better(object, search->best))
         return;
     verdict = purges_judge(search->memory->purges, object);
     if (verdict == PURGE_GONE)
@@ -325,7 +330,7 @@ static unsigned sort_in(struct object **objects, unsigned count, unsigned most,
 {
     unsigned at = count;
 
-    while (at > 0 && is_later(object, objects[at - 1]))
+    while (at > 0 && is_better(object, objects[at - 1]))
         at--;
     if (at == most)
         return count;

@@ -39,7 +39,7 @@ void           memory_free(struct memory **memory);
 /* Another limit, after a reload; evicts at once when it is smaller. The shards stay as many as they are. */
 void           memory_resize(struct memory *memory, uint64_t bytes);
 
-/* The most recent object (by facts.date_s, then serial) of this key whose variant is the ask's (RFC
+/* The most recent object (by facts.date_s, then serial; one with a Vary before one without) of this key whose variant is the ask's (RFC
  * 9111 4.1), purged ones left out, soft purged ones told in *ret_is_purged; a reference of the
  * caller's, or NULL. `ret_has_other` (may be NULL): the key has variants, none of them this one.
  * With `is_use`, it counts as asked for, and as a hit or a miss in the figures. One lock for a key

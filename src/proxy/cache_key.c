@@ -2,6 +2,7 @@
 #include "proxy/cache_key.h"
 
 #include "base/writer.h"
+#include "cache/query.h"
 #include "cache/vary.h"
 #include "http/uri.h"
 
@@ -25,7 +26,7 @@ struct text cache_key_origin(const struct exchange *x)
     return writer_done(&writer);
 }
 
-static struct text default_key(const struct exchange *x, struct text target)
+static struct text plain_key(const struct exchange *x, struct text target)
 {
     struct writer writer = writer_arena(x->arena, x->host.len + target.len + 16);
 
@@ -33,6 +34,32 @@ static struct text default_key(const struct exchange *x, struct text target)
     write_authority(x, &writer);
     writer_text(&writer, target);
     return writer_done(&writer);
+}
+
+static uint64_t path_label(const struct exchange *x, struct text target)
+{
+    return cache_label(x->caching->cache, LABEL_PATH, plain_key(x, uri_split(target).path));
+}
+
+/* With the query that a No-Vary-Search makes equal for all that are equivalent. */
+static struct text normal_key(const struct exchange *x, struct text target, struct text spec)
+{
+    struct uri_parts parts = uri_split(target);
+    struct text      query;
+
+    if (!query_normalise(spec, parts.query, x->arena, &query))
+        return plain_key(x, target);
+    return plain_key(x, arena_format(x->arena, "%.*s?%.*s", TEXT_ARGS(parts.path),
+                                     TEXT_ARGS(query)));
+}
+
+static struct text default_key(const struct exchange *x, struct text target)
+{
+    struct text spec = TEXT_NONE;
+
+    if (x->caching != NULL && queries_are_any(cache_queries(x->caching->cache)))
+        spec = queries_find(cache_queries(x->caching->cache), path_label(x, target), x->arena);
+    return spec.ptr == NULL ? plain_key(x, target) : normal_key(x, target, spec);
 }
 
 /* After an internal redirect it is another than the client's. */
@@ -170,6 +197,18 @@ static struct text variant_of(struct variant_ask *ask, struct text vary)
         return TEXT_NONE;
     caching->variant = variant;
     return variant;
+}
+
+void cache_key_learn(struct caching *caching, const struct fields *answer)
+{
+    struct exchange *x = caching->x;
+    struct queries  *queries = cache_queries(caching->cache);
+    struct text      spec = query_spec(answer, x->arena);
+
+    if (caching->policy->key != NULL || (spec.ptr == NULL && !queries_are_any(queries)))
+        return;
+    queries_set(queries, path_label(x, target_of(x)), spec);
+    caching->key = cache_key(caching->cache, cache_key_text(x));
 }
 
 void cache_key_set(struct caching *caching)

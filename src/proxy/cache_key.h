@@ -16,5 +16,7 @@ struct text cache_key_text_of(struct exchange *x, struct text path);
 struct text cache_key_target(struct exchange *x, struct text reference);
 /* Sets caching->key and ask. */
 void        cache_key_set(struct caching *caching);
+/* An answer has come: what it says of queries holds for its path, and for caching->key. */
+void        cache_key_learn(struct caching *caching, const struct fields *answer);
 
 #endif

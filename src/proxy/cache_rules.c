@@ -297,6 +297,7 @@ struct object *rules_object(struct caching *caching, const struct head *answer, 
 
     if (storing != STORING_ALLOWED)
         return refused(caching, storing);
+    cache_key_learn(caching, &answer->fields);
     *ret_is_shared = is_shared_at_once(&freshness.facts);
     return object_of(caching, answer, copy_of(arena, &answer->fields), &freshness, 0);
 }
