@@ -4,7 +4,7 @@
  * as good where there are scans. */
 #include <stdio.h>
 
-#include "cache_trace.h"
+#include "trace.h"
 
 enum { KEYS = 100000, REQUESTS = 1000000 };
 

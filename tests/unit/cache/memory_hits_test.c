@@ -3,7 +3,7 @@
  * ahead when scans pass. The traces are the same in each run. */
 #include "objects.h"
 
-#include "../../bench/cache_trace.h"
+#include "trace.h"
 
 static double gain(struct trace trace, uint64_t limit)
 {

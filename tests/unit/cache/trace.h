@@ -4,8 +4,8 @@
  *
  * A trace has keys by Zipf, of which now and then a scan reads a run of others once, and a part of the
  * requests is for keys that never come again. */
-#ifndef TESTS_BENCH_CACHE_TRACE_H
-#define TESTS_BENCH_CACHE_TRACE_H
+#ifndef TESTS_UNIT_CACHE_TRACE_H
+#define TESTS_UNIT_CACHE_TRACE_H
 
 #include <math.h>
 #include <stdlib.h>
