@@ -35,6 +35,11 @@ class Desk:
         self.origin = origin(answer)
         self.proxy = proxy(http, O=self.origin, **names)
         self.last = {}
+        self.wait_loaded()
+
+    def wait_loaded(self):
+        """Until a disk has read its index, nothing is stored on it."""
+        self.proxy.wait_for(lambda: "is still being read" not in self.run("stat"), 5, "the index")
 
     def get(self, target, host="h.test", fields=()):
         done = self.proxy.get(target, host=host, fields=fields)
@@ -144,7 +149,7 @@ def test_softly(desk):
 def restarted(desk):
     desk.proxy.stop()
     desk.proxy.start()
-    desk.proxy.wait_for(lambda: "is still being read" not in desk.run("stat"), 5, "the index")
+    desk.wait_loaded()
 
 
 def test_a_purge_outlives_a_restart(desk):
