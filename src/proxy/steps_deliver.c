@@ -215,6 +215,12 @@ void pace_peer(struct exchange *x)
     timer_set(loop_timers(x->loop), &x->timer, loop_now_ms(x->loop) + PACE_MS);
 }
 
+/* By GET for a client's HEAD, and then it was not stored: nobody reads the body. */
+static bool has_no_reader(const struct exchange *x)
+{
+    return x->request->method == METHOD_HEAD && x->response->body != BODY_NONE;
+}
+
 static enum turn run_deliver(struct exchange *x)
 {
     struct stream *client = x->client, *peer = x->peer;
@@ -229,6 +235,8 @@ static enum turn run_deliver(struct exchange *x)
     if (peer != NULL && peer->is_rx_done) {
         x->response_trailers = peer->rx_trailers;
         forward_done(x, peer->is_tx_done, false);
+    } else if (peer != NULL && has_no_reader(x)) {
+        forward_done(x, false, false);
     } else if (peer != NULL && peer->fault != FAULT_NONE) {
         return cut(x, peer->fault);
     }
