@@ -456,8 +456,8 @@ static enum turn run_store(struct exchange *x)
 
 /* ---- fill ---- */
 
-/* From the peer into the fill, as much as has come and may go. False: there is no memory for it. */
-static bool pump(struct exchange *x)
+/* As much as has come and may go at once. False: there is no memory for it. */
+static bool pump_some(struct exchange *x, size_t *ret_moved)
 {
     struct caching *caching = x->caching;
     struct pipe    *pipe = &caching->peer_body;
@@ -474,6 +474,19 @@ static bool pump(struct exchange *x)
     }
     if (len > 0)
         pipe_drop(pipe, len);
+    *ret_moved = len;
+    return true;
+}
+
+/* From the peer into the fill, until one of them promises to wake us. */
+static bool pump(struct exchange *x)
+{
+    size_t moved;
+
+    do
+        if (!pump_some(x, &moved))
+            return false;
+    while (moved > 0);
     return true;
 }
 
