@@ -595,8 +595,7 @@ static enum turn run_serve(struct exchange *x)
         x->fault = x->response_body.fault;
         return cut_client(x);
     }
-    return client->is_tx_done || client->fault != FAULT_NONE ? exchange_go(x, &step_finish)
-                                                             : TURN_WAIT;
+    return client->is_tx_done ? exchange_go(x, &step_finish) : TURN_WAIT;
 }
 
 const struct step step_lookup = { "lookup", run_lookup, GUARD_NONE };
