@@ -310,6 +310,38 @@ static void an_answer_that_is_cut_is_cut_for_all_and_not_kept(void **state)
         check_cut(&visitors[i]);
 }
 
+/* One that has said all it wanted hears of the end all the same. */
+static void a_follower_that_has_closed_its_side_is_cut_too(void **state)
+{
+    (void)state;
+    begin("/kept", SEND_BYTES, "");
+    scene_orders.doing = DO_STALL;
+    at(0);
+    at(100)->says_end_us = 200 * MS;
+    scene_run();
+    CHECK(ask->seen == 1);
+    check_words("while reading upstream", 3000);
+    for (unsigned i = 0; i < 2; i++)
+        check_cut(&visitors[i]);
+}
+
+/* A HEAD is asked for by GET, and then the answer is not to be stored. */
+static void a_head_of_what_is_not_stored(void **state)
+{
+    static const char head[] = "HEAD /own/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Sim: 1\r\n"
+                               "Connection: close\r\n\r\n";
+
+    (void)state;
+    begin("/own", SEND_BYTES, "");
+    ask->is_head = true;
+    scene_orders.answer = (struct answer){ .status = 200, .framing = FRAMING_SIZED,
+                                           .length = 3000000 };
+    at(0)->lines[0].bytes = head;
+    scene_run();
+    check_status(&visitors[0], 200);
+    CHECK(strstr(house_steps(), "deliver finish") != NULL && body_len(&visitors[0]) == 0);
+}
+
 /* ---- fill ---- */
 
 /* Whoever began it is not needed for it to end. */
@@ -481,6 +513,8 @@ int main(void)
         cmocka_unit_test(a_follower_goes),
         cmocka_unit_test(followers_of_one_without_an_answer),
         cmocka_unit_test(an_answer_that_is_cut_is_cut_for_all_and_not_kept),
+        cmocka_unit_test(a_follower_that_has_closed_its_side_is_cut_too),
+        cmocka_unit_test(a_head_of_what_is_not_stored),
         cmocka_unit_test(a_leader_goes),
         cmocka_unit_test(a_leader_goes_and_nobody_waits),
         cmocka_unit_test(a_leader_goes_from_a_body_that_stalls),

@@ -79,12 +79,27 @@ static bool goes(struct visitor *visitor)
     return true;
 }
 
+static void close_its_side(struct visitor *visitor)
+{
+    int64_t at_us = visitor->came_us + visitor->says_end_us;
+
+    if (visitor->says_end_us == 0)
+        return;
+    if (kernel_now_us() < at_us) {
+        far_wake_at(&visitor->far, at_us);
+        return;
+    }
+    visitor->says_end_us = 0;
+    wire_end(visitor->far.wire);
+}
+
 static void visitor_run(struct far *far)
 {
     struct visitor *visitor = container_of(far, struct visitor, far);
 
     if (goes(visitor))
         return;
+    close_its_side(visitor);
     listen_on(visitor);
     visitor->is_reset = wire_is_reset(far->wire);
     visitor->has_end = wire_end_came(far->wire);

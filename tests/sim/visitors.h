@@ -19,6 +19,7 @@ struct visitor {
     bool    stays;                       /* does not close when all is over */
     int64_t goes_us;                     /* so long after it came; 0: it does not */
     bool    goes_by_reset;
+    int64_t says_end_us;                 /* it says no more from then on; 0: it does not say so */
     /* what came of it */
     int64_t  came_us;
     unsigned said;
