@@ -185,7 +185,7 @@ void disk_note_use(struct disk *disk, const struct object *object)
 
     if (disk_vary_number(disk->varies, object_vary(object), &vary))
         disk_index_use(disk->index, object->hash, vary,
-                       disk_index_variant(disk->index, object_variant(object)));
+                       disk_index_variant(disk->index, object->hash, object_variant(object)));
 }
 
 int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
@@ -195,7 +195,7 @@ int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
 
     *ret_row = (struct index_row){ .hash = parts->key.hash,
                                    .place = place,
-                                   .variant = disk_index_variant(disk->index, parts->variant),
+                                   .variant = disk_index_variant(disk->index, parts->key.hash, parts->variant),
                                    .date_s = disk_index_date(parts->facts.date_s) };
     return disk_vary_number(disk->varies, parts->vary, &ret_row->vary) ? 0 : -ENOSPC;
 }

@@ -84,9 +84,14 @@ void disk_index_newest(struct disk_index *index, uint32_t segment)
     atomic_store(&index->newest, segment);
 }
 
-uint32_t disk_index_variant(const struct disk_index *index, struct text variant)
+uint32_t disk_index_variant(const struct disk_index *index, struct cache_hash hash,
+                            struct text variant)
 {
-    return variant.len == 0 ? 0 : (uint32_t)XXH3_64bits_withSeed(variant.ptr, variant.len, index->seed);
+    uint32_t mine = 0;
+
+    if (variant.len > 0)
+        mine = (uint32_t)XXH3_64bits_withSeed(variant.ptr, variant.len, index->seed);
+    return mine ^ (uint32_t)(hash.high >> 32);
 }
 
 uint32_t disk_index_date(int64_t date_s)
@@ -320,7 +325,8 @@ static void wanted_gather(const struct index_shard *shard, uint32_t fingerprint,
 
 /* Without the lock, since the ask may take its time. */
 static void wanted_ask(struct wanted *wanted, const struct disk_index *index,
-                       const struct disk_vary *varies, struct variant_ask *ask)
+                       const struct disk_vary *varies, struct cache_hash hash,
+                       struct variant_ask *ask)
 {
     for (unsigned i = 0; i < wanted->count; i++) {
         struct text variant = text_of("", 0);
@@ -329,7 +335,7 @@ static void wanted_ask(struct wanted *wanted, const struct disk_index *index,
             variant = ask == NULL ? TEXT_NONE
                                   : ask->variant(ask, disk_vary_text(varies, wanted->vary[i]));
         wanted->is_wanted[i] = variant.ptr != NULL;
-        wanted->variant[i] = disk_index_variant(index, variant);
+        wanted->variant[i] = disk_index_variant(index, hash, variant);
     }
 }
 
@@ -382,7 +388,7 @@ uint64_t disk_index_find(struct disk_index *index, const struct disk_vary *varie
     pthread_mutex_unlock(&shard->lock);
     if (wanted.count == 0)
         return 0;
-    wanted_ask(&wanted, index, varies, ask);
+    wanted_ask(&wanted, index, varies, hash, ask);
     shard = shard_lock(index, hash);
     best = best_of(index, shard, (uint32_t)hash.low, &wanted);
     pthread_mutex_unlock(&shard->lock);

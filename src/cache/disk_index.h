@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The index of a cache on disk: what lies where, in at most 32 bytes an object.
  *
- * An entry knows 38 bits of its key's hash, the number of its Vary and 32 bits of its variant's hash:
- * enough to find without reading, not enough to believe without. Shards with a lock each; a call takes
+ * An entry knows 70 bits of its key's hash, 32 of them mixed with those of its variant's, and the number of
+ * its Vary: enough to find without reading, not enough to believe without. Shards with a lock each; a call takes
  * one of them shortly, but for those that walk. Any thread. Entries hold the low half of their
  * segment's number, so segments must not be further apart than DISK_INDEX_SEGMENTS_MOST. */
 #ifndef CACHE_DISK_INDEX_H
@@ -31,7 +31,9 @@ void               disk_index_free(struct disk_index **index);
 /* The number of the newest segment that entries may lie in; before the first of them is put. */
 void               disk_index_newest(struct disk_index *index, uint32_t segment);
 
-uint32_t disk_index_variant(const struct disk_index *index, struct text variant);
+/* The hash of a variant of this key, with bits of the key's that an entry has no other room for. */
+uint32_t disk_index_variant(const struct disk_index *index, struct cache_hash hash,
+                            struct text variant);
 uint32_t disk_index_date(int64_t date_s);
 
 /* Instead of the entry for the same hash, vary and variant, whose place comes back in *ret_former (0:
