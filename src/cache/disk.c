@@ -344,12 +344,23 @@ void disk_purge_start(struct disk_purge *purge)
 
 /* ---- figures ---- */
 
+/* Both as of one moment: what one gains while the other loses is not counted twice. */
+static uint64_t bytes_now(struct disk *disk)
+{
+    uint64_t segments, larges;
+
+    do {
+        segments = atomic_load(&disk->segments.bytes);
+        larges = atomic_load(&disk->larges.bytes);
+    } while (segments != atomic_load(&disk->segments.bytes));
+    return segments + larges + DISK_OVERHEAD_BYTES;
+}
+
 struct disk_figures disk_figures(struct disk *disk)
 {
     return (struct disk_figures){
         .objects = disk_index_count(disk->index),
-        .bytes = atomic_load(&disk->segments.bytes) + atomic_load(&disk->larges.bytes) +
-                 DISK_OVERHEAD_BYTES,
+        .bytes = bytes_now(disk),
         .limit = atomic_load(&disk->max_size),
         .index_bytes = disk_index_bytes(disk->index),
         .reads = atomic_load(&disk->reads),

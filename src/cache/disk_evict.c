@@ -98,29 +98,28 @@ static int keep_used(struct disk *disk, const struct segment *segment)
 
 /* ---- what goes ---- */
 
-/* -ENOENT: there is none. */
+/* -ENOENT: there is none. What was staged is published first: or an old version that is kept would be
+ * appended behind its replacement. When that fails, nothing is staged any more. */
 static int evict_oldest(struct disk *disk)
 {
-    struct segment *segment = segments_take_oldest(&disk->segments);
-    int             r = 0;
+    struct segment *segment;
+    int             r = disk_log_flush(&disk->log);
 
+    if (r < 0)
+        disk_fail(disk, "writing", r);
+    segment = segments_take_oldest(&disk->segments);
     if (segment == NULL)
         return -ENOENT;
-    if (segment == disk->log.active) {
-        r = disk_log_flush(&disk->log);
-        if (r == 0)
-            disk_log_seal(&disk->log);
-    }
-    if (r == 0) {
-        /* On a full disk it fails: then they go as well, and there is room. */
-        (void)keep_used(disk, segment);
-        atomic_fetch_add(&disk->evicted, disk_index_drop_segment(disk->index, segment->number));
-        large_files_drop_segment(&disk->larges, segment->number);
-        segments_drop(&disk->segments, segment);
-    }
+    if (segment == disk->log.active)
+        disk_log_seal(&disk->log);
+    /* On a full disk it fails: then they go as well, and there is room. */
+    (void)keep_used(disk, segment);
+    atomic_fetch_add(&disk->evicted, disk_index_drop_segment(disk->index, segment->number));
+    large_files_drop_segment(&disk->larges, segment->number);
+    segments_drop(&disk->segments, segment);
     segment_unref(segment);
     segments_bury(&disk->segments);
-    return r;
+    return 0;
 }
 
 int disk_make_room(struct disk *disk, uint64_t bytes)

@@ -193,9 +193,10 @@ static int read_record(struct disk_read *read, bool is_quick)
 
 /* ---- the asker's side ---- */
 
-static void forget(struct disk_read *read)
+/* False: it was replaced or evicted since it was found. */
+static bool forget(struct disk_read *read)
 {
-    (void)disk_index_take(read->disk->index, read->key.hash, read->place);
+    return disk_index_take(read->disk->index, read->key.hash, read->place);
 }
 
 /* On the loop, with what came of it. */
@@ -205,13 +206,11 @@ static void finish(struct disk_read *read)
     struct object *object = read->ret_object;
 
     atomic_fetch_add(&disk->reads, 1);
-    if (read->result < 0 && read->result != -ENOENT && read->result != -ENOMEM) {
+    if (read->result < 0 && read->result != -ENOENT && read->result != -ENOMEM && forget(read))
         atomic_fetch_add(read->result == -EINVAL ? &disk->damaged : &disk->errors, 1);
-        forget(read);
-    }
     if (object != NULL && disk_is_ready(disk)) {
         if (purges_judge(disk->purges, object) == PURGE_GONE) {
-            forget(read);
+            (void)forget(read);
             object_unref(object);
             read->ret_object = NULL;
         } else {

@@ -204,6 +204,13 @@ static inline void waiting_read_start(struct loop *loop, struct letter *letter)
 }
 
 /* On a loop of its own. A reference of the caller's, or NULL. */
+/* A job posts its letter under the pool's lock: once that was ours, nobody touches the loop any more. */
+static inline void loop_end(struct loop **loop)
+{
+    jobs_start(2);
+    loop_free(loop);
+}
+
 static inline struct object *read_place(struct disk *disk, uint64_t place, struct cache_key key)
 {
     struct loop        *loop = loop_new(5);
@@ -220,7 +227,7 @@ static inline struct object *read_place(struct disk *disk, uint64_t place, struc
     object = waiting.read->ret_object;
     waiting.read->ret_object = NULL;
     disk_read_leave(&waiting.read);
-    loop_free(&loop);
+    loop_end(&loop);
     return object;
 }
 
@@ -254,7 +261,7 @@ static inline struct slice read_large(struct large_body *body, uint64_t from, ui
     slice = waiting.read->ret_slice;
     waiting.read->ret_slice = SLICE_NONE;
     large_read_leave(&waiting.read);
-    loop_free(&loop);
+    loop_end(&loop);
     return slice;
 }
 
