@@ -126,7 +126,7 @@ CASES = [
            get(VALIDATED, unmodified("max-age=60", ETag='"a"', more=[(name, second)]), has={name: wanted}),
            get(HIT, has={name: wanted})) for name, first, second, wanted in (
         ("Content-Length", None, "7", "60"), ("Content-Encoding", "x-odd", "x-even", "x-odd"),
-        ("Content-Range", None, "bytes 0-6/7", None))],
+        ("Content-Range", None, "bytes 0-6/7", None), ("Content-Length", "60", "61", "60"))],
     Case("304 with fields that belong to one connection", "9111 3.2",
          get(MISS, ok("max-age=1", ETag='"a"')), EXPIRE,
          get(VALIDATED, unmodified("max-age=60", ETag='"a"', Connection="X-Hop", X_Hop="1"), has={"X-Hop": None}),
