@@ -375,3 +375,13 @@ def test_a_head_that_is_large(bench):
     answer = bench.get()
     assert all(answer.get(name) == value for name, value in fields.items())
     assert bench.count() == 1
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_bodies_that_are_too_large_to_keep(bench, framing):
+    """Larger than the zone's memory: each client gets the whole, whether or not it is kept."""
+    body = bytes(range(256)) * 300000
+    bench.origin.handle = lambda _: reply(body=body, fields=FRESH, chunked=framing == "chunked")
+    for _ in range(3):
+        assert bench.get(timeout=10).body == body
+    assert all(answer.body == body for answer in bench.many(3, "/another"))
