@@ -261,17 +261,31 @@ bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task
     return true;
 }
 
+bool cache_has_purged_since(const struct cache *cache, uint64_t serial)
+{
+    return serial != 0 && purges_newest(cache->purges) > serial;
+}
+
+enum purge_verdict cache_verdict_ahead(struct cache *cache, uint64_t serial,
+                                       const struct cache_key *key, struct text host)
+{
+    const uint64_t labels[] = { cache_label(cache, LABEL_KEY, key->text),
+                                cache_label(cache, LABEL_HOST, host) };
+
+    return purges_judge_record(cache->purges, serial, key->text, labels, 2);
+}
+
+enum purge_verdict cache_verdict(struct cache *cache, struct object *object)
+{
+    return purges_judge(cache->purges, object);
+}
+
 /* ---- for people ---- */
 
 unsigned cache_variants(struct cache *cache, const struct cache_key *key,
                         struct object **ret_objects, unsigned most)
 {
     return memory_variants(cache->memory, key, ret_objects, most);
-}
-
-enum purge_verdict cache_verdict(struct cache *cache, struct object *object)
-{
-    return purges_judge(cache->purges, object);
 }
 
 struct cache_figures cache_figures(struct cache *cache)

@@ -61,13 +61,19 @@ struct cache_purge {
 bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct task *waiter,
                  struct disk_purge **ret_purge);
 
+/* Has there been a purge since that serial was given? What is asked for before has serial 0: never. */
+bool cache_has_purged_since(const struct cache *cache, uint64_t serial);
+/* Of what was asked for with that serial and is not here yet, so that of its labels two are known. */
+enum purge_verdict cache_verdict_ahead(struct cache *cache, uint64_t serial,
+                                       const struct cache_key *key, struct text host);
+enum purge_verdict cache_verdict(struct cache *cache, struct object *object);
+
 /* ---- for people ---- */
 
 /* What memory holds of a key, newest first, without counting as a use: at most `most` references into
  * ret_objects; how many. */
-unsigned           cache_variants(struct cache *cache, const struct cache_key *key,
-                                  struct object **ret_objects, unsigned most);
-enum purge_verdict cache_verdict(struct cache *cache, struct object *object);
+unsigned cache_variants(struct cache *cache, const struct cache_key *key,
+                        struct object **ret_objects, unsigned most);
 
 struct cache_figures {
     struct memory_figures memory;

@@ -32,6 +32,7 @@ struct fill {
     struct fills     *fills;             /* of which it was claimed; NULL: of none. Never changes */
     struct fill      *next;              /* of its chain */
     int64_t           claimed_ms;
+    atomic_uint_least64_t serial;        /* 0: nobody was asked yet */
 
     pthread_mutex_t   lock;              /* of what follows */
     enum fill_state   state;
@@ -122,6 +123,7 @@ struct fill *fill_new_alone(void)
     struct fill *fill = mem_new(sizeof(*fill));
 
     atomic_init(&fill->refs, 1);
+    atomic_init(&fill->serial, 0);
     pthread_mutex_init(&fill->lock, NULL);
     list_init(&fill->followers);
     fill->length = FILL_LENGTH_UNKNOWN;
@@ -283,6 +285,16 @@ struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *
     if (is_late)
         MEM_FREE(&follower);
     return follower;
+}
+
+void fill_set_serial(struct fill *fill, uint64_t serial)
+{
+    atomic_store_explicit(&fill->serial, serial, memory_order_relaxed);
+}
+
+uint64_t fill_serial(const struct fill *fill)
+{
+    return atomic_load_explicit(&fill->serial, memory_order_relaxed);
 }
 
 void fill_lead(struct fill *fill, struct loop *loop, struct task *leader)

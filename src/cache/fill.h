@@ -60,9 +60,12 @@ size_t fill_room(struct fill *fill);
 /* Copies. More than is kept: it goes on as a stream to those who follow by now, and nothing will be
  * stored. False: no memory; it lacks some of these bytes, and must be given up. */
 bool   fill_append(struct fill *fill, struct text bytes);
+/* What it brings is asked for now: purges with a larger serial concern it. */
+void   fill_set_serial(struct fill *fill, uint64_t serial);
 /* Who is woken with WAKE_LETTER when there is room again; until the fill ends. */
 void   fill_lead(struct fill *fill, struct loop *loop, struct task *leader);
-/* Whoever comes now does not find it: its object is where others look, or it is not for them. */
+/* Whoever comes now does not find it: its object is where others look, or it is not for them. Any
+ * thread. */
 void   fill_unlist(struct fill *fill);
 /* The body is whole: followers may read to its end. */
 void fill_end(struct fill *fill);
@@ -85,6 +88,7 @@ int64_t         fill_claimed_ms(const struct fill *fill);
 unsigned        fill_status(struct fill *fill);      /* why it failed */
 bool            fill_is_kept(struct fill *fill);     /* not (any more) a mere stream */
 bool            fill_has_followers(struct fill *fill);
+uint64_t        fill_serial(const struct fill *fill);    /* 0: nobody was asked yet */
 /* The skeleton, or once WHOLE the object; a reference. NULL: ASKED, or given up. */
 struct object  *fill_object(struct fill *fill);
 uint64_t        fill_length(struct fill *fill);      /* FILL_LENGTH_UNKNOWN until it is known */

@@ -36,6 +36,7 @@ static enum turn lead(struct exchange *x, struct fill *fill)
     caching->fill = fill;
     caching->role = ROLE_LEADER;
     caching->serial = cache_next_serial(caching->cache);
+    fill_set_serial(fill, caching->serial);
     caching->asked_ms = loop_wall_ms(x->loop);
     if (x->cache_outcome == CACHE_UNASKED)
         x->cache_outcome = caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;
@@ -61,6 +62,38 @@ static struct cache_hash claim_hash(const struct caching *caching)
     return hash;
 }
 
+/* A purge came since it was asked for: it is for those who were there before. */
+static bool is_outdated(struct caching *caching, struct fill *fill)
+{
+    uint64_t           serial = fill_serial(fill);
+    enum purge_verdict verdict;
+    struct object     *object;
+
+    if (!cache_has_purged_since(caching->cache, serial))
+        return false;
+    object = fill_object(fill);
+    if (object == NULL)
+        return cache_verdict_ahead(caching->cache, serial, &caching->key, caching->x->host) !=
+               PURGE_KEPT;
+    verdict = cache_verdict(caching->cache, object);
+    object_unref(object);
+    return verdict != PURGE_KEPT;
+}
+
+static struct fill *claim_fill(struct caching *caching, enum claim *ret_claim)
+{
+    for (;;) {
+        struct fill *fill = fills_claim(cache_fills(caching->cache), claim_hash(caching),
+                                        loop_now_ms(caching->x->loop),
+                                        caching->policy->lock_age_ms, ret_claim);
+
+        if (*ret_claim != CLAIM_FOLLOW || !is_outdated(caching, fill))
+            return fill;
+        fill_unlist(fill);
+        fill_unref(fill);
+    }
+}
+
 static enum turn follow(struct exchange *x, struct fill *fill)
 {
     struct caching *caching = x->caching;
@@ -73,6 +106,7 @@ static enum turn follow(struct exchange *x, struct fill *fill)
     caching->fill = fill;
     caching->role = ROLE_FOLLOWER;
     caching->is_collapsed = true;
+    caching->must_judge = cache_has_purged_since(caching->cache, fill_serial(fill));
     if (caching->give_up_ms == 0)
         caching->give_up_ms = loop_now_ms(x->loop) + caching->policy->lock_timeout_ms;
     return exchange_go(x, &step_follow);
@@ -102,8 +136,7 @@ static enum turn claim(struct exchange *x)
         return forward_unstored(x);
     if (caching->is_bypass || !caching->policy->is_locking)
         return lead(x, fill_new_alone());
-    fill = fills_claim(cache_fills(caching->cache), claim_hash(caching), loop_now_ms(x->loop),
-                       caching->policy->lock_age_ms, &claim);
+    fill = claim_fill(caching, &claim);
     if (claim != CLAIM_FOLLOW)
         return lead(x, fill);
     if (!caching->may_be_stale)
@@ -121,8 +154,7 @@ static void renew(struct exchange *x)
     struct fill     *fill;
 
     x->cache_outcome = CACHE_STALE;
-    fill = fills_claim(cache_fills(caching->cache), claim_hash(caching), loop_now_ms(x->loop),
-                       caching->policy->lock_age_ms, &claim);
+    fill = claim_fill(caching, &claim);
     if (claim == CLAIM_FOLLOW)
         x->cache_outcome = CACHE_UPDATING;
     fork = claim == CLAIM_FOLLOW ? NULL : exchange_fork(x, &step_lookup);
@@ -278,6 +310,12 @@ static enum turn take_over(struct exchange *x)
 
     if (object == NULL)
         return TURN_WAIT;
+    if (caching->must_judge && is_outdated(caching, caching->fill)) {
+        object_unref(object);
+        fill_unlist(caching->fill);
+        drop_fill(caching);              /* by a label that its head has told of */
+        return ++caching->rounds < ROUNDS_MOST ? claim(x) : lead(x, fill_new_alone());
+    }
     if (!is_ours(caching, object)) {
         object_unref(object);
         drop_fill(caching);
