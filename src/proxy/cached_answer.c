@@ -265,15 +265,30 @@ static void begin_body(struct exchange *x, const struct head *answer)
                      caching->pieces, caching->piece_count, FAULT_CACHE_UNREADABLE);
 }
 
-/* A follower reads the fill until its end is known; what is whole is read as it is stored, unless it
- * was too large for that. It may have become so only now, on another loop. */
+/* What the fill has made of it; NULL: it has the body itself, on its way, being written, or not kept. It
+ * may have become so only now, on another loop. */
+static struct object *made_of(struct fill *fill)
+{
+    bool           is_whole = fill_state(fill) == FILL_WHOLE;
+    struct object *object = is_whole ? fill_object(fill) : NULL;
+
+    if (object == NULL || object->body_len == fill_length(fill))
+        return object;
+    object_unref(object);
+    return NULL;
+}
+
+/* A follower reads the fill until its end is known; what is whole is read as it is stored. */
 static void leave_fill_if_whole(struct caching *caching)
 {
-    if (caching->fill == NULL || caching->role != ROLE_FOLLOWER ||
-        fill_state(caching->fill) != FILL_WHOLE || !fill_is_kept(caching->fill))
+    struct object *object = NULL;
+
+    if (caching->fill != NULL && caching->role == ROLE_FOLLOWER)
+        object = made_of(caching->fill);
+    if (object == NULL)
         return;
     object_unref(caching->stored);
-    caching->stored = fill_object(caching->fill);
+    caching->stored = object;
     fill_leave(caching->fill, &caching->follower);
     fill_unref(caching->fill);
     caching->fill = NULL;

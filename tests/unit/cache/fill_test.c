@@ -154,7 +154,7 @@ static void fill_and_check(uint64_t length, uint64_t told, size_t piece)
     assert_int_equal(fill_state(fill), FILL_FLOWING);
     assert_true(fill_length(fill) == told);
     append_in_pieces(fill, 0, length, piece);
-    object = fill_finish(fill);
+    object = finish(fill);
     assert_non_null(object);
     assert_int_equal(fill_state(fill), FILL_WHOLE);
     assert_int_equal(fill_length(fill), length);
@@ -257,10 +257,13 @@ static void leave_there(struct loop *loop, void *argument)
 
 static void look_there(struct loop *loop, void *argument)
 {
-    struct waiter *waiter = argument;
+    struct waiter     *waiter = argument;
+    struct large_body *large = NULL;
 
     (void)loop;
-    waiter->slice = fill_slice(waiter->fill, waiter->follower, waiter->from, waiter->most);
+    waiter->slice =
+        fill_slice(waiter->fill, waiter->follower, waiter->from, waiter->most, &large);
+    must(large == NULL);
 }
 
 static void follow(struct waiter *waiter, struct fill *fill)
@@ -305,6 +308,7 @@ static void followers_hear_of_everything(void **state)
 {
     struct fill  *fill = fill_new_alone();
     struct waiter waiter = { .fill = NULL };
+    struct object *object = NULL;
     unsigned      heard;
 
     (void)state;
@@ -319,8 +323,14 @@ static void followers_hear_of_everything(void **state)
     assert_int_equal(look(&waiter, 0, 100), 100);
     assert_int_equal(look(&waiter, 100, 100000), 900);
     assert_int_equal(look(&waiter, 1000, 100000), 0);
-    object_unref(fill_finish(fill));
+    fill_end(fill);
     WAIT_UNTIL(atomic_load(&waiter.wakes) == 3);
+    assert_int_equal(look(&waiter, 0, 100000), 1000);    /* whole, and not an object yet */
+    object = fill_object(fill);
+    assert_int_equal(object->body_len, 0);
+    object_unref(object);
+    assert_true(fill_commit(fill, &object));
+    object_unref(object);
     assert_int_equal(look(&waiter, 999, 100000), 1);     /* of the object now */
     assert_int_equal(look(&waiter, 5000, 100000), 0);
     leave(&waiter);
@@ -347,7 +357,7 @@ static void what_is_read_stays_when_all_has_gone(void **state)
     slice = waiter.slice;
     append(fill, 70000, 30000);
     assert_int_equal(slice.len, 70000 - 65536);
-    object_unref(fill_finish(fill));
+    object_unref(finish(fill));
     leave(&waiter);
     fill_unref(fill);
     check_bytes(slice_text(slice), 65536);
@@ -414,7 +424,7 @@ static void what_is_too_large_is_not_kept(void **state)
     assert_false(fill_is_kept(fill));
     later = claim(fills, "a", NOW, CLAIM_LEAD);
     read_on(&waiter, 0, 100001);
-    assert_null(fill_finish(fill));
+    assert_null(finish(fill));
     assert_int_equal(fill_state(fill), FILL_WHOLE);
     assert_int_equal(fill_length(fill), 100001);
     assert_false(fill_is_kept(fill));
@@ -435,7 +445,7 @@ static void a_stream_that_has_ended_can_be_read(void **state)
     follow(&waiter, fill);
     begin_body(fill, 200000, 1000);
     append(fill, 0, 200000);
-    assert_null(fill_finish(fill));
+    assert_null(finish(fill));
     read_on(&waiter, 0, 200000);
     leave(&waiter);
     fill_unref(fill);
@@ -498,7 +508,7 @@ static void a_stream_goes_at_the_pace_of_the_slowest(void **state)
     WAIT_UNTIL(atomic_load(&leader.wakes) == 2);
     at = fill_up(fill, at);
     read_on(&quick, at - WINDOW, at);
-    assert_null(fill_finish(fill));
+    assert_null(finish(fill));
     leave(&quick);
     fill_unref(fill);
     side_settle(&side);

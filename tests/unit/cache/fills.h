@@ -38,7 +38,7 @@ static inline struct text body_text(uint64_t from, size_t len)
 
 static inline void begin_body(struct fill *fill, uint64_t length, uint64_t most)
 {
-    fill_head(fill, object_of(key_of("key"), 1, NULL, NULL, 0), length, most);
+    fill_head(fill, object_of(key_of("key"), 1, NULL, NULL, 0), length, most, NULL);
 }
 
 static inline void append(struct fill *fill, uint64_t from, size_t len)
@@ -51,6 +51,16 @@ static inline void append_in_pieces(struct fill *fill, uint64_t from, uint64_t t
 {
     for (; from < to; from += piece)
         append(fill, from, to - from < piece ? (size_t)(to - from) : piece);
+}
+
+/* Whole, and no disk to wait for. */
+static inline struct object *finish(struct fill *fill)
+{
+    struct object *object = NULL;
+
+    fill_end(fill);
+    assert_true(fill_commit(fill, &object));
+    return object;
 }
 
 static inline void nothing_to_do(struct loop *loop, void *argument)
