@@ -84,10 +84,10 @@ static void no_cache_is_always_asked(void **state)
 static void what_the_client_asks_of_a_fresh_one(void **state)
 {
     static const struct row rows[] = {
-        { 50, TAG, 0, 0, "max-age=50", NONE, JUDGED_FRESH, ALL | NAMED },
-        { 51, TAG, 0, 0, "max-age=50", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
-        { 0, TAG, 0, 0, "max-age=0", NONE, JUDGED_FRESH, ALL | NAMED },
-        { 1, TAG, 0, 0, "max-age=0", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
+        { 49, TAG, 0, 0, "max-age=50", NONE, JUDGED_FRESH, ALL | NAMED },
+        { 50, TAG, 0, 0, "max-age=50", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
+        { 0, TAG, 0, 0, "max-age=1", NONE, JUDGED_FRESH, ALL | NAMED },
+        { 0, TAG, 0, 0, "max-age=0", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
         { 51, TAG, 0, 0, "max-age=50, max-stale=60", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
         { 90, TAG, 0, 0, "min-fresh=10", NONE, JUDGED_FRESH, ALL | NAMED },
         { 91, TAG, 0, 0, "min-fresh=10", NONE, JUDGED_STALE_ON_ERROR, ALL | NAMED },
@@ -112,8 +112,8 @@ static void max_stale(void **state)
         { 150, 0, 0, 0, "max-stale", NONE, JUDGED_STALE_ACCEPTED, NO },
         { 151, 0, 0, 0, "max-stale", NONE, JUDGED_UNUSABLE, NO },
         { 110, MUST | TAG, 0, 0, "max-stale", NONE, JUDGED_VALIDATE, NO },
-        { 110, TAG, 0, 0, "max-stale, max-age=110", NONE, JUDGED_STALE_ACCEPTED, NO },
-        { 110, TAG, 0, 0, "max-stale, max-age=109", NONE, JUDGED_VALIDATE, NO },
+        { 110, TAG, 0, 0, "max-stale, max-age=111", NONE, JUDGED_STALE_ACCEPTED, NO },
+        { 110, TAG, 0, 0, "max-stale, max-age=110", NONE, JUDGED_VALIDATE, NO },
         { 110, TAG, 0, 0, "max-stale, min-fresh=1", NONE, JUDGED_VALIDATE, NO },
         { 110, TAG, 0, 0, "max-stale, no-cache", NONE, JUDGED_VALIDATE, NO },
         { 110, TAG, 0, 0, "max-stale=x", NONE, JUDGED_VALIDATE, NO },
