@@ -59,6 +59,7 @@ struct large_body *large_body_new(struct disk *disk)
     struct large_body *body;
     uint64_t           number = atomic_fetch_add(&disk->large_count, 1) + 1;
 
+    disk_say(disk);
     if (!disk_is_ready(disk) || atomic_load(&disk->is_failing))
         return NULL;
     body = body_new(disk, disk->directory.start << COUNTER_BITS | number);
