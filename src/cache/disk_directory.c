@@ -16,11 +16,12 @@
 #include "base/random.h"
 
 #define SUPERBLOCK "frontdesk-cache"
+#define SUPERBLOCK_NEW "frontdesk-cache.new"
 #define FIRST_LINE "frontdesk cache, format 1\n"
 
 enum { MODE = 0600, FOLDER_MODE = 0700, SUPERBLOCK_BYTES = 1024, NUMBER_DIGITS = 20 };
 
-static const char *const known[] = { SUPERBLOCK, SUPERBLOCK ".new", "starts", "index",
+static const char *const known[] = { SUPERBLOCK, SUPERBLOCK_NEW, "starts", "index",
                                      "index.new", "large",          "lost+found" };
 
 struct text directory_segment_name(uint32_t number, char buffer[32])
@@ -139,12 +140,12 @@ static int superblock_write(int fd, uint64_t seed)
                    "long bodies; index says where they lie. To empty it, stop frontdesk and remove\n"
                    "everything here. Keep the seed above secret.\n",
                    seed);
-    file = openat(fd, SUPERBLOCK ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
+    file = openat(fd, SUPERBLOCK_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
     if (file < 0)
         return -errno;
     r = write_all(file, text_from(text));
     (void)close(file);
-    if (r == 0 && (renameat(fd, SUPERBLOCK ".new", fd, SUPERBLOCK) < 0 || fsync(fd) < 0))
+    if (r == 0 && (renameat(fd, SUPERBLOCK_NEW, fd, SUPERBLOCK) < 0 || fsync(fd) < 0))
         r = -errno;
     return r;
 }
