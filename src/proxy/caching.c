@@ -108,6 +108,22 @@ void caching_client_left(struct exchange *x)
     exchange_leave_client(x);
 }
 
+static void lead_no_more(struct caching *caching, unsigned status)
+{
+    if (caching->fill == NULL || caching->role != ROLE_LEADER)
+        return;
+    fill_give_up(caching->fill, FILL_FAILED, status, 0);
+    fill_unref(caching->fill);
+    caching->fill = NULL;
+    caching->role = ROLE_NONE;
+}
+
+void caching_no_answer(struct exchange *x)
+{
+    if (x->caching != NULL)
+        lead_no_more(x->caching, x->status);
+}
+
 bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
 {
     struct caching *caching = x->caching;
@@ -117,11 +133,7 @@ bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
         return false;
     if (x->peer != NULL || x->chosen != NULL || x->connector.state != CONNECTOR_NONE)
         forward_done(x, false, false);
-    if (caching->fill != NULL && caching->role == ROLE_LEADER) {
-        fill_give_up(caching->fill, FILL_FAILED, status, 0);
-        fill_unref(caching->fill);
-        caching->fill = NULL;
-    }
+    lead_no_more(caching, status);
     caching->role = ROLE_NONE;
     x->fault = FAULT_NONE;
     x->cache_outcome = CACHE_STALE;

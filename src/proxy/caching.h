@@ -79,6 +79,8 @@ static inline bool caching_wants_whole(const struct exchange *x)
 bool caching_outlives_client(const struct exchange *x);
 /* The client has gone. */
 void caching_client_left(struct exchange *x);
+/* None came, x->status is ours: those who follow hear of it before the client does. */
+void caching_no_answer(struct exchange *x);
 /* No answer came, for this condition (NEXT_*) and status: goes to serve what is stale, if it may. */
 bool caching_rescues(struct exchange *x, unsigned condition, unsigned status);
 /* Cache-Status, and no fields that were for caches only: into the client's answer. */

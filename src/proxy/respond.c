@@ -2,6 +2,7 @@
 /* Local answers: error pages, returned texts and redirects. */
 #include "http/status.h"
 #include "proxy/answer_head.h"
+#include "proxy/caching.h"
 #include "proxy/steps.h"
 
 enum {
@@ -71,6 +72,7 @@ static enum turn run_respond(struct exchange *x)
 {
     const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
 
+    caching_no_answer(x);
     if (x->is_unattended) {              /* nobody is to be told */
         x->is_client_gone = true;
         return exchange_go(x, &step_finish);
