@@ -170,7 +170,8 @@ static void ask(struct asker *asker)
     asker->room = (unsigned)chance(one_in(2) ? 1 : cached_room_count);
     asker->key = (unsigned)chance(one_in(2) ? 1 : KEYS);
     asker->variant = one_in(3) ? 'b' : 'a';
-    asker->post = one_in(12) ? ++posts : 0;
+    /* What makes it invalid makes others ask anew, whoever is filling. */
+    asker->post = !cached_rooms[asker->room].is_strict && one_in(8) ? ++posts : 0;
     asker->is_head = asker->post == 0 && one_in(6);
     asker->is_last = asker->asked + 1 == asker->requests && one_in(2);
     method = asker->post > 0 ? "POST" : asker->is_head ? "HEAD" : "GET";

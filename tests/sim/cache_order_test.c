@@ -294,6 +294,21 @@ static void followers_of_one_without_an_answer(void **state)
         check_status(&visitors[i], 502);
 }
 
+/* The leader's client does not read what it is told of that. */
+static void followers_hear_at_once_that_there_is_no_answer(void **state)
+{
+    (void)state;
+    begin("/kept", 64, "");
+    scene_orders.doing = DO_CLOSE;
+    scene_orders.think_us = 500 * MS;
+    at(0)->deaf_until_us = 900 * MS;
+    at(100);
+    scene_run();
+    CHECK(ask->seen == 2);
+    check_words("while reading response header", 1000);   /* the second one's */
+    check_status(&visitors[1], 502);
+}
+
 static void an_answer_that_is_cut_is_cut_for_all_and_not_kept(void **state)
 {
     (void)state;
@@ -512,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_follower_waits_as_long_as_it_may),
         cmocka_unit_test(a_follower_goes),
         cmocka_unit_test(followers_of_one_without_an_answer),
+        cmocka_unit_test(followers_hear_at_once_that_there_is_no_answer),
         cmocka_unit_test(an_answer_that_is_cut_is_cut_for_all_and_not_kept),
         cmocka_unit_test(a_follower_that_has_closed_its_side_is_cut_too),
         cmocka_unit_test(a_head_of_what_is_not_stored),
