@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The proxy with a cache that the cases share: one for each tier and test process."""
-import re
-import subprocess
-import tempfile
-
 import pytest
 
 from conftest import Maker, Origins
-from harness.proxy import BINARY, is_nginx
+from harness.proxy import is_nginx
 
 from .desk import Desk
 
@@ -27,24 +23,12 @@ server {
 """
 
 
-def has_cache():
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write("events { } http { proxy_cache_path /tmp/nowhere keys_zone=one:10m; }")
-        file.flush()
-        said = subprocess.run([BINARY, "-t", "-c", file.name, "-e", "stderr"], capture_output=True, text=True,
-                              check=False).stderr
-    return not re.search('proxy_cache_path" is not supported', said)
-
-
 def case_of(item):
     return getattr(item, "callspec", None) and item.callspec.params.get("case")
 
 
 def pytest_collection_modifyitems(items):
-    is_ready = has_cache()
     for item in items:
-        if "cache" in item.path.parts and not is_ready:
-            item.add_marker(pytest.mark.xfail(run=False, reason="cache not there yet"))
         if case_of(item) and case_of(item).waits:
             item.add_marker(pytest.mark.slow)       # side by side, so that they wait together
 
