@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
-#include "http/uri.h"
+#include "cache/purge_ask.h"
 #include "main/cache_keys.h"
 
 /* No key is longer that anything was stored under. */
@@ -128,23 +128,12 @@ static void purge_keys(struct control_request *request, const struct cache_wish 
     task_wake(&purging->task, WAKE_LETTER);
 }
 
-/* As the proxy has it: without port and last dot, in lower case. */
 static bool host_read(struct control_request *request, struct text *host)
 {
-    char *lower;
-    int   port;
-
-    if (uri_host_parse(*host, host, &port) < 0 || host->len == 0) {
-        control_fail(request, "no name of a host");
-        return false;
-    }
-    if (host->ptr[host->len - 1] == '.')
-        host->len--;
-    lower = arena_bytes(request->arena, host->len + 1);
-    for (size_t i = 0; i < host->len; i++)
-        lower[i] = text_lower_char(host->ptr[i]);
-    *host = text_of(lower, host->len);
-    return true;
+    if (purge_ask_host(*host, request->arena, host) == 0)
+        return true;
+    control_fail(request, "no name of a host");
+    return false;
 }
 
 static void purge_labels(struct control_request *request, const struct cache_wish *wish)

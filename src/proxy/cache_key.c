@@ -78,6 +78,19 @@ struct text cache_key_text(struct exchange *x)
     return key != NULL ? template_eval(key, &x->scope) : default_key(x, target_of(x));
 }
 
+bool cache_key_of_slices(struct exchange *x, struct text *ret_prefix)
+{
+    const struct text start = TEXT("bytes=");   /* of "bytes=0-1048575" */
+    struct text       range = x->slice_range;
+
+    if (x->location->proxy.cache.slice_bytes == 0)
+        return false;
+    x->slice_range = start;
+    *ret_prefix = cache_key_text(x);
+    x->slice_range = range;
+    return text_has_suffix(*ret_prefix, start);
+}
+
 struct text cache_key_text_of(struct exchange *x, struct text path)
 {
     struct head         *request = x->request, other = *request;

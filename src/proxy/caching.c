@@ -4,12 +4,12 @@
 
 #include "proxy/cache_key.h"
 #include "proxy/cache_rules.h"
+#include "proxy/purging.h"
 #include "proxy/steps.h"
 
 /* ---- begin and end ---- */
 
-/* Any of them neither empty nor "0". */
-static bool is_any_true(struct exchange *x, const struct template_list *list)
+bool caching_is_any_true(struct exchange *x, const struct template_list *list)
 {
     for (; list != NULL; list = list->next) {
         struct text value = template_eval(list->value, &x->scope);
@@ -61,8 +61,8 @@ struct caching *caching_begin(struct exchange *x)
                          ? cache_control_none()
                          : cache_control_of_request(&x->request->fields, x->arena);
     caching->fwd = CACHE_FORWARD_URI_MISS;
-    caching->is_bypass = !rules_may_look(x) || is_any_true(x, caching->policy->bypass);
-    caching->may_store = rules_may_store(caching) && !is_any_true(x, caching->policy->no_cache);
+    caching->is_bypass = !rules_may_look(x) || caching_is_any_true(x, caching->policy->bypass);
+    caching->may_store = rules_may_store(caching) && !caching_is_any_true(x, caching->policy->no_cache);
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
     if (!caching->is_bypass)
         return caching;
@@ -82,6 +82,7 @@ void caching_end(struct exchange *x)
         return;
     x->caching = NULL;
     reader_done(&caching->reader);
+    purging_leave(&caching->purging);
     if (caching->read != NULL)
         disk_read_leave(&caching->read);
     if (caching->follower != NULL)

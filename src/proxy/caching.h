@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* An exchange's part in a cache: what it found, what it waits for, what it fills.
  *
- * The steps lookup, load, follow, store, fill and serve (steps_cache.c) move it; the rest of the exchange
+ * The steps lookup, load, follow, store, fill and serve (steps_cache.c) and purge move it; the rest of the exchange
  * asks here. Lives in the exchange's arena; caching_end() gives back what it holds. */
 #ifndef PROXY_CACHING_H
 #define PROXY_CACHING_H
@@ -36,6 +36,7 @@ struct caching {
     struct text                variant;      /* of the last Vary that was asked for; ptr NULL: none */
     struct object             *stored;       /* found; or NULL */
     struct disk_read          *read;
+    struct purging            *purging;      /* while the disk is told */
     struct fill               *fill;
     struct follower           *follower;     /* while the head is waited for */
     struct reader              reader;       /* to the client */
@@ -66,6 +67,8 @@ struct caching *caching_begin(struct exchange *x);
 /* Gives back what is held; a fill that is led and not over fails. Also before another round. */
 void            caching_end(struct exchange *x);
 
+/* Any of them is neither empty nor "0". */
+bool caching_is_any_true(struct exchange *x, const struct template_list *list);
 /* The location has a cache, and requests like this one may be answered from it, stored in it, or make
  * what it holds invalid. */
 bool caching_is_on(const struct exchange *x);

@@ -13,6 +13,7 @@
 #include "proxy/cache_key.h"
 #include "proxy/cache_rules.h"
 #include "proxy/cached_answer.h"
+#include "proxy/purging.h"
 #include "proxy/steps.h"
 
 enum { LOAD_MS = 10000,        /* a disk that has not answered by then has a miss */
@@ -221,6 +222,8 @@ static enum turn run_lookup(struct exchange *x)
     if (caching != NULL && caching->role == ROLE_LEADER)   /* a fetch of renew()'s */
         return lead(x, caching->fill);
     caching_end(x);
+    if (purging_is_asked(x))
+        return exchange_go(x, &step_purge);
     caching = caching_begin(x);
     if (caching == NULL)
         return forward(x);

@@ -15,9 +15,6 @@
 
 enum { KEYS_MOST = 256, DEPTH_MOST = 32, PORT_HTTPS = 443 };
 
-/* Behind a key, where a location stores slices: "bytes=0-1048575". */
-static const struct text slice_start = TEXT("bytes=");
-
 struct search {
     const struct url_question *question;
     struct snapshot           *snapshot;
@@ -156,17 +153,6 @@ static bool is_growing(struct exchange *x)
     return longer.len > shorter.len && text_has_prefix(longer, shorter);
 }
 
-/* Where a location stores slices, the keys of all of them begin with this; else the key itself. */
-static bool is_sliced(struct exchange *x, struct text *ret_prefix)
-{
-    if (x->location->proxy.cache.slice_bytes == 0)
-        return false;
-    x->slice_range = slice_start;
-    *ret_prefix = cache_key_text(x);
-    x->slice_range = TEXT("");
-    return text_has_suffix(*ret_prefix, slice_start);
-}
-
 static void location_ask(struct search *search, struct exchange *x)
 {
     const struct url_question *question = search->question;
@@ -191,7 +177,7 @@ static void location_ask(struct search *search, struct exchange *x)
         search->is_scattered = true;
         return;
     }
-    if (!question->is_prefix && is_sliced(x, &prefix)) {
+    if (!question->is_prefix && cache_key_of_slices(x, &prefix)) {
         key.key = cache_key(key.cache, prefix);
         key.is_prefix = true;
     }

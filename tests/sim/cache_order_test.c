@@ -460,6 +460,67 @@ static void a_reader_of_what_is_stored_goes(void **state)
     check_words("connection reset by client", 1200);
 }
 
+/* ---- purges ---- */
+
+static struct visitor *purge_at(int64_t ms)
+{
+    struct visitor *visitor = at(ms);
+
+    visitor->lines[0].bytes = "PURGE /kept/1?n=1 HTTP/1.1\r\nHost: sim\r\nX-Purge: 1\r\n"
+                              "Connection: close\r\n\r\n";
+    return visitor;
+}
+
+static void what_is_stored_is_purged(void **state)
+{
+    (void)state;
+    begin("/kept", SEND_BYTES, "");
+    at(0);
+    purge_at(500);
+    at(500);
+    at(1000);
+    scene_run();
+    CHECK(ask->seen == 2);
+    check_status(&visitors[1], 204);
+    check_whole(&visitors[2], 2);
+    check_whole(&visitors[3], 2);
+}
+
+/* Before it the first came alone; the third does not wait for what was asked for before. */
+static void what_is_asked_for_is_purged(void **state)
+{
+    (void)state;
+    begin("/kept", SEND_BYTES, "");
+    scene_orders.think_us = 400 * MS;
+    at(0);
+    purge_at(200);
+    at(300);
+    at(3000);
+    scene_run();
+    CHECK(ask->seen == 2);
+    check_status(&visitors[1], 204);
+    check_whole(&visitors[0], 1);
+    check_whole(&visitors[2], 2);
+    check_whole(&visitors[3], 2);
+}
+
+/* Who waits already gets what it waits for. */
+static void who_waits_is_not_disturbed_by_a_purge(void **state)
+{
+    (void)state;
+    begin("/kept", SEND_BYTES, "");
+    scene_orders.think_us = 400 * MS;
+    at(0);
+    at(100);
+    purge_at(200);
+    at(3000);
+    scene_run();
+    CHECK(ask->seen == 2);
+    check_whole(&visitors[0], 1);
+    check_whole(&visitors[1], 1);
+    check_whole(&visitors[3], 2);
+}
+
 /* ---- stale ---- */
 
 static void what_is_stale_is_served_while_it_is_renewed(void **state)
@@ -538,6 +599,9 @@ int main(void)
         cmocka_unit_test(a_leader_that_does_not_read),
         cmocka_unit_test(a_reader_of_what_is_stored_does_not_read),
         cmocka_unit_test(a_reader_of_what_is_stored_goes),
+        cmocka_unit_test(what_is_stored_is_purged),
+        cmocka_unit_test(what_is_asked_for_is_purged),
+        cmocka_unit_test(who_waits_is_not_disturbed_by_a_purge),
         cmocka_unit_test(what_is_stale_is_served_while_it_is_renewed),
         cmocka_unit_test(what_is_renewed_outlives_its_cause),
         cmocka_unit_test(a_304_about_something_else),

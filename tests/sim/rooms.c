@@ -70,7 +70,8 @@ const struct room rooms[] = {
     { .path = "/dynamic", .tries_most = 2, .is_directed = true,
       .lines = "proxy_pass http://10.0.0.$arg_to;" },
     { .path = "/kept", .tries_most = 2, .is_directed = true, .says = "Cache-Control: max-age=60\r\n",
-      .lines = "proxy_pass http://one; proxy_cache one; proxy_cache_lock_timeout 1s;" },
+      .lines = "proxy_pass http://one; proxy_cache one; proxy_cache_lock_timeout 1s; "
+               "proxy_cache_purge $http_x_purge;" },
     { .path = "/stale", .tries_most = 2, .is_directed = true,
       .says = "Cache-Control: max-age=1, stale-while-revalidate=60\r\n",
       .lines = "proxy_pass http://one; proxy_cache one;" },
