@@ -154,6 +154,35 @@ enum range_verdict range_judge(enum method method, const struct fields *request,
     return RANGE_PARTS;
 }
 
+/* ---- beginnings ---- */
+
+/* Behind every position that a range may name, so that each is satisfiable: where it begins tells. */
+bool range_beginnings(const struct fields *request, struct range_beginnings *ret_beginnings)
+{
+    struct range_beginnings beginnings = { .count = 0 };
+    struct range_part       part;
+    struct text             specs, spec;
+
+    if (!range_set_text(request, &specs))
+        return false;
+    while (field_list_next(&specs, &spec)) {
+        enum spec_kind kind = read_spec(spec, UINT64_MAX, &part);
+
+        if (kind == SPEC_INVALID || ++beginnings.count > RANGE_READ_MAX)
+            return false;
+        if (text_has_prefix(spec, TEXT("-")))
+            beginnings.has_suffix = true;
+        else if (kind == SPEC_UNSATISFIABLE)
+            beginnings.last = UINT64_MAX;
+        else if (part.first > beginnings.last)
+            beginnings.last = part.first;
+    }
+    if (beginnings.count == 0)
+        return false;
+    *ret_beginnings = beginnings;
+    return true;
+}
+
 /* ---- Content-Range ---- */
 
 void range_write_content_range(struct writer *writer, struct range_part part, uint64_t length)

@@ -37,6 +37,16 @@ enum range_verdict {
 enum range_verdict range_judge(enum method method, const struct fields *request, uint64_t length,
                                struct range_set *ret_set);
 
+/* Where the ranges of a request begin, when the length of the body is not known yet. */
+struct range_beginnings {
+    unsigned count;                      /* at least 1 */
+    uint64_t last;                       /* the largest of "a-" and "a-b"; UINT64_MAX: or more */
+    bool     has_suffix;                 /* some count from the end: "-5" */
+};
+
+/* False: there are none, or range_judge() would ignore them whatever the length. */
+bool range_beginnings(const struct fields *request, struct range_beginnings *ret_beginnings);
+
 /* "bytes 0-99/1000", and "bytes *" "/1000" of a 416. */
 void range_write_content_range(struct writer *writer, struct range_part part, uint64_t length);
 void range_write_unsatisfied(struct writer *writer, uint64_t length);

@@ -196,6 +196,35 @@ static void rfc9110_14_4_invalid_content_ranges_are_refused(void **state)
     assert_int_equal(range.length, 42);
 }
 
+/* "2 70" for two ranges of which the later begins at 70; "s": some are suffixes; "none". */
+static struct text beginnings_of(struct arena *arena, const char *value)
+{
+    struct fields           request;
+    struct range_beginnings beginnings;
+
+    fields_init(&request, arena, 1);
+    fields_add(&request, TEXT("Range"), text_from(value));
+    if (!range_beginnings(&request, &beginnings))
+        return TEXT("none");
+    return arena_format(arena, "%u %llu%s", beginnings.count, (unsigned long long)beginnings.last,
+                        beginnings.has_suffix ? " s" : "");
+}
+
+static void beginnings_are_known_before_the_length(void **state)
+{
+    static const struct row rows[] = {
+        { "bytes=0-9", "1 0" },         { "bytes=70-", "1 70" },        { "bytes=70-79, 5-6", "2 70" },
+        { "bytes=-5", "1 0 s" },        { "bytes=7-8,-5", "2 7 s" },    { "bytes=9-0", "none" },
+        { "items=0-9", "none" },        { "bytes=", "none" },           { "bytes=a-", "none" },
+        { "bytes=99999999999999999999-", "1 18446744073709551615" },    { "bytes=-0", "1 0 s" },
+        { "bytes=9223372036854775807-", "1 9223372036854775807" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        check_text(beginnings_of(*state, rows[i].value), text_from(rows[i].wanted), rows[i].value,
+                   __FILE__, __LINE__);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +235,7 @@ int main(void)
         WITH_ARENA(rfc9110_15_3_7_2_parts_keep_their_order_and_join),
         WITH_ARENA(rfc9110_17_15_more_than_the_body_is_ignored),
         WITH_ARENA(parts_and_ranges_are_bounded),
+        WITH_ARENA(beginnings_are_known_before_the_length),
         cmocka_unit_test(rfc9110_14_4_content_range_is_written),
         cmocka_unit_test(rfc9110_14_4_content_range_is_read),
         cmocka_unit_test(rfc9110_14_4_invalid_content_ranges_are_refused),
