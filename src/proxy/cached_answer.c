@@ -9,6 +9,7 @@
 #include "http/multipart.h"
 #include "http/status.h"
 #include "proxy/answer_head.h"
+#include "proxy/shaped_head.h"
 #include "proxy/steps.h"
 
 /* What an answer is made of. */
@@ -32,17 +33,6 @@ static void whole_length(const struct caching *caching, struct making *making)
 
     making->has_length = length != FILL_LENGTH_UNKNOWN;
     making->length = making->has_length ? length : 0;
-}
-
-static struct head *copy_of(struct exchange *x, const struct head *head)
-{
-    struct head *copy = ARENA_NEW(x->arena, struct head);
-
-    *copy = *head;
-    fields_init(&copy->fields, x->arena, head->fields.count + 4);
-    FIELDS_EACH(&head->fields, field)
-        *fields_push(&copy->fields) = *field;
-    return copy;
 }
 
 static void note_found(struct exchange *x, const struct object *object, const struct head *head)
@@ -72,14 +62,8 @@ static void from_stored(struct exchange *x, struct making *making)
 
 static void make_304(struct exchange *x, struct making *making)
 {
-    bool has_etag = fields_find(&making->head->fields, FIELD_ETAG) != NULL;
-
-    making->head = copy_of(x, making->head);
-    FIELDS_EACH(&making->head->fields, field)
-        if (!conditional_is_in_304(field, has_etag))
-            field->is_gone = true;
-    making->head->status = 304;
-    making->head->reason = status_reason(304);
+    making->head = shaped_head_copy(x->arena, making->head);
+    shaped_head_304(making->head);
     making->has_no_body = true;
     making->has_length = false;
 }
@@ -93,25 +77,15 @@ static void add_piece(struct caching *caching, struct piece piece)
 
 static void make_416(struct exchange *x, struct making *making)
 {
-    struct writer writer = writer_arena(x->arena, 32);
-
-    making->head = copy_of(x, making->head);
-    range_write_unsatisfied(&writer, making->length);
-    fields_set(&making->head->fields, FIELD_CONTENT_RANGE, writer_done(&writer));
-    fields_remove(&making->head->fields, FIELD_CONTENT_TYPE);
-    fields_remove(&making->head->fields, FIELD_CONTENT_ENCODING);
-    making->head->status = 416;
-    making->head->reason = status_reason(416);
+    making->head = shaped_head_copy(x->arena, making->head);
+    shaped_head_416(making->head, making->length);
     making->length = 0;
     add_piece(x->caching, (struct piece){ .text = TEXT("") });
 }
 
 static void make_single(struct exchange *x, struct making *making, struct range_part part)
 {
-    struct writer writer = writer_arena(x->arena, 64);
-
-    range_write_content_range(&writer, part, making->length);
-    fields_set(&making->head->fields, FIELD_CONTENT_RANGE, writer_done(&writer));
+    shaped_head_part(making->head, part, making->length);
     making->length = part.len;
     add_piece(x->caching, (struct piece){ .from = part.first, .len = part.len });
 }
@@ -147,9 +121,8 @@ static void make_multipart(struct exchange *x, struct making *making, const stru
 
 static void make_206(struct exchange *x, struct making *making, const struct range_set *set)
 {
-    making->head = copy_of(x, making->head);
-    making->head->status = 206;
-    making->head->reason = status_reason(206);
+    making->head = shaped_head_copy(x->arena, making->head);
+    shaped_head_206(making->head);
     if (set->count == 1)
         make_single(x, making, set->parts[0]);
     else
@@ -304,7 +277,7 @@ void cached_answer_begin(struct exchange *x)
     pipe_init(&x->response_body, OBJECT_SLICE_BYTES * 2);
     leave_fill_if_whole(caching);
     if (is_leader)
-        making.head = copy_of(x, x->response);
+        making.head = shaped_head_copy(x->arena, x->response);
     else
         from_stored(x, &making);
     whole_length(caching, &making);
