@@ -13,8 +13,13 @@
 #include "base/must.h"
 #include "cache/large_body.h"
 
-enum { SHARDS = 64, CHAINS = 64, MARKS = 256, WINDOW_BYTES = 1024 * 1024,
-       PENDING_BYTES = 4 * 1024 * 1024 };
+enum {
+    SHARDS = 64,
+    CHAINS = 64,
+    MARKS = 256,
+    WINDOW_BYTES = 1024 * 1024,
+    PENDING_BYTES = 4 * 1024 * 1024
+};
 
 struct follower {
     struct letter  letter;

@@ -84,7 +84,8 @@ static void read_field(struct reading *reading, const struct field *field)
             table[i].read(reading, field);
             return;
         }
-    refuse(reading, TEXT("no such field: Purge-Tag, Purge-Host, Purge-All and Purge-Soft there are"));
+    refuse(reading,
+           TEXT("no such field: Purge-Tag, Purge-Host, Purge-All and Purge-Soft there are"));
 }
 
 static bool is_of_purges(const struct field *field)

@@ -70,7 +70,8 @@ void queries_set(struct queries *queries, uint64_t path, struct text spec)
     if (spec.ptr != NULL || place->path == path)
         clear(queries, place);
     if (spec.ptr != NULL) {
-        *place = (struct place){ .path = path, .spec = mem_string(spec.ptr, spec.len), .len = spec.len };
+        *place =
+            (struct place){ .path = path, .spec = mem_string(spec.ptr, spec.len), .len = spec.len };
         atomic_fetch_add_explicit(&queries->count, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&queries->lock);

@@ -14,8 +14,8 @@ static void set_ttl(const struct caching *caching, struct cache_status *status)
     if (stored == NULL)
         return;
     status->has_ttl = true;
-    status->ttl_s = (int64_t)stored->facts.lifetime_s -
-                    object_age_s(stored, loop_now_ms(caching->x->loop));
+    status->ttl_s =
+        (int64_t)stored->facts.lifetime_s - object_age_s(stored, loop_now_ms(caching->x->loop));
 }
 
 static struct text key_of(const struct caching *caching)

@@ -49,8 +49,8 @@ static struct text normal_key(const struct exchange *x, struct text target, stru
 
     if (!query_normalise(spec, parts.query, x->arena, &query))
         return plain_key(x, target);
-    return plain_key(x, arena_format(x->arena, "%.*s?%.*s", TEXT_ARGS(parts.path),
-                                     TEXT_ARGS(query)));
+    return plain_key(x,
+                     arena_format(x->arena, "%.*s?%.*s", TEXT_ARGS(parts.path), TEXT_ARGS(query)));
 }
 
 static struct text default_key(const struct exchange *x, struct text target)

@@ -18,7 +18,6 @@ enum { HEURISTIC_PERCENT = 10, HEURISTIC_MOST_S = 24 * 60 * 60 };
 
 /* ---- requests ---- */
 
-
 bool rules_is_cached_method(const struct exchange *x)
 {
     return x->location->proxy.cache.methods >> x->request->method & 1;
@@ -55,11 +54,13 @@ bool rules_is_only_if_cached(const struct caching *caching)
 
 /* ---- what is stored ---- */
 
-enum { ERRORS = NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 | NEXT_503 |
+enum {
+    ERRORS = NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 | NEXT_503 |
                 NEXT_504 | NEXT_403 | NEXT_404 | NEXT_429,
        /* RFC 5861 4: an error is any situation that would result in one of these. */
-       STALE_IF_ERRORS = NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 |
-                         NEXT_503 | NEXT_504 };
+    STALE_IF_ERRORS =
+        NEXT_ERROR | NEXT_TIMEOUT | NEXT_INVALID_HEADER | NEXT_500 | NEXT_502 | NEXT_503 | NEXT_504
+};
 
 static struct judgement judgement_of(const struct caching *caching)
 {
@@ -70,10 +71,9 @@ static struct judgement judgement_of(const struct caching *caching)
         .is_while_updating = policy->use_stale & STALE_UPDATING,
     };
 
-    return freshness_judge(&caching->stored->facts,
-                           object_age_s(caching->stored, loop_now_ms(caching->x->loop)),
-                           caching->is_purged,
-                           policy->is_ignoring_request ? NULL : &caching->asked, &stale);
+    return freshness_judge(
+        &caching->stored->facts, object_age_s(caching->stored, loop_now_ms(caching->x->loop)),
+        caching->is_purged, policy->is_ignoring_request ? NULL : &caching->asked, &stale);
 }
 
 enum cache_use rules_judge(struct caching *caching)
@@ -329,8 +329,8 @@ static struct object *renew(struct caching *caching, const struct fields *stored
 
     answer.status = stored->facts.status;
     answer.reason = status_reason(answer.status);
-    answer.fields = update_fields(stored_fields, &newer->fields,
-                                  loop_wall_ms(caching->x->loop) / 1000,
+    answer.fields =
+        update_fields(stored_fields, &newer->fields, loop_wall_ms(caching->x->loop) / 1000,
                                   policy.ignored & STORING_IGNORES_SET_COOKIE, arena);
     received = received_of(caching, &answer);
     *ret_may_keep = storing_decide(&received, &policy, arena, &freshness) == STORING_ALLOWED;

@@ -52,8 +52,8 @@ static void from_stored(struct exchange *x, struct making *making)
 
     must(stored_head_unpack(object_head(caching->stored), x->arena, head) == 0);
     note_found(x, caching->stored, head);
-    fields_set(&head->fields, FIELD_AGE, arena_format(x->arena, "%llu",
-                                                      (unsigned long long)x->cache_age_s));
+    fields_set(&head->fields, FIELD_AGE,
+               arena_format(x->arena, "%llu", (unsigned long long)x->cache_age_s));
     x->response = head;
     making->head = head;
 }
@@ -212,8 +212,7 @@ static void prepare_pieces(struct exchange *x)
     struct caching *caching = x->caching;
     bool            has_range = fields_find(&x->request->fields, FIELD_RANGE) != NULL;
 
-    caching->pieces = ARENA_ARRAY(x->arena, struct piece,
-                                  has_range ? 2 * RANGE_PARTS_MAX + 1 : 1);
+    caching->pieces = ARENA_ARRAY(x->arena, struct piece, has_range ? 2 * RANGE_PARTS_MAX + 1 : 1);
     caching->piece_count = 0;
 }
 
@@ -234,8 +233,8 @@ static void begin_body(struct exchange *x, const struct head *answer)
         reader_begin_fill(&caching->reader, x->loop, &x->response_body, caching->fill,
                           caching->pieces, caching->piece_count, FAULT_BODY_CUT);
     else
-        reader_begin(&caching->reader, x->loop, &x->response_body, caching->stored,
-                     caching->pieces, caching->piece_count, FAULT_CACHE_UNREADABLE);
+        reader_begin(&caching->reader, x->loop, &x->response_body, caching->stored, caching->pieces,
+                     caching->piece_count, FAULT_CACHE_UNREADABLE);
 }
 
 /* What the fill has made of it; NULL: it has the body itself, on its way, being written, or not kept. It

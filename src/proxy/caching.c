@@ -62,7 +62,8 @@ struct caching *caching_begin(struct exchange *x)
                          : cache_control_of_request(&x->request->fields, x->arena);
     caching->fwd = CACHE_FORWARD_URI_MISS;
     caching->is_bypass = !rules_may_look(x) || caching_is_any_true(x, caching->policy->bypass);
-    caching->may_store = rules_may_store(caching) && !caching_is_any_true(x, caching->policy->no_cache);
+    caching->may_store =
+        rules_may_store(caching) && !caching_is_any_true(x, caching->policy->no_cache);
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
     if (!caching->is_bypass)
         return caching;

@@ -319,8 +319,7 @@ unsigned exchange_request_number(const struct exchange *x)
 {
     const struct protocol *protocol = x->client->conn->protocol;
 
-    return protocol == NULL ? 1
-                            : h1_message_count(container_of(protocol, struct codec, protocol));
+    return protocol == NULL ? 1 : h1_message_count(container_of(protocol, struct codec, protocol));
 }
 
 int64_t exchange_connected_ms(const struct exchange *x)

@@ -26,8 +26,8 @@ static enum turn forward(struct exchange *x)
 {
     if (x->step == &step_lookup && x->caching == NULL && x->location->proxy.cache.zone != NULL)
         x->cache_outcome = CACHE_UNASKED;
-    return exchange_go(x, x->location->proxy.pass->url_template != NULL ? &step_resolve
-                                                                       : &step_pick);
+    return exchange_go(x,
+                       x->location->proxy.pass->url_template != NULL ? &step_resolve : &step_pick);
 }
 
 static enum turn lead(struct exchange *x, struct fill *fill)
@@ -84,9 +84,9 @@ static bool is_outdated(struct caching *caching, struct fill *fill)
 static struct fill *claim_fill(struct caching *caching, enum claim *ret_claim)
 {
     for (;;) {
-        struct fill *fill = fills_claim(cache_fills(caching->cache), claim_hash(caching),
-                                        loop_now_ms(caching->x->loop),
-                                        caching->policy->lock_age_ms, ret_claim);
+        struct fill *fill =
+            fills_claim(cache_fills(caching->cache), claim_hash(caching),
+                        loop_now_ms(caching->x->loop), caching->policy->lock_age_ms, ret_claim);
 
         if (*ret_claim != CLAIM_FOLLOW || !is_outdated(caching, fill))
             return fill;
@@ -229,8 +229,8 @@ static enum turn run_lookup(struct exchange *x)
         return forward(x);
     if (caching->is_bypass)
         return claim(x);
-    caching->stored = cache_find(caching->cache, &caching->key, &caching->ask,
-                                 &caching->is_purged, &has_other);
+    caching->stored =
+        cache_find(caching->cache, &caching->key, &caching->ask, &caching->is_purged, &has_other);
     if (caching->stored == NULL && is_on_disk(x))
         return exchange_go(x, &step_load);
     if (has_other)
