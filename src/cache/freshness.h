@@ -43,6 +43,7 @@ struct storing_policy {
     uint32_t          heuristic_max_s;         /* usually a day */
     enum storing_post post;
     bool              is_ignoring_request;     /* the request's Cache-Control and Pragma are nothing */
+    bool              may_be_partial;          /* a 206 is kept by a key that names the part */
     bool              is_stale_useful;         /* proxy_cache_use_stale names something */
 };
 

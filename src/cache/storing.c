@@ -35,7 +35,7 @@ static bool is_interim(const struct candidate *candidate)
 
 static bool is_partial(const struct candidate *candidate)
 {
-    return status_of(candidate) == 206;
+    return status_of(candidate) == 206 && !candidate->policy->may_be_partial;
 }
 
 static bool is_not_modified(const struct candidate *candidate)

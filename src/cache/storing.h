@@ -11,7 +11,7 @@
 enum storing {
     STORING_ALLOWED = 0,
     STORING_INTERIM,                     /* 1xx */
-    STORING_PARTIAL,                     /* 206: never as a whole */
+    STORING_PARTIAL,                     /* 206: never as a whole; unless the policy says so */
     STORING_NOT_MODIFIED,                /* 304: updates what is stored, is nothing itself */
     STORING_STATUS,                      /* RFC 6585: 428, 429, 431, 511 */
     STORING_NOT_UNDERSTOOD,              /* must-understand, and we do not know the status */

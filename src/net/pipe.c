@@ -220,6 +220,21 @@ void pipe_drop(struct pipe *pipe, size_t len)
     }
 }
 
+struct slice pipe_take(struct pipe *pipe, size_t most)
+{
+    struct slice slice;
+
+    if (pipe->fill == 0 || most == 0)
+        return SLICE_NONE;
+    slice = slice_ref(*slice_at(pipe, pipe->kept));
+    slice.start += pipe->offset;
+    slice.len -= pipe->offset;
+    if (slice.len > most)
+        slice.len = (uint32_t)most;
+    pipe_drop(pipe, slice.len);
+    return slice;
+}
+
 bool pipe_has_data(const struct pipe *pipe)
 {
     return pipe->fill > 0 || lane_fill(pipe->lane) > 0;

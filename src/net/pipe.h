@@ -55,6 +55,7 @@ void   pipe_end(struct pipe *pipe);                       /* whole body written 
 /* Reader. */
 int    pipe_peek(const struct pipe *pipe, struct iovec *ret_iov, int most);   /* entries filled */
 void   pipe_drop(struct pipe *pipe, size_t len);
+struct slice pipe_take(struct pipe *pipe, size_t most);   /* what lies together; len 0: nothing; not of a lane */
 bool   pipe_has_data(const struct pipe *pipe);
 /* Ended, and everything was read. */
 bool   pipe_is_finished(const struct pipe *pipe);

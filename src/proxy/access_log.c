@@ -162,6 +162,8 @@ static void log_write(struct exchange *x, const struct access_log *log)
 
 void access_log_write(struct exchange *x)
 {
+    if (x->parent != NULL)               /* not a client's request but a part of one */
+        return;
     for (const struct access_log *log = x->location->access_logs; log != NULL; log = log->next) {
         if (log->file->sink == NULL)
             continue;

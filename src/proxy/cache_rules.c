@@ -13,6 +13,7 @@
 #include "http/status.h"
 #include "http/uri.h"
 #include "proxy/cache_key.h"
+#include "proxy/slices.h"
 
 enum { HEURISTIC_PERCENT = 10, HEURISTIC_MOST_S = 24 * 60 * 60 };
 
@@ -147,6 +148,7 @@ static struct storing_policy policy_of(const struct caching *caching, unsigned s
         .post = caching->policy->methods >> METHOD_POST & 1 ? STORING_POST_AS_ASKED
                                                             : STORING_POST_NEVER,
         .is_ignoring_request = caching->policy->is_ignoring_request,
+        .may_be_partial = caching->x->slice_range.len > 0,
         .is_stale_useful = caching->policy->use_stale & (ERRORS | STALE_UPDATING),
     };
 }
@@ -295,6 +297,8 @@ struct object *rules_object(struct caching *caching, const struct head *answer, 
     struct freshness      freshness;
     enum storing          storing = storing_decide(&received, &policy, arena, &freshness);
 
+    if (storing == STORING_ALLOWED && answer->status == 206 && !slices_may_keep(caching->x, answer))
+        storing = STORING_PARTIAL;
     if (storing != STORING_ALLOWED)
         return refused(caching, storing);
     cache_key_learn(caching, &answer->fields);

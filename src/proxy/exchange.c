@@ -18,6 +18,7 @@
 #include "proxy/hedge.h"
 #include "proxy/limits.h"
 #include "proxy/nobody.h"
+#include "proxy/slices.h"
 #include "proxy/steps.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
@@ -214,6 +215,7 @@ static void exchange_end(struct exchange *x)
     struct client *client = x->client_conn;
 
     admission_leave();
+    slices_end(x);
     if (!x->is_unattended)
         access_log_write(x);
     caching_end(x);

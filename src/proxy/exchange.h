@@ -19,6 +19,7 @@ struct dynamic_ask;
 struct exchange;
 struct hedge;
 struct preface;
+struct slices;
 
 enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
 
@@ -99,6 +100,7 @@ struct exchange {
     uint64_t                cache_age_s;     /* of what was found; 0 too when nothing was */
     bool                    has_cache_age;
     struct text             slice_range;     /* "bytes=0-1048575"; empty: no slice is asked for */
+    struct slices          *slices;      /* that the answer is put together of; or NULL */
 
     /* upstream */
     struct connector        connector;
@@ -168,7 +170,7 @@ const struct exchange *exchange_of_task(const struct task *task);
 void exchange_begin(struct client *client, struct stream *stream, struct snapshot *snapshot,
                     const struct listen *listen, struct loop *loop);
 
-/* Another exchange for the same request without a body, which nobody waits for; it borrows x's texts,
+/* Another exchange for the same request without a body, which nobody waits for and no access log tells of; it borrows x's texts,
  * which stay. It begins at `step` in its own turn. NULL: memory is short. */
 struct exchange *exchange_fork(struct exchange *x, const struct step *step);
 /* The client goes, with what it has got, and the exchange goes on for nobody. */

@@ -27,7 +27,7 @@ static void client_failed(struct exchange *x, int fault)
 {
     const struct fault_row *row = fault_row(fault);
 
-    if (!x->is_unattended)
+    if (!x->is_unattended && x->parent == NULL)
         exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
     if (caching_outlives_client(x)) {
         x->status = x->is_head_sent ? x->status : (unsigned)row->status;
@@ -48,14 +48,15 @@ static void client_failed(struct exchange *x, int fault)
 
 static bool is_before_answer(const struct exchange *x)
 {
-    return x->step != &step_deliver && x->step != &step_fill && x->step != &step_serve && x->step != &step_tunnel && x->step != &step_respond &&
+    return x->step != &step_deliver && x->step != &step_fill && x->step != &step_serve &&
+           x->step != &step_stitch && x->step != &step_tunnel && x->step != &step_respond &&
            x->step != &step_finish;
 }
 
 /* For the answer of somebody who is asked, or may be soon. */
 static bool is_waiting(const struct exchange *x)
 {
-    static const struct step *const steps[] = { &step_gather, &step_load, &step_follow,
+    static const struct step *const steps[] = { &step_gather, &step_slice, &step_load, &step_follow,
                                                 &step_resolve, &step_pick, &step_queue,
                                                 &step_hold };
 
@@ -132,7 +133,7 @@ static void trailers_set(struct exchange *x)
                      x->request->version >= 11 && x->request->method != METHOD_HEAD &&
                      status_has_content(answer->status);
 
-    if (x->location->trailers == NULL || (answer->body != BODY_CHUNKED && !may_chunk))
+    if (x->location->trailers == NULL || x->parent != NULL || (answer->body != BODY_CHUNKED && !may_chunk))
         return;
     x->client->tx_trailers = answer_trailers(x);
     if (x->client->tx_trailers == NULL)

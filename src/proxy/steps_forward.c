@@ -227,7 +227,8 @@ static void join(struct exchange *x, struct stream *peer)
     pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
-    x->response_body.may_splice = policy->limit_rate == 0 && !caching_wants_whole(x);
+    x->response_body.may_splice =
+        policy->limit_rate == 0 && !caching_wants_whole(x) && x->parent == NULL;
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;

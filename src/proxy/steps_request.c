@@ -11,6 +11,7 @@
 #include "proxy/limits.h"
 #include "proxy/realip.h"
 #include "proxy/route.h"
+#include "proxy/slices.h"
 #include "proxy/steps.h"
 #include "proxy/variables.h"
 
@@ -365,6 +366,8 @@ static enum turn run_gather(struct exchange *x)
         x->request->body = BODY_SIZED;
         x->request->length = body->total_in;
     }
+    if (slices_are_due(x))
+        return exchange_go(x, &step_slice);
     if (caching_is_on(x))
         return exchange_go(x, &step_lookup);
     return exchange_go(x, location->proxy.pass->url_template != NULL ? &step_resolve : &step_pick);
