@@ -10,7 +10,7 @@
 #include "cache/vary.h"
 #include "http/status.h"
 #include "http/date.h"
-#include "http/status.h"
+#include "http/range.h"
 #include "http/uri.h"
 #include "proxy/cache_key.h"
 #include "proxy/slices.h"
@@ -39,11 +39,23 @@ static bool has_odd_body(const struct exchange *x)
     return x->request->body != BODY_NONE && x->request->method != METHOD_POST;
 }
 
+/* proxy_cache_max_range_offset: the whole would have to come first, up to there. Where a suffix begins
+ * nobody knows yet. */
+static bool begins_too_far(const struct caching *caching)
+{
+    const struct head      *request = caching->x->request;
+    struct range_beginnings beginnings;
+
+    return caching->policy->max_range_offset != UINT64_MAX && request->method == METHOD_GET &&
+           range_beginnings(&request->fields, &beginnings) &&
+           (beginnings.has_suffix || beginnings.last > caching->policy->max_range_offset);
+}
+
 bool rules_may_store(const struct caching *caching)
 {
     const struct exchange *x = caching->x;
 
-    return rules_may_look(x) && !has_odd_body(x) && x->request->upgrade.len == 0 &&
+    return rules_may_look(x) && !begins_too_far(caching) && !has_odd_body(x) && x->request->upgrade.len == 0 &&
            (x->request->method != METHOD_HEAD || caching->policy->is_converting_head) &&
            !(caching->asked.flags & CACHE_CONTROL_NO_STORE);
 }

@@ -48,6 +48,7 @@ struct child {
     uint64_t          serial, random;
     struct letter     letter;
     struct disk_purge purge;
+    struct task       waiter;            /* without one the purge would free itself */
     bool              is_purging;
     uint64_t          purged_number;
     char              key[KEY_BYTES];
@@ -77,6 +78,12 @@ static void store_one(void)
 }
 
 /* As the cache does: into the book, then into the log, and only then it is said to be done. */
+static void do_nothing(struct task *task, unsigned wakes)
+{
+    (void)task;
+    (void)wakes;
+}
+
 static void purge_one(void)
 {
     struct purge purge = { .kind = PURGE_LABEL, .serial = ++child.serial };
@@ -91,7 +98,9 @@ static void purge_one(void)
     }
     if (!purges_add(child.purges, &purge))
         abort();
-    child.purge = (struct disk_purge){ .disk = child.disk, .purge = purge };
+    task_init(&child.waiter, do_nothing);
+    child.purge = (struct disk_purge){ .disk = child.disk, .purge = purge,
+                                       .waiter = &child.waiter };
     child.is_purging = true;
     disk_purge_start(&child.purge);
 }
