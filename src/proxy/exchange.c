@@ -18,6 +18,7 @@
 #include "proxy/hedge.h"
 #include "proxy/limits.h"
 #include "proxy/nobody.h"
+#include "proxy/relay.h"
 #include "proxy/slices.h"
 #include "proxy/steps.h"
 
@@ -216,6 +217,7 @@ static void exchange_end(struct exchange *x)
 
     admission_leave();
     slices_end(x);
+    relay_end(x);
     if (!x->is_unattended)
         access_log_write(x);
     caching_end(x);

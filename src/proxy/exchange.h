@@ -19,6 +19,7 @@ struct dynamic_ask;
 struct exchange;
 struct hedge;
 struct preface;
+struct relay;
 struct slices;
 
 enum turn { TURN_NEXT = 0, TURN_WAIT, TURN_DONE };
@@ -122,6 +123,7 @@ struct exchange {
     struct head            *response;    /* the peer's, or NULL */
     struct fields          *response_trailers;
     struct fields          *kept_fields; /* beside an X-Accel-Redirect, or NULL */
+    struct relay           *relay;       /* between the peer's body and the client's; or NULL */
     struct timer            pace_timer;  /* limit_rate */
 
     /* answer */

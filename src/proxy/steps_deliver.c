@@ -49,7 +49,7 @@ static void client_failed(struct exchange *x, int fault)
 static bool is_before_answer(const struct exchange *x)
 {
     return x->step != &step_deliver && x->step != &step_fill && x->step != &step_serve &&
-           x->step != &step_stitch && x->step != &step_tunnel && x->step != &step_respond &&
+           x->step != &step_stitch && x->step != &step_relay && x->step != &step_tunnel && x->step != &step_respond &&
            x->step != &step_finish;
 }
 

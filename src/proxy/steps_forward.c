@@ -9,6 +9,7 @@
 #include "proxy/client.h"
 #include "proxy/forward_head.h"
 #include "proxy/hedge.h"
+#include "proxy/relay.h"
 #include "proxy/steps.h"
 #include "proxy/sticky.h"
 
@@ -228,7 +229,8 @@ static void join(struct exchange *x, struct stream *peer)
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
     x->response_body.may_splice =
-        policy->limit_rate == 0 && !caching_wants_whole(x) && x->parent == NULL;
+        policy->limit_rate == 0 && !caching_wants_whole(x) && x->parent == NULL &&
+        !relay_may_be_due(x);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;
@@ -376,7 +378,7 @@ enum turn forward_answer(struct exchange *x)
 {
     if (answer_is_intercepted(x, x->response->status))
         return replace_answer(x, x->response->status);
-    return exchange_go(x, &step_deliver);
+    return exchange_go(x, relay_is_due(x) ? &step_relay : &step_deliver);
 }
 
 static enum turn judge_head(struct exchange *x)
