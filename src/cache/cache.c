@@ -21,6 +21,8 @@ struct cache {
     atomic_uint_least64_t serial;
     atomic_uint_least64_t object_max;
     struct purges       *purges;
+    struct arrivals      arrivals;
+    struct upkeep       *upkeep;
     struct memory       *memory;
     struct disk         *disk;           /* NULL: in memory only */
     struct fills        *fills;
@@ -86,6 +88,31 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
     disk_on_loaded(cache->disk, serials_begin, cache);
 }
 
+/* All that a cache holds beside objects, their tables in the memory tier excepted. */
+static uint64_t bytes_beside(void *arg)
+{
+    struct cache *cache = arg;
+    uint64_t      bytes = object_allocated(sizeof(*cache)) + purges_bytes(cache->purges) +
+                     fills_bytes(cache->fills) + queries_bytes(cache->queries) +
+                     uses_bytes(atomic_load(&cache->uses));
+
+    return cache->disk == NULL ? bytes : bytes + disk_figures(cache->disk).memory_bytes;
+}
+
+static void begin_upkeep(struct cache *cache, int64_t inactive_ms)
+{
+    const struct upkept upkept = { .memory = cache->memory,
+                                   .disk = cache->disk,
+                                   .purges = cache->purges,
+                                   .arrivals = &cache->arrivals,
+                                   .name = cache->name,
+                                   .beside = bytes_beside,
+                                   .arg = cache };
+
+    memory_set_beside(cache->memory, bytes_beside(cache));
+    cache->upkeep = upkeep_new(&upkept, inactive_ms);
+}
+
 struct cache *cache_open(const struct cache_settings *settings)
 {
     struct cache *cache = mem_new(sizeof(*cache));
@@ -95,12 +122,14 @@ struct cache *cache_open(const struct cache_settings *settings)
     atomic_init(&cache->serial, (uint_least64_t)clock_wall_ms() << SERIAL_BITS);
     atomic_init(&cache->object_max, object_max_of(settings));
     cache->purges = purges_new();
+    arrivals_init(&cache->arrivals);
     cache->memory = memory_new(settings->memory, cache->purges);
     cache->fills = fills_new();
     cache->queries = queries_new();
     memory_on_evict(cache->memory, note_evicted, cache);
     if (settings->path.ptr != NULL)
         open_disk(cache, settings);
+    begin_upkeep(cache, settings->inactive_ms);
     cache->next = all;
     all = cache;
     return cache;
@@ -115,12 +144,14 @@ void cache_close(struct cache **cache)
     while (*at != dead)
         at = &(*at)->next;
     *at = dead->next;
+    upkeep_free(&dead->upkeep);
     if (dead->disk != NULL)
         disk_close(&dead->disk);
     memory_free(&dead->memory);
     purges_free(&dead->purges);
     fills_free(&dead->fills);
     queries_free(&dead->queries);
+    arrivals_done(&dead->arrivals);
     uses_free(&uses);
     mem_free((char *)dead->name.ptr);
     mem_free(dead);
@@ -132,6 +163,7 @@ void cache_set(struct cache *cache, const struct cache_settings *settings)
 
     atomic_store(&cache->object_max, object_max_of(settings));
     memory_resize(cache->memory, settings->memory);
+    upkeep_set_inactive(cache->upkeep, settings->inactive_ms);
     if (cache->disk != NULL)
         disk_set(cache->disk, &disk);
 }
@@ -156,6 +188,16 @@ uint64_t cache_label(const struct cache *cache, enum cache_label kind, struct te
 uint64_t cache_next_serial(struct cache *cache)
 {
     return atomic_fetch_add_explicit(&cache->serial, 1, memory_order_relaxed);
+}
+
+void cache_arrive(struct cache *cache, const struct cache_key *key, struct arrival *arrival)
+{
+    arrival_begin(&cache->arrivals, key->hash, arrival);
+}
+
+void cache_arrived(struct cache *cache, struct arrival *arrival)
+{
+    arrival_end(&cache->arrivals, arrival);
 }
 
 uint64_t cache_object_max(const struct cache *cache)
@@ -232,20 +274,35 @@ bool cache_store(struct cache *cache, struct object *object)
 
 /* ---- purging ---- */
 
+/* Its serial is given and written as one, for those who wait until all is past that was under way. */
+static bool write_down(struct cache *cache, const struct cache_purge *ask, struct purge *ret_purge)
+{
+    const struct cache_key any = { .text = TEXT_NONE };
+    struct arrival         arrival = { .is_under_way = false };
+    bool                   is_added;
+
+    cache_arrive(cache, &any, &arrival);
+    *ret_purge = (struct purge){ .kind = ask->kind,
+                                 .is_soft = ask->is_soft,
+                                 .serial = cache_next_serial(cache),
+                                 .label = ask->label,
+                                 .prefix = ask->prefix };
+    is_added = purges_add(cache->purges, ret_purge);
+    cache_arrived(cache, &arrival);
+    return is_added;
+}
+
 bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task *waiter,
                  struct disk_purge **ret_purge)
 {
-    struct purge purge = { .kind = ask->kind,
-                           .is_soft = ask->is_soft,
-                           .serial = cache_next_serial(cache),
-                           .label = ask->label,
-                           .prefix = ask->prefix };
+    struct purge       purge;
     struct disk_purge *disk;
 
     if (ret_purge != NULL)
         *ret_purge = NULL;
-    if (ask->prefix.len > RECORD_PREFIX_MOST || !purges_add(cache->purges, &purge))
+    if (ask->prefix.len > RECORD_PREFIX_MOST || !write_down(cache, ask, &purge))
         return false;
+    upkeep_note_purge(cache->upkeep);
     if (cache->disk == NULL)
         return true;
     disk = mem_new(sizeof(*disk) + ask->prefix.len);
@@ -259,6 +316,27 @@ bool cache_purge(struct cache *cache, const struct cache_purge *ask, struct task
         *ret_purge = disk;
     disk_purge_start(disk);
     return true;
+}
+
+/* In the order in which things move: from those who arrive to memory and by way of the queue to the disk,
+ * from there again by somebody who arrives. Whoever has begun meanwhile may have moved it past us. */
+bool cache_may_hold(struct cache *cache, const struct cache_key *key)
+{
+    uint64_t begun, now;
+
+    return arrivals_have(&cache->arrivals, key->hash, &begun) ||
+           memory_has(cache->memory, key) ||
+           (cache->disk != NULL && disk_may_have(cache->disk, key->hash)) ||
+           arrivals_have(&cache->arrivals, key->hash, &now) || now != begun;
+}
+
+struct cache_sweep *cache_sweep_start(struct cache *cache, struct task *waiter)
+{
+    struct cache_sweep *sweep = mem_new(sizeof(*sweep));
+
+    sweep->waiter = waiter;
+    upkeep_sweep(cache->upkeep, sweep);
+    return sweep;
 }
 
 bool cache_has_purged_since(const struct cache *cache, uint64_t serial)
@@ -291,7 +369,9 @@ unsigned cache_variants(struct cache *cache, const struct cache_key *key,
 struct cache_figures cache_figures(struct cache *cache)
 {
     struct cache_figures figures = { .memory = memory_figures(cache->memory),
-                                     .purges = purges_count(cache->purges) };
+                                     .upkeep = upkeep_figures(cache->upkeep),
+                                     .purges = purges_count(cache->purges),
+                                     .beside = bytes_beside(cache) };
 
     if (cache->disk != NULL) {
         figures.disk = disk_figures(cache->disk);

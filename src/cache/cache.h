@@ -8,13 +8,14 @@
 #include "cache/fill.h"
 #include "cache/memory.h"
 #include "cache/queries.h"
+#include "cache/upkeep.h"
 
 struct cache;
 
 struct cache_settings {
     struct text name;
     struct text path;                    /* ptr NULL: no disk tier */
-    uint64_t    memory;                  /* bytes of the memory tier, all overhead included */
+    uint64_t    memory;                  /* bytes of the memory tier and of all that lies beside it */
     uint64_t    object_max;              /* largest body in memory; 0: an eighth of memory, at most 16 MB */
     uint64_t    max_size, min_free;      /* of the disk tier */
     int64_t     inactive_ms;
@@ -30,6 +31,11 @@ struct text      cache_name(const struct cache *cache);
 struct cache_key cache_key(const struct cache *cache, struct text text);
 uint64_t         cache_label(const struct cache *cache, enum cache_label kind, struct text text);
 uint64_t         cache_next_serial(struct cache *cache);
+/* Around everything that ends in cache_store() or cache_promote(): before the serial is given, or the disk
+ * is asked, until it is in or given up. Purges are kept so long. Twice is once. */
+void             cache_arrive(struct cache *cache, const struct cache_key *key,
+                              struct arrival *arrival);
+void             cache_arrived(struct cache *cache, struct arrival *arrival);
 uint64_t         cache_object_max(const struct cache *cache);
 struct fills    *cache_fills(struct cache *cache);
 struct queries  *cache_queries(struct cache *cache);
@@ -61,6 +67,13 @@ struct cache_purge {
 bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct task *waiter,
                  struct disk_purge **ret_purge);
 
+/* Perhaps something is stored under this key, or on its way there. If not, it need not be purged. */
+bool cache_may_hold(struct cache *cache, const struct cache_key *key);
+/* Sweeps out all that is purged by now: behind a purge by prefix, which costs every look until then.
+ * `waiter` is woken with WAKE_LETTER when sweep->is_done, the asker frees it then with mem_free(); without
+ * one it frees itself. Logs. On a loop. */
+struct cache_sweep *cache_sweep_start(struct cache *cache, struct task *waiter);
+
 /* Has there been a purge since that serial was given? What is asked for before has serial 0: never. */
 bool cache_has_purged_since(const struct cache *cache, uint64_t serial);
 /* Of what was asked for with that serial and is not here yet, so that of its labels two are known. */
@@ -79,7 +92,9 @@ struct cache_figures {
     struct memory_figures memory;
     struct disk_figures   disk;
     bool                  has_disk;
+    struct upkeep_figures upkeep;
     size_t                purges;
+    uint64_t              beside;        /* bytes beside objects, of those that memory counts */
 };
 struct cache_figures cache_figures(struct cache *cache);
 /* All caches that live now, by name; NULL: none of that name. Control thread. */

@@ -179,6 +179,12 @@ uint64_t disk_find(struct disk *disk, const struct cache_key *key, struct varian
     return disk_is_ready(disk) ? disk_index_find(disk->index, disk->varies, key->hash, ask) : 0;
 }
 
+bool disk_may_have(struct disk *disk, struct cache_hash hash)
+{
+    return !disk_is_ready(disk) || disk_queue_unwritten(&disk->queue) > 0 ||
+           disk_index_has_key(disk->index, hash);
+}
+
 void disk_note_use(struct disk *disk, const struct object *object)
 {
     uint16_t vary;
@@ -356,6 +362,12 @@ static uint64_t bytes_now(struct disk *disk)
     return segments + larges + DISK_OVERHEAD_BYTES;
 }
 
+static uint64_t memory_bytes(struct disk *disk)
+{
+    return object_allocated(sizeof(*disk)) + disk_index_bytes(disk->index) +
+           atomic_load_explicit(&disk->log.stage_used, memory_order_relaxed);
+}
+
 struct disk_figures disk_figures(struct disk *disk)
 {
     return (struct disk_figures){
@@ -369,6 +381,7 @@ struct disk_figures disk_figures(struct disk *disk)
         .dropped_writes = atomic_load(&disk->dropped_writes),
         .damaged = atomic_load(&disk->damaged),
         .errors = atomic_load(&disk->errors),
+        .memory_bytes = memory_bytes(disk),
         .is_loading = atomic_load(&disk->state) < DISK_READY,
         .is_failing = atomic_load(&disk->is_failing),
     };

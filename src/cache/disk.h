@@ -35,6 +35,7 @@ struct disk_settings {
 struct disk_figures {
     uint64_t objects, bytes, limit, index_bytes;
     uint64_t reads, written_bytes, evicted, dropped_writes, damaged, errors;
+    uint64_t memory_bytes;               /* that it takes beside objects, the index included */
     bool     is_loading, is_failing;
 };
 
@@ -60,6 +61,9 @@ void     disk_on_loaded(struct disk *disk, void (*loaded)(uint64_t serial, void 
 /* Where the record of the most recent object of this key and variant lies (0: nowhere). It must still be
  * read to be believed, and its variant be compared: only 32 bits of its hash were. */
 uint64_t disk_find(struct disk *disk, const struct cache_key *key, struct variant_ask *ask);
+
+/* False: nothing of this key is on disk, nor on its way there. */
+bool     disk_may_have(struct disk *disk, struct cache_hash hash);
 
 /* Reads a record into an object with its body in memory (or `large`). Owner: the asker; from a true
  * disk_read_start() until is_done the read belongs to whom it was asked, and `waiter` is then woken with

@@ -133,6 +133,12 @@ int disk_make_room(struct disk *disk, uint64_t bytes)
     return 0;
 }
 
+void disk_shrink(struct disk *disk)
+{
+    while (!has_room(disk, 0) && evict_oldest(disk) == 0) {
+    }
+}
+
 void disk_evict_inactive(struct disk *disk)
 {
     int64_t         inactive_ms = atomic_load(&disk->inactive_ms);

@@ -395,6 +395,17 @@ uint64_t disk_index_find(struct disk_index *index, const struct disk_vary *varie
     return best;
 }
 
+bool disk_index_has_key(struct disk_index *index, struct cache_hash hash)
+{
+    struct index_shard *shard = shard_lock(index, hash);
+    uint32_t            number = first_of(shard, (uint32_t)hash.low);
+
+    while (number != 0 && entry_at(shard, number)->fingerprint != (uint32_t)hash.low)
+        number = entry_at(shard, number)->next;
+    pthread_mutex_unlock(&shard->lock);
+    return number != 0;
+}
+
 bool disk_index_has(struct disk_index *index, struct cache_hash hash, uint64_t place,
                     bool *ret_is_used)
 {

@@ -46,6 +46,8 @@ uint64_t disk_index_find(struct disk_index *index, const struct disk_vary *varie
 /* Marks the entry of this hash, vary and variant as used, wherever it lies by now. */
 void     disk_index_use(struct disk_index *index, struct cache_hash hash, uint16_t vary,
                         uint32_t variant);
+/* Anything that may be of this key. */
+bool     disk_index_has_key(struct disk_index *index, struct cache_hash hash);
 bool     disk_index_has(struct disk_index *index, struct cache_hash hash, uint64_t place,
                         bool *ret_is_used);
 /* Takes the entry out if it still leads to this place. */

@@ -185,6 +185,8 @@ static unsigned char *stage_take(struct disk_log *log, size_t len, int *reterr)
         return NULL;
     }
     log->staged += len;
+    if (log->staged > atomic_load_explicit(&log->stage_used, memory_order_relaxed))
+        atomic_store_explicit(&log->stage_used, log->staged, memory_order_relaxed);
     return log->stage + log->staged - len;
 }
 

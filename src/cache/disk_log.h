@@ -27,6 +27,7 @@ struct disk_log {
     uint32_t           next_number;
     unsigned char     *stage;
     size_t             staged;
+    atomic_size_t      stage_used;       /* of it at most so far; the rest was never touched. Any thread */
     struct log_pending pending[LOG_PENDING_MOST];
     unsigned           pending_count;
 };

@@ -18,6 +18,7 @@
 #include "cache/disk_queue.h"
 #include "cache/disk_segments.h"
 #include "cache/disk_snapshot.h"
+#include "cache/disk_sweep.h"
 #include "cache/disk_vary.h"
 #include "cache/large_files.h"
 
@@ -61,6 +62,7 @@ struct disk {
     /* Of the writing thread. */
     struct disk_log       log;
     struct disk_purge    *purges_written;        /* to be synced, then told */
+    struct disk_sweep    *sweep;                 /* under way; or NULL */
     int64_t               retry_ms, pause_ms, said_ms;
     struct {
         uint64_t bytes, rest_bytes;      /* of the file; of what is not rows in it */
@@ -92,8 +94,14 @@ uint64_t disk_used(struct disk *disk);               /* bytes of all files, and 
  * the cache may hold; -ENOSPC: others have filled the disk. */
 int      disk_make_room(struct disk *disk, uint64_t bytes) WARN_UNUSED;
 
+/* Evicts down to limits that a reload made smaller, and to min_free when others fill the disk. */
+void     disk_shrink(struct disk *disk);
+
 /* Evicts the oldest segment when nothing in it was asked for within `inactive`. */
 void     disk_evict_inactive(struct disk *disk);
+
+/* disk_sweep.c: goes on with the one that is under way. */
+void     disk_sweep_step(struct disk *disk);
 
 /* By the book of purges; what is stale by it is changed so that it is by itself. What lies behind a purge
  * in the log has so been judged by it, and a purge is needed only as long as its segment is. */

@@ -36,6 +36,7 @@ bool disk_queue_put(struct disk_queue *queue, struct disk_work *work)
             queue->first = work;
         queue->last = work;
         atomic_fetch_add(&queue->bytes, work->bytes);
+        atomic_fetch_add(&queue->unwritten, 1);
         pthread_cond_signal(&queue->work);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -79,6 +80,16 @@ void disk_queue_release(struct disk_queue *queue, uint64_t bytes)
 uint64_t disk_queue_bytes(const struct disk_queue *queue)
 {
     return atomic_load(&queue->bytes);
+}
+
+void disk_queue_written(struct disk_queue *queue, unsigned count)
+{
+    atomic_fetch_sub(&queue->unwritten, count);
+}
+
+unsigned disk_queue_unwritten(const struct disk_queue *queue)
+{
+    return atomic_load(&queue->unwritten);
 }
 
 void disk_queue_close(struct disk_queue *queue)

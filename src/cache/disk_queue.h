@@ -23,6 +23,7 @@ struct disk_queue {
     pthread_cond_t        work;
     struct disk_work     *first, *last;
     atomic_uint_least64_t bytes;
+    atomic_uint           unwritten;     /* works that wait, or whose bytes are not written yet */
     bool                  is_closed;     /* nothing more is taken in */
 };
 
@@ -36,6 +37,9 @@ struct disk_work *disk_queue_take(struct disk_queue *queue, int64_t wait_ms);
 /* A work was run: its bytes are free again. */
 void     disk_queue_release(struct disk_queue *queue, uint64_t bytes);
 uint64_t disk_queue_bytes(const struct disk_queue *queue);
+/* So many works were run and all that came of them is written, and in the index. */
+void     disk_queue_written(struct disk_queue *queue, unsigned count);
+unsigned disk_queue_unwritten(const struct disk_queue *queue);
 void     disk_queue_close(struct disk_queue *queue);
 bool     disk_queue_is_closed(struct disk_queue *queue);
 

@@ -100,6 +100,14 @@ uint64_t segments_bytes_of(const struct segments *segments, uint32_t number)
     return segment == NULL || segment->number != number ? 0 : atomic_load(&segment->bytes);
 }
 
+void segments_range(struct segments *segments, uint32_t *ret_oldest, uint32_t *ret_newest)
+{
+    pthread_mutex_lock(&segments->lock);
+    *ret_oldest = segments->oldest;
+    *ret_newest = segments->newest;
+    pthread_mutex_unlock(&segments->lock);
+}
+
 struct segment *segments_take_oldest(struct segments *segments)
 {
     struct segment *segment;

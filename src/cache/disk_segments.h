@@ -43,6 +43,8 @@ int  segments_add(struct segments *segments, uint32_t number, bool is_new,
 /* A reference of the caller's, or NULL. */
 struct segment *segments_take(struct segments *segments, uint32_t number);
 struct segment *segments_take_oldest(struct segments *segments);
+/* The first and the last number; both 0: there are none. */
+void            segments_range(struct segments *segments, uint32_t *ret_oldest, uint32_t *ret_newest);
 /* 0: there is none. Of the thread that adds and drops. */
 uint64_t        segments_bytes_of(const struct segments *segments, uint32_t number);
 /* Deletes the file and forgets it; the caller's reference remains. */

@@ -77,9 +77,10 @@ static void work_run(struct disk *disk, struct disk_work *works)
 {
     struct disk_work *next;
     uint64_t          bytes;
+    unsigned          count = 0;
     int               r;
 
-    for (; works != NULL; works = next) {
+    for (; works != NULL; works = next, count++) {
         next = works->next;
         bytes = works->bytes;
         works->run(disk, works);
@@ -90,6 +91,7 @@ static void work_run(struct disk *disk, struct disk_work *works)
         disk_fail(disk, "writing", r);
     else
         note_success(disk);
+    disk_queue_written(&disk->queue, count);
     tell_purges(disk, r == 0);
 }
 
@@ -122,10 +124,12 @@ static void serve(struct disk *disk)
     struct disk_work *works;
 
     do {
-        works = disk_queue_take(&disk->queue, IDLE_MS);
+        works = disk_queue_take(&disk->queue, disk->sweep == NULL ? IDLE_MS : 0);
         retry_if_due(disk);
         work_run(disk, works);
+        disk_sweep_step(disk);
         segments_bury(&disk->segments);
+        disk_shrink(disk);
         disk_evict_inactive(disk);
         disk_snapshot_if_due(disk);
     } while (works != NULL || !disk_queue_is_closed(&disk->queue));

@@ -55,13 +55,16 @@ struct fill {
     struct follower  *leader;            /* told of room; NULL: nobody */
 };
 
+/* A key whose answers were private of late. */
+struct mark {
+    struct cache_hash hash;
+    int64_t           until_ms;
+};
+
 struct shard {
     pthread_mutex_t lock;
     struct fill    *chains[CHAINS];
-    struct {
-        struct cache_hash hash;
-        int64_t           until_ms;
-    } marks[MARKS];                      /* keys whose answers were private of late */
+    struct mark    *marks;               /* MARKS; NULL: none so far */
 };
 
 struct fills {
@@ -81,10 +84,25 @@ struct fills *fills_new(void)
 
 void fills_free(struct fills **fills)
 {
-    for (unsigned i = 0; i < SHARDS; i++)
+    for (unsigned i = 0; i < SHARDS; i++) {
+        mem_free((*fills)->shards[i].marks);
         pthread_mutex_destroy(&(*fills)->shards[i].lock);
+    }
     mem_free(*fills);
     *fills = NULL;
+}
+
+size_t fills_bytes(struct fills *fills)
+{
+    size_t bytes = object_allocated(sizeof(*fills));
+
+    for (unsigned i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&fills->shards[i].lock);
+        if (fills->shards[i].marks != NULL)
+            bytes += object_allocated(MARKS * sizeof(struct mark));
+        pthread_mutex_unlock(&fills->shards[i].lock);
+    }
+    return bytes;
 }
 
 static struct shard *shard_of(struct fills *fills, struct cache_hash hash)
@@ -140,7 +158,7 @@ static bool is_marked(const struct shard *shard, struct cache_hash hash, int64_t
 {
     unsigned i = (unsigned)(hash.low / CHAINS % MARKS);
 
-    return cache_hash_is_equal(shard->marks[i].hash, hash) && shard->marks[i].until_ms > now_ms;
+    return shard->marks != NULL && cache_hash_is_equal(shard->marks[i].hash, hash) && shard->marks[i].until_ms > now_ms;
 }
 
 static struct fill *claim_new(struct fills *fills, struct shard *shard, struct cache_hash hash,
@@ -191,8 +209,9 @@ static void mark(struct fills *fills, struct cache_hash hash, int64_t until_ms)
     unsigned      i = (unsigned)(hash.low / CHAINS % MARKS);
 
     pthread_mutex_lock(&shard->lock);
-    shard->marks[i].hash = hash;
-    shard->marks[i].until_ms = until_ms;
+    if (shard->marks == NULL)
+        shard->marks = mem_new(MARKS * sizeof(struct mark));
+    shard->marks[i] = (struct mark){ .hash = hash, .until_ms = until_ms };
     pthread_mutex_unlock(&shard->lock);
 }
 

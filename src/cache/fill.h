@@ -35,6 +35,7 @@ enum claim { CLAIM_LEAD = 0, CLAIM_FOLLOW, CLAIM_ALONE /* lead, but nobody shall
 
 struct fills *fills_new(void);
 void          fills_free(struct fills **fills);
+size_t        fills_bytes(struct fills *fills);          /* of the table */
 /* A reference to the fill of this hash. LEAD: it is the caller's to write; also when the one that leads has
  * been asking for longer than `age_ms`, which then goes on alone. ALONE: such answers were private of
  * late. */

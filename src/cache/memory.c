@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "cache/memory_shard.h"
 
-enum { SHARDS_MOST = 64, BYTES_PER_SHARD = 1024 * 1024, LARGEST_PART = 2, CHAINS_PER_LOCK = 64 };
+enum { SHARDS_MOST = 64, BYTES_PER_SHARD = 1024 * 1024, LARGEST_PART = 2, BESIDE_PARTS = 4,
+       CHAINS_PER_LOCK = 64 };
 
 struct memory {
     struct memory_shard *shards;
@@ -21,7 +22,9 @@ struct memory {
     void                *note_arg;
     atomic_size_t        limit;
     atomic_size_t        total;          /* everything, reservations included */
+    atomic_size_t        beside;         /* of the total: what is not in here */
     atomic_uint          hand;           /* whose turn it is to make room */
+    atomic_uchar         tick;
 };
 
 static unsigned shards_for(uint64_t bytes)
@@ -177,6 +180,17 @@ void memory_resize(struct memory *memory, uint64_t bytes)
     (void)make_room(memory, next_shard(memory));
 }
 
+void memory_set_beside(struct memory *memory, uint64_t bytes)
+{
+    size_t limit = atomic_load(&memory->limit), most = limit - limit / BESIDE_PARTS, former;
+
+    if (bytes > most)
+        bytes = most;
+    former = atomic_exchange(&memory->beside, bytes);
+    total_add(memory, bytes - former);   /* wraps, and so subtracts */
+    (void)make_room(memory, next_shard(memory));
+}
+
 /* ---- finding ---- */
 
 static bool has_key(const struct object *object, const struct cache_key *key)
@@ -281,12 +295,22 @@ static void search_end(struct search *search)
         object_unref(search->holders[i]);
 }
 
+/* Asked for now. A hot object bears this tick already, and is not written. */
+static void set_tick(const struct memory *memory, struct object *object)
+{
+    unsigned char tick = atomic_load_explicit(&memory->tick, memory_order_relaxed);
+
+    if (atomic_load_explicit(&object->tick, memory_order_relaxed) != tick)
+        atomic_store_explicit(&object->tick, tick, memory_order_relaxed);
+}
+
 /* A reference to the best, while the lock is held. */
 static struct object *search_take(const struct search *search, struct memory_shard *shard,
                                   bool is_use)
 {
     if (is_use && search->best != NULL) {
         shard_use(search->best);
+        set_tick(search->memory, search->best);
         shard->figures.hits++;
     } else if (is_use) {
         shard->figures.misses++;
@@ -357,6 +381,19 @@ unsigned memory_variants(struct memory *memory, const struct cache_key *key,
         object_ref(ret_objects[i]);
     shard_unlock(shard);
     return count;
+}
+
+bool memory_has(struct memory *memory, const struct cache_key *key)
+{
+    struct memory_shard *shard = shard_of(memory, &key->hash);
+    struct object       *object;
+
+    shard_lock(shard);
+    object = object_table_chain(&shard->table, &key->hash);
+    while (object != NULL && !has_key(object, key))
+        object = object->next;
+    shard_unlock(shard);
+    return object != NULL;
 }
 
 /* ---- in and out ---- */
@@ -431,6 +468,7 @@ bool memory_insert(struct memory *memory, struct object *object)
     }
     shard_lock(shard);
     overhead = shard_overhead(shard);
+    set_tick(memory, object);
     insertion = insert_into(shard, object, &former);
     total_add(memory, shard_overhead(shard) - overhead);
     if (insertion == INSERTED)
@@ -460,8 +498,27 @@ void memory_remove(struct memory *memory, struct object *object)
 
 /* ---- sweeping ---- */
 
+/* Who goes. */
+struct sweep {
+    struct memory *memory;
+    unsigned       idle_ticks;           /* 0: who is purged; else who was not asked for in these */
+    void         (*gone)(struct object *object, void *arg);
+    void          *arg;
+};
+
+static bool is_to_go(const struct sweep *sweep, struct object *object)
+{
+    unsigned char tick;
+
+    if (sweep->idle_ticks == 0)
+        return purges_judge(sweep->memory->purges, object) == PURGE_GONE;
+    tick = atomic_load_explicit(&sweep->memory->tick, memory_order_relaxed);
+    tick = (unsigned char)(tick - atomic_load_explicit(&object->tick, memory_order_relaxed));
+    return tick > sweep->idle_ticks;
+}
+
 /* From chain `number` on, until enough is collected or enough is seen; where to go on. */
-static size_t collect_gone(struct memory *memory, struct memory_shard *shard, size_t number,
+static size_t collect_gone(const struct sweep *sweep, struct memory_shard *shard, size_t number,
                            struct shard_leaving *leaving)
 {
     size_t         end = number + CHAINS_PER_LOCK, chains = object_table_chains(&shard->table);
@@ -470,7 +527,7 @@ static size_t collect_gone(struct memory *memory, struct memory_shard *shard, si
     for (; number < end && number < chains; number++)
         for (object = object_table_chain_at(&shard->table, number); object != NULL; object = next) {
             next = object->next;
-            if (purges_judge(memory->purges, object) != PURGE_GONE)
+            if (!is_to_go(sweep, object))
                 continue;
             if (leaving->count == SHARD_LEAVING_MOST)
                 return number;
@@ -480,8 +537,7 @@ static size_t collect_gone(struct memory *memory, struct memory_shard *shard, si
     return number;
 }
 
-static uint64_t sweep_shard(struct memory *memory, struct memory_shard *shard,
-                            void (*gone)(struct object *object, void *arg), void *arg)
+static uint64_t sweep_shard(const struct sweep *sweep, struct memory_shard *shard)
 {
     uint64_t swept = 0;
     size_t   number = 0;
@@ -490,30 +546,50 @@ static uint64_t sweep_shard(struct memory *memory, struct memory_shard *shard,
     while (!is_done) {
         struct shard_leaving leaving = { .count = 0 };
         shard_lock(shard);
-        number = collect_gone(memory, shard, number, &leaving);
+        number = collect_gone(sweep, shard, number, &leaving);
         is_done = number >= object_table_chains(&shard->table);
         shard_unlock(shard);
         for (unsigned i = 0; i < leaving.count; i++) {
-            if (gone != NULL)
-                gone(leaving.objects[i], arg);
-            let_go(memory, leaving.objects[i]);
+            if (sweep->gone != NULL)
+                sweep->gone(leaving.objects[i], sweep->arg);
+            let_go(sweep->memory, leaving.objects[i]);
         }
         swept += leaving.count;
     }
     return swept;
 }
 
-uint64_t memory_sweep(struct memory *memory, void (*gone)(struct object *object, void *arg),
-                      void *arg)
+static uint64_t sweep_all(const struct sweep *sweep)
 {
     uint64_t swept = 0;
 
-    for (unsigned i = 0; i < memory->shard_count; i++)
-        swept += sweep_shard(memory, &memory->shards[i], gone, arg);
+    for (unsigned i = 0; i < sweep->memory->shard_count; i++)
+        swept += sweep_shard(sweep, &sweep->memory->shards[i]);
     return swept;
 }
 
-static uint64_t oldest_of_some(const struct memory_shard *shard, size_t number)
+uint64_t memory_sweep(struct memory *memory, void (*gone)(struct object *object, void *arg),
+                      void *arg)
+{
+    struct sweep sweep = { .memory = memory, .gone = gone, .arg = arg };
+
+    return sweep_all(&sweep);
+}
+
+void memory_tick(struct memory *memory)
+{
+    atomic_fetch_add_explicit(&memory->tick, 1, memory_order_relaxed);
+}
+
+uint64_t memory_drop_idle(struct memory *memory, unsigned ticks)
+{
+    struct sweep sweep = { .memory = memory, .idle_ticks = ticks };
+
+    return sweep_all(&sweep);
+}
+
+static uint64_t oldest_of_some(struct memory *memory, const struct memory_shard *shard,
+                               size_t number)
 {
     size_t   end = number + CHAINS_PER_LOCK, chains = object_table_chains(&shard->table);
     uint64_t oldest = UINT64_MAX;
@@ -521,11 +597,13 @@ static uint64_t oldest_of_some(const struct memory_shard *shard, size_t number)
     for (; number < end && number < chains; number++)
         for (struct object *object = object_table_chain_at(&shard->table, number); object != NULL;
              object = object->next)
-            oldest = object->facts.serial < oldest ? object->facts.serial : oldest;
+            if (object->facts.serial < oldest &&
+                purges_judge(memory->purges, object) == PURGE_STALE)
+                oldest = object->facts.serial;
     return oldest;
 }
 
-uint64_t memory_oldest(struct memory *memory)
+uint64_t memory_oldest_stale(struct memory *memory)
 {
     uint64_t oldest = UINT64_MAX;
 
@@ -535,7 +613,7 @@ uint64_t memory_oldest(struct memory *memory)
         for (size_t number = 0; !is_done; number += CHAINS_PER_LOCK) {
             uint64_t other;
             shard_lock(shard);
-            other = oldest_of_some(shard, number);
+            other = oldest_of_some(memory, shard, number);
             is_done = number + CHAINS_PER_LOCK >= object_table_chains(&shard->table);
             shard_unlock(shard);
             oldest = other < oldest ? other : oldest;

@@ -51,21 +51,30 @@ struct object *memory_find(struct memory *memory, const struct cache_key *key,
  * uses it inherits. False, and nothing is changed: larger than half of the limit, or one with a larger
  * serial is there. Inserting what is in is true, and nothing else. */
 bool           memory_insert(struct memory *memory, struct object *object);
+/* Is anything under this key, purged or not? */
+bool           memory_has(struct memory *memory, const struct cache_key *key);
 /* Takes it out, if it is still in. */
 void           memory_remove(struct memory *memory, struct object *object);
 /* Each object of a key that is not purged, newest first: for showing and for invalidation by key. At
  * most `most` (the newest) references into `ret_objects`; how many were put there. */
 unsigned       memory_variants(struct memory *memory, const struct cache_key *key,
                                struct object **ret_objects, unsigned most);
-/* Drops what is purged, shard by shard, locks held shortly; for a job thread. Calls `gone` for each
+/* Drops what is purged, shard by shard, locks held shortly; takes its time. Calls `gone` for each
  * (or NULL). Returns how many; what was stored before `memory_sweep` began and is still here
  * has been judged. */
 uint64_t       memory_sweep(struct memory *memory,
                             void (*gone)(struct object *object, void *arg), void *arg);
-/* The smallest serial of what is in it, UINT64_MAX: nothing; as sweeping, for a job thread. What is put
- * in meanwhile may be missed. With the same of the disk and of what is under way it tells which purges
- * are to be forgotten. */
-uint64_t       memory_oldest(struct memory *memory);
+/* The smallest serial of what is in it and stale by a purge, UINT64_MAX: nothing; takes as long as
+ * sweeping. What is put in meanwhile may be missed. */
+uint64_t       memory_oldest_stale(struct memory *memory);
+/* Time in here: whoever is asked for, or put in, bears the tick of that moment. At most 255 ticks may pass
+ * between two calls of memory_drop_idle(). One thread calls these two. */
+void           memory_tick(struct memory *memory);
+/* As sweeping: drops what was not asked for during the last `ticks` whole ticks. How many. */
+uint64_t       memory_drop_idle(struct memory *memory, unsigned ticks);
+/* What else the owner of the limit holds, tables and books: the tier gets what is left of its limit, but
+ * at least a quarter. Evicts at once when that is less. */
+void           memory_set_beside(struct memory *memory, uint64_t bytes);
 /* Evicted objects that were asked for in the meantime: told to `note` while no lock is held, so that
  * the disk tier knows what is worth keeping. Set once, before use. Not those that are replaced, removed
  * or swept. */

@@ -62,6 +62,7 @@ struct object {
 
     /* Any thread. */
     atomic_uchar        uses;            /* of late: for eviction */
+    atomic_uchar        tick;            /* of the memory tier, when it was asked for last */
     atomic_uint         purge_epoch;     /* purges up to this one do not concern it */
 
     /* Of the disk tier. */

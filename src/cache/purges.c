@@ -303,13 +303,25 @@ enum purge_verdict purges_judge_record(struct purges *purges, uint64_t serial, s
 
 /* ---- the book itself ---- */
 
-void purges_forget(struct purges *purges, uint64_t serial)
+void purges_forget(struct purges *purges, uint64_t hard, uint64_t soft)
 {
     pthread_rwlock_wrlock(&purges->lock);
-    forget(purges, serial, serial);
-    purges->all_hard = purges->all_hard <= serial ? 0 : purges->all_hard;
-    purges->all_soft = purges->all_soft <= serial ? 0 : purges->all_soft;
+    forget(purges, hard, soft);
+    purges->all_hard = purges->all_hard <= hard ? 0 : purges->all_hard;
+    purges->all_soft = purges->all_soft <= soft ? 0 : purges->all_soft;
     pthread_rwlock_unlock(&purges->lock);
+}
+
+size_t purges_bytes(struct purges *purges)
+{
+    size_t bytes = object_allocated(sizeof(*purges));
+
+    pthread_rwlock_rdlock(&purges->lock);
+    bytes += object_allocated(purges->labels.capacity * sizeof(struct label_line));
+    for (unsigned i = 0; i < purges->prefix_count; i++)
+        bytes += object_allocated(purges->prefixes[i].prefix.len);
+    pthread_rwlock_unlock(&purges->lock);
+    return bytes;
 }
 
 size_t purges_count(struct purges *purges)

@@ -10,7 +10,8 @@
  * The book is bounded: PURGES_LABELS_MOST labels (some 12 MB) and PURGES_PREFIXES_MOST prefixes.
  * When it is full, the older half of its lines become one: all that was stored before the last of
  * them is purged. So no purge is ever refused for length, and none forgotten; who lets the book get
- * that long loses the oldest part of the cache. purges_forget() in time prevents it. */
+ * that long loses the oldest part of the cache. Upkeep (upkeep.h) prevents it: it sweeps in time, and then
+ * forgets. */
 #ifndef CACHE_PURGES_H
 #define CACHE_PURGES_H
 
@@ -41,8 +42,10 @@ enum purge_verdict purges_judge(struct purges *purges, struct object *object);
 /* The same for what is known of an object on disk only. */
 enum purge_verdict purges_judge_record(struct purges *purges, uint64_t serial, struct text key,
                                        const uint64_t *labels, uint32_t label_count);
-/* Nothing older than `serial` is left anywhere: forgets what concerns only such. */
-void     purges_forget(struct purges *purges, uint64_t serial);
+/* Forgets purges up to these serials: nobody is left whom the hard, and the soft ones, concern. */
+void     purges_forget(struct purges *purges, uint64_t hard, uint64_t soft);
+/* All its memory. */
+size_t   purges_bytes(struct purges *purges);
 /* Lines in the book; for sweeping when it gets long. */
 size_t   purges_count(struct purges *purges);
 /* The largest serial of a purge, those that are forgotten included; 0: there was none. */

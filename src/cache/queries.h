@@ -11,6 +11,7 @@ struct queries;
 
 struct queries *queries_new(void);
 void            queries_free(struct queries **queries);
+size_t          queries_bytes(struct queries *queries);  /* all its memory */
 bool            queries_are_any(struct queries *queries);
 /* The spec of the path with this hash, copied into the arena; TEXT_NONE: it has none. */
 struct text     queries_find(struct queries *queries, uint64_t path, struct arena *arena);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "cache/object.h"
 
 enum { SETS = 16 * 1024, WAYS = 4, STRIPES = 64 };
 
@@ -35,6 +36,11 @@ void uses_free(struct uses **uses)
     for (unsigned i = 0; i < STRIPES; i++)
         pthread_mutex_destroy(&(*uses)->locks[i]);
     MEM_FREE(uses);
+}
+
+size_t uses_bytes(const struct uses *uses)
+{
+    return uses == NULL ? 0 : object_allocated(sizeof(*uses));
 }
 
 /* Its entry, or the one that it takes over. */

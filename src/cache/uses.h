@@ -10,6 +10,7 @@ struct uses;
 
 struct uses *uses_new(void);
 void         uses_free(struct uses **uses);
+size_t       uses_bytes(const struct uses *uses);         /* NULL: 0 */
 /* One more; how many by now. */
 unsigned     uses_count(struct uses *uses, struct cache_hash hash);
 

@@ -27,11 +27,12 @@ static bool wish_read(struct control_request *request, enum cache_verb verb,
 
 /* ---- purge ---- */
 
-/* A disk's part. */
+/* A disk's part; what a prefix sweeps out. */
 struct waited {
-    struct waited     *next;
-    struct disk_purge *purge;            /* NULL: done */
-    struct text        zone;
+    struct waited      *next;
+    struct disk_purge  *purge;           /* NULL: done */
+    struct cache_sweep *sweep;           /* the same */
+    struct text         zone;
 };
 
 /* In the request's arena: until it ends. */
@@ -42,7 +43,7 @@ struct purging {
     bool                    has_failed;
 };
 
-static void waited_look(struct purging *purging, struct waited *waited)
+static void purge_look(struct purging *purging, struct waited *waited)
 {
     if (waited->purge == NULL || !waited->purge->is_done)
         return;
@@ -53,14 +54,27 @@ static void waited_look(struct purging *purging, struct waited *waited)
     MEM_FREE(&waited->purge);
 }
 
+static void sweep_look(struct purging *purging, struct waited *waited)
+{
+    const struct cache_sweep *sweep = waited->sweep;
+
+    if (sweep == NULL || !sweep->is_done)
+        return;
+    control_say(purging->request, "%.*s: swept out %" PRIu64 " in memory, %" PRIu64 " on disk%s",
+                TEXT_ARGS(waited->zone), sweep->memory, sweep->disk,
+                sweep->is_partial ? ", which was not read to its end" : "");
+    MEM_FREE(&waited->sweep);
+}
+
 static void purging_run(struct task *task, unsigned wakes)
 {
     struct purging *purging = container_of(task, struct purging, task);
 
     (void)wakes;
     for (struct waited *at = purging->waited; at != NULL; at = at->next) {
-        waited_look(purging, at);
-        if (at->purge != NULL)
+        purge_look(purging, at);
+        sweep_look(purging, at);
+        if (at->purge != NULL || at->sweep != NULL)
             return;
     }
     task_cancel(task);
@@ -96,10 +110,10 @@ static void purge_one(struct purging *purging, struct cache *cache, const struct
     control_say(request, "%.*s: %s %s%s%.*s", TEXT_ARGS(zone),
                 what->is_soft ? "stale from now on:" : "purged", kind, value.len > 0 ? " " : "",
                 TEXT_ARGS(value));
-    if (disk == NULL)
-        return;
     waited = ARENA_NEW(request->arena, struct waited);
     *waited = (struct waited){ .next = purging->waited, .purge = disk, .zone = zone };
+    if (what->kind == PURGE_PREFIX)
+        waited->sweep = cache_sweep_start(cache, &purging->task);
     purging->waited = waited;
 }
 
@@ -227,7 +241,12 @@ static void cache_say(struct control_request *request, struct cache *cache)
     memory_say(request, &figures.memory);
     if (figures.has_disk)
         disk_say(request, &figures.disk);
+    control_say(request, "  bytes beside objects: %" PRIu64 ", of the memory", figures.beside);
     control_say(request, "  purges remembered: %zu", figures.purges);
+    control_say(request, "  sweeps: %" PRIu64 ", went by them: %" PRIu64 " in memory, %" PRIu64
+                " on disk%s", figures.upkeep.sweeps, figures.upkeep.memory, figures.upkeep.disk,
+                figures.upkeep.is_sweeping ? "; one is under way" : "");
+    control_say(request, "  nobody asked for: %" PRIu64 " in memory", figures.upkeep.idle);
 }
 
 void cache_control_stat(struct control_request *request)

@@ -399,6 +399,15 @@ static void invalidate(struct caching *caching, enum cache_label kind, struct te
     (void)cache_purge(caching->cache, &purge, NULL, NULL);
 }
 
+/* What is nowhere needs no purge: else a site that mostly writes would fill the book, and the disk. */
+static void invalidate_key(struct caching *caching, struct text text)
+{
+    struct cache_key key = cache_key(caching->cache, text);
+
+    if (cache_may_hold(caching->cache, &key))
+        invalidate(caching, LABEL_KEY, text);
+}
+
 /* A Location of the same origin, as the key of a GET for it (RFC 9111 4.4). */
 static void invalidate_location(struct caching *caching, struct text location)
 {
@@ -406,7 +415,7 @@ static void invalidate_location(struct caching *caching, struct text location)
     struct text      target = location.len == 0 ? TEXT_NONE : cache_key_target(x, location);
 
     if (target.ptr != NULL)
-        invalidate(caching, LABEL_KEY, cache_key_text_of(x, target));
+        invalidate_key(caching, cache_key_text_of(x, target));
 }
 
 static void invalidate_groups(struct caching *caching, const struct fields *fields)
@@ -461,7 +470,7 @@ void rules_learn(struct caching *caching, const struct head *answer)
         answer->status >= 400)
         return;
     invalidate_groups_of_stored(caching);
-    invalidate(caching, LABEL_KEY, caching->key.text);
+    invalidate_key(caching, caching->key.text);
     invalidate_location(caching, fields_value(&answer->fields, FIELD_LOCATION));
     invalidate_location(caching, fields_value(&answer->fields, FIELD_CONTENT_LOCATION));
     invalidate_groups(caching, &answer->fields);

@@ -94,6 +94,7 @@ void caching_end(struct exchange *x)
         fill_unref(caching->fill);
     if (caching->stored != NULL)
         object_unref(caching->stored);
+    cache_arrived(caching->cache, &caching->arrival);
     pipe_done(&caching->peer_body);
 }
 
@@ -137,6 +138,7 @@ bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
         forward_done(x, false, false);
     lead_no_more(caching, status);
     caching->role = ROLE_NONE;
+    cache_arrived(caching->cache, &caching->arrival);
     x->fault = FAULT_NONE;
     x->cache_outcome = CACHE_STALE;
     x->is_client_gone = x->is_unattended;

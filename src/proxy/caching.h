@@ -51,6 +51,7 @@ struct caching {
     int64_t                    asked_ms;     /* wall clock when the request went out */
     int64_t                    give_up_ms;   /* waiting for a leader or a disk */
     uint64_t                   serial;       /* of what will be stored */
+    struct arrival             arrival;      /* while something may come of it for the cache */
     unsigned                   rounds;       /* of following */
     bool                       is_purged;    /* stored is, softly */
     bool                       is_bypass;    /* not looked up */

@@ -36,6 +36,7 @@ static enum turn lead(struct exchange *x, struct fill *fill)
 
     caching->fill = fill;
     caching->role = ROLE_LEADER;
+    cache_arrive(caching->cache, &caching->key, &caching->arrival);
     caching->serial = cache_next_serial(caching->cache);
     fill_set_serial(fill, caching->serial);
     caching->asked_ms = loop_wall_ms(x->loop);
@@ -48,6 +49,10 @@ static enum turn lead(struct exchange *x, struct fill *fill)
 static enum turn forward_unstored(struct exchange *x)
 {
     x->caching->may_store = false;
+    if (x->request->method == METHOD_HEAD) {     /* by which what is stored may be renewed */
+        cache_arrive(x->caching->cache, &x->caching->key, &x->caching->arrival);
+        x->caching->serial = cache_next_serial(x->caching->cache);
+    }
     if (x->cache_outcome == CACHE_UNASKED && rules_is_cached_method(x))
         x->cache_outcome = x->caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;
     return forward(x);
@@ -199,11 +204,16 @@ static bool is_on_disk(struct exchange *x)
 {
     struct caching *caching = x->caching;
     struct disk    *disk = cache_disk(caching->cache);
-    uint64_t        place =
-        disk == NULL ? 0 : disk_find(disk, &caching->key, &caching->ask);
+    uint64_t        place;
 
-    if (place == 0)
+    if (disk == NULL)
         return false;
+    cache_arrive(caching->cache, &caching->key, &caching->arrival);
+    place = disk_find(disk, &caching->key, &caching->ask);
+    if (place == 0) {
+        cache_arrived(caching->cache, &caching->arrival);
+        return false;
+    }
     caching->read = mem_new(sizeof(*caching->read));
     caching->read->disk = disk;
     caching->read->place = place;
@@ -266,6 +276,7 @@ static enum turn run_load(struct exchange *x)
         }
     }
     disk_read_leave(&caching->read);
+    cache_arrived(caching->cache, &caching->arrival);
     return use_stored(x);
 }
 
@@ -390,6 +401,7 @@ static void give_up(struct caching *caching, enum fill_state state, unsigned sta
         return;
     fill_give_up(caching->fill, state, status, loop_now_ms(caching->x->loop) + PRIVATE_MS);
     drop_fill(caching);
+    cache_arrived(caching->cache, &caching->arrival);
 }
 
 static enum turn end_unattended(struct exchange *x)
@@ -435,6 +447,7 @@ static enum turn renewed(struct exchange *x)
         fill_finish_with(caching->fill, object);
         fill_unlist(caching->fill);
         drop_fill(caching);
+        cache_arrived(caching->cache, &caching->arrival);
     } else {                             /* good for this client only */
         rules_forget(caching);
         give_up(caching, FILL_PRIVATE, 0);
@@ -484,7 +497,8 @@ static enum turn run_store(struct exchange *x)
     if (skeleton == NULL)
         return pass_on(x);
     if (!is_shared) {                    /* to be stored, but nobody may have it unasked */
-        give_up(caching, FILL_PRIVATE, 0);
+        fill_give_up(caching->fill, FILL_PRIVATE, 0, loop_now_ms(x->loop) + PRIVATE_MS);
+        drop_fill(caching);
         caching->fill = fill_new_alone();
         caching->role = ROLE_LEADER;
     }
@@ -552,6 +566,7 @@ static void commit(struct exchange *x)
     }
     fill_unlist(caching->fill);
     caching->role = ROLE_NONE;
+    cache_arrived(caching->cache, &caching->arrival);
 }
 
 static void fail_fill(struct exchange *x, int fault)
@@ -562,6 +577,7 @@ static void fail_fill(struct exchange *x, int fault)
     x->fault = fault;
     fill_give_up(x->caching->fill, FILL_FAILED, (unsigned)row->status, 0);
     x->caching->role = ROLE_NONE;
+    cache_arrived(x->caching->cache, &x->caching->arrival);
     forward_done(x, false, row->blame == BLAME_PEER);
 }
 
@@ -585,6 +601,7 @@ static void peer_side(struct exchange *x)
     else if (is_in_vain(x)) {
         fill_give_up(x->caching->fill, FILL_FAILED, 0, 0);
         x->caching->role = ROLE_NONE;
+        cache_arrived(x->caching->cache, &x->caching->arrival);
         forward_done(x, false, false);
     }
 }

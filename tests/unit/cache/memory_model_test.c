@@ -215,7 +215,7 @@ static void step_sweep(struct model *model)
         there += model->items[i].is_there && !model->items[i].is_gone;
     assert_true(objects == there || (model->is_tight && objects < there));
     if (!model->is_tight && draw(model, 4) == 0)
-        purges_forget(model->purges, 0);
+        purges_forget(model->purges, 0, 0);
 }
 
 static void step_resize(struct model *model)

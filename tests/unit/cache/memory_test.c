@@ -372,22 +372,59 @@ static void a_sweep_meets_every_object_of_a_chain(void **state)
     tier_free(&tier);
 }
 
-static void the_oldest_serial_is_known(void **state)
+static void the_oldest_of_what_is_stale_by_a_purge_is_known(void **state)
+{
+    struct tier  tier = tier_new(64 << 20);
+    struct purge purge = { .kind = PURGE_ALL, .is_soft = true, .serial = 3000 };
+
+    (void)state;
+    for (uint64_t i = 5000; i > 40; i--)
+        assert_true(put_number(&tier, i, 0));
+    assert_true(memory_oldest_stale(tier.memory) == UINT64_MAX);
+    assert_true(purges_add(tier.purges, &purge));
+    assert_int_equal(memory_oldest_stale(tier.memory), 41);
+    purges_forget(tier.purges, 0, 3000);
+    assert_true(memory_oldest_stale(tier.memory) == UINT64_MAX);
+    tier_free(&tier);
+}
+
+static void what_nobody_asks_for_goes_after_some_ticks(void **state)
 {
     struct tier    tier = tier_new(64 << 20);
     struct object *object;
 
     (void)state;
-    assert_true(memory_oldest(tier.memory) == UINT64_MAX);
-    for (uint64_t i = 5000; i > 40; i--)
-        assert_true(put_number(&tier, i, 0));
-    assert_int_equal(memory_oldest(tier.memory), 41);
-    assert_true(put(&tier, "a", 7, NULL, NULL));
-    assert_int_equal(memory_oldest(tier.memory), 7);
-    object = find_as(&tier, "a", NULL, false, NULL);
-    memory_remove(tier.memory, object);
-    object_unref(object);
-    assert_int_equal(memory_oldest(tier.memory), 41);
+    assert_true(put(&tier, "asked", 1, NULL, NULL));
+    assert_true(put(&tier, "looked at", 2, NULL, NULL));
+    for (unsigned tick = 0; tick < 600; tick++) {
+        memory_tick(tier.memory);
+        object = find_as(&tier, "asked", NULL, true, NULL);
+        object_unref(object);
+        object = find_as(&tier, "looked at", NULL, false, NULL);
+        assert_true((object != NULL) == (tick < 8));
+        if (object != NULL)
+            object_unref(object);
+        assert_int_equal(memory_drop_idle(tier.memory, 7), tick == 7);
+    }
+    assert_int_equal(memory_figures(tier.memory).objects, 1);
+    tier_free(&tier);
+}
+
+static void what_lies_beside_is_counted_but_a_quarter_stays(void **state)
+{
+    struct tier tier = tier_new(8 << 20);
+
+    (void)state;
+    for (uint64_t i = 1; i < 40000; i++)
+        assert_true(put_number(&tier, i, 200));
+    memory_set_beside(tier.memory, 4 << 20);
+    assert_true(memory_figures(tier.memory).bytes <= 8 << 20);
+    assert_true(memory_figures(tier.memory).bytes > 7 << 20);
+    memory_set_beside(tier.memory, 100 << 20);
+    assert_true(memory_figures(tier.memory).bytes <= 8 << 20);
+    assert_true(memory_figures(tier.memory).objects > 3000);
+    memory_set_beside(tier.memory, 0);
+    assert_true(memory_figures(tier.memory).bytes <= 2 << 20);
     tier_free(&tier);
 }
 
@@ -547,7 +584,9 @@ int main(void)
         cmocka_unit_test(purged_objects_are_not_found_and_swept),
         cmocka_unit_test(a_sweep_meets_every_object),
         cmocka_unit_test(a_sweep_meets_every_object_of_a_chain),
-        cmocka_unit_test(the_oldest_serial_is_known),
+        cmocka_unit_test(the_oldest_of_what_is_stale_by_a_purge_is_known),
+        cmocka_unit_test(what_nobody_asks_for_goes_after_some_ticks),
+        cmocka_unit_test(what_lies_beside_is_counted_but_a_quarter_stays),
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_large_object_fits),
         cmocka_unit_test(a_tier_too_small_for_itself_takes_nothing),

@@ -67,7 +67,7 @@ static void purge(uint64_t chance)
     check(purges_add(purges, &one));
     if (chance % 4 == 0) {
         (void)memory_sweep(memory, NULL, NULL);
-        purges_forget(purges, one.serial / 2);
+        purges_forget(purges, one.serial / 2, one.serial / 2);
     }
 }
 

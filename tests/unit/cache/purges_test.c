@@ -142,7 +142,7 @@ static void what_concerns_nobody_is_forgotten(void **state)
     purge_prefix("p", 500, false);
     purge_prefix("q", 501, true);
     assert_int_equal(purges_count(purges), 1002);
-    purges_forget(purges, 500);
+    purges_forget(purges, 500, 500);
     assert_int_equal(purges_count(purges), 501);
     assert_int_equal(judge(0, "p", 500), PURGE_KEPT);
     assert_int_equal(judge(500, "q", 500), PURGE_STALE);
@@ -150,7 +150,9 @@ static void what_concerns_nobody_is_forgotten(void **state)
     assert_int_equal(judge(998, "k", 1000), PURGE_STALE);
     purge_all(2000, true);
     assert_int_equal(judge(998, "k", 999), PURGE_GONE);
-    purges_forget(purges, 3000);
+    purges_forget(purges, 3000, 1999);
+    assert_int_equal(judge(1999, "k", 999), PURGE_STALE);
+    purges_forget(purges, 3000, 2000);
     assert_int_equal(purges_count(purges), 0);
     assert_int_equal(judge(1, "k", 999), PURGE_KEPT);
     assert_int_equal(purges_newest(purges), 2000);
