@@ -3,7 +3,8 @@
  *
  * One thread, level-triggered epoll, answers that were built before the first request. It reads
  * heads of GETs without bodies: a request ends at an empty line, /64k and /1m choose the answer,
- * everything else gets 1 KB. Usage: bench_origin PORT */
+ * everything else gets 1 KB. What begins with /c/ (/c/64k) may be kept for an hour, the rest may not
+ * be. Usage: bench_origin PORT */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,10 +33,12 @@ struct peer {
     char                 head[HEAD_BYTES];
 };
 
-static struct answer small, middle, large;
+/* How large, and whether a cache may keep it. */
+enum { SMALL, MIDDLE, LARGE, SIZES };
+static struct answer answers[2][SIZES];
 static int           poller;
 
-static struct answer answer_build(size_t body_len)
+static struct answer answer_build(size_t body_len, const char *cache_control)
 {
     struct answer answer;
     int           head_len;
@@ -45,8 +48,8 @@ static struct answer answer_build(size_t body_len)
         exit(1);
     head_len = snprintf(answer.bytes, 256,
                         "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\n"
-                        "Content-Length: %zu\r\n\r\n",
-                        body_len);
+                        "%sContent-Length: %zu\r\n\r\n",
+                        cache_control, body_len);
     memset(answer.bytes + head_len, 'x', body_len);
     answer.len = (size_t)head_len + body_len;
     return answer;
@@ -89,9 +92,13 @@ static bool answer_write(struct peer *peer)
 
 static const struct answer *answer_choose(const char *head)
 {
-    if (strncmp(head, "GET /64k", 8) == 0)
-        return &middle;
-    return strncmp(head, "GET /1m", 7) == 0 ? &large : &small;
+    bool                 may_be_kept = strncmp(head, "GET /c/", 7) == 0;
+    const struct answer *sizes = answers[may_be_kept];
+    const char          *name = head + (may_be_kept ? 7 : 5);
+
+    if (strncmp(name, "64k", 3) == 0)
+        return &sizes[MIDDLE];
+    return &sizes[strncmp(name, "1m", 2) == 0 ? LARGE : SMALL];
 }
 
 /* Answers every complete request in the buffer. False: the peer is gone. */
@@ -168,9 +175,13 @@ int main(int count, char **arguments)
 
     if (count != 2)
         return 2;
-    small = answer_build(1024);
-    middle = answer_build(64 * 1024);
-    large = answer_build(1024 * 1024);
+    for (unsigned may_be_kept = 0; may_be_kept < 2; may_be_kept++) {
+        const char *word = may_be_kept ? "Cache-Control: max-age=3600\r\nETag: \"65920080\"\r\n" : "";
+
+        answers[may_be_kept][SMALL] = answer_build(1024, word);
+        answers[may_be_kept][MIDDLE] = answer_build(64 * 1024, word);
+        answers[may_be_kept][LARGE] = answer_build(1024 * 1024, word);
+    }
     poller = epoll_create1(EPOLL_CLOEXEC);
     listener = listener_open((unsigned short)strtoul(arguments[1], NULL, 10));
     for (;;) {
