@@ -84,6 +84,8 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
                TEXT_ARGS(complaint));
         return;
     }
+    if (complaint.len > 0)
+        log_at(LOG_WARN, NULL, "cache \"%.*s\": %.*s", TEXT_ARGS(cache->name), TEXT_ARGS(complaint));
     cache->seed = disk_seed(cache->disk);
     disk_on_loaded(cache->disk, serials_begin, cache);
 }
@@ -155,6 +157,13 @@ void cache_close(struct cache **cache)
     uses_free(&uses);
     mem_free((char *)dead->name.ptr);
     mem_free(dead);
+}
+
+void caches_end(void)
+{
+    for (struct cache *cache = all; cache != NULL; cache = cache->next)
+        if (cache->disk != NULL)
+            disk_close(&cache->disk);
 }
 
 void cache_set(struct cache *cache, const struct cache_settings *settings)

@@ -24,6 +24,9 @@ struct cache_settings {
 /* Control thread. Never NULL: without its disk, of which the log tells, it is in memory only. */
 struct cache *cache_open(const struct cache_settings *settings);
 void          cache_close(struct cache **cache);
+/* The process ends, and no thread uses a cache any more, but loops still exist: all disks write what waits
+ * and their snapshots, and are given free. */
+void          caches_end(void);
 /* The same cache under a newer configuration. */
 void          cache_set(struct cache *cache, const struct cache_settings *settings);
 

@@ -186,6 +186,10 @@ void runners_stop(struct runners *runners)
         runner->is_started = false;
     }
     jobs_stop();   /* a job's answer must not find its loop gone */
+}
+
+void runners_free(struct runners *runners)
+{
     for (unsigned i = 0; i < runners->count; i++)
         loop_free(&runners->each[i].loop);
 }

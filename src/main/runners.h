@@ -55,7 +55,10 @@ void round_start(struct runners *runners, struct round *round);
 /* Control thread. Draining: no more accepts, drained() when the last connection is gone. */
 void runners_drain(struct runners *runners, void (*stopped_accepting)(struct runners *runners));
 void runners_close_all(struct runners *runners);
-/* Ends the loops and joins their threads. */
+/* Ends the loops and the threads of jobs, and joins them. The loops themselves stay: letters may be
+ * posted to them, which nobody opens. */
 void runners_stop(struct runners *runners);
+/* Behind runners_stop(): the loops go. */
+void runners_free(struct runners *runners);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/cache.h"
 #include "main/control_commands.h"
 #include "main/crash.h"
 #include "main/delivery.h"
@@ -398,6 +399,9 @@ static void worker_end(void)
         runners_stop(&worker.runners);
     else
         jobs_stop();
+    caches_end();
+    if (worker.has_runners)
+        runners_free(&worker.runners);
     log_use(last_words_log());
     sinks_stop(SINKS_MOST_MS);
     control_free(&worker.commands);
