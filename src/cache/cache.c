@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -29,9 +28,6 @@ struct cache {
     struct queries      *queries;
     struct uses *_Atomic uses;           /* made when it is first asked for */
 };
-
-/* Serials of a start are beyond those of former ones, before the disk has told which these are. */
-enum { SERIAL_BITS = 20 };
 
 static struct cache *all;                /* control thread */
 
@@ -56,13 +52,12 @@ static struct disk_settings disk_settings_of(const struct cache_settings *settin
                                    .inactive_ms = settings->inactive_ms };
 }
 
+/* Not by a clock, which may have been set back: what is purged is what has a smaller serial. */
 static void serials_begin(uint64_t serial, void *arg)
 {
-    struct cache  *cache = arg;
-    uint_least64_t now = atomic_load(&cache->serial);
+    struct cache *cache = arg;
 
-    while (now < serial + 1 && !atomic_compare_exchange_weak(&cache->serial, &now, serial + 1))
-        ;
+    atomic_store(&cache->serial, serial + 1);
 }
 
 static void note_evicted(struct object *object, void *arg)
@@ -121,7 +116,7 @@ struct cache *cache_open(const struct cache_settings *settings)
 
     cache->name = text_of(mem_string(settings->name.ptr, settings->name.len), settings->name.len);
     random_secret(&cache->seed, sizeof(cache->seed));
-    atomic_init(&cache->serial, (uint_least64_t)clock_wall_ms() << SERIAL_BITS);
+    atomic_init(&cache->serial, 1);
     atomic_init(&cache->object_max, object_max_of(settings));
     cache->purges = purges_new();
     arrivals_init(&cache->arrivals);

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 
@@ -206,8 +205,8 @@ static int count_start(int fd, uint64_t *ret_start)
         return r;
     }
     n = pread(file, text, sizeof(text), 0);
-    if (n > 1 && text_to_u64(text_of(text, (size_t)n - 1), &start) < 0)
-        start = (uint64_t)clock_wall_ms() / 1000;    /* damaged: certainly more than there were */
+    if (n != NUMBER_DIGITS + 1 || text_to_u64(text_of(text, NUMBER_DIGITS), &start) < 0)
+        start = 0;
     start++;
     (void)snprintf(text, sizeof(text), "%0*" PRIu64 "\n", NUMBER_DIGITS, start);
     r = write_all(file, text_of(text, NUMBER_DIGITS + 1));
@@ -237,6 +236,12 @@ static int open_checked(struct disk_directory *directory, char words[DIRECTORY_W
     r = superblock_take(directory, &findings, words);
     if (r < 0 || (r = count_start(directory->fd, &directory->start)) < 0)
         return r;
+    if (directory->start == 1 && findings.has_ours) {
+        /* What was stored might have larger serials than a purge that comes now. */
+        (void)snprintf(words, DIRECTORY_WORDS_BYTES,
+                       "its file \"starts\" is damaged: it starts empty");
+        remove_ours(directory->fd);
+    }
     if (mkdirat(directory->fd, "large", FOLDER_MODE) < 0 && errno != EEXIST)
         return -errno;
     directory->large_fd = openat(directory->fd, "large", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
