@@ -243,7 +243,15 @@ unsigned cache_count_use(struct cache *cache, const struct cache_key *key)
 struct object *cache_find(struct cache *cache, const struct cache_key *key, struct variant_ask *ask,
                           bool *ret_is_purged, bool *ret_has_other)
 {
-    return memory_find(cache->memory, key, ask, true, ret_is_purged, ret_has_other);
+    struct object *object =
+        memory_find(cache->memory, key, ask, true, ret_is_purged, ret_has_other);
+
+    if (object == NULL || object->large == NULL || !large_body_has_failed(object->large))
+        return object;
+    /* Its file was found damaged. What is fetched instead takes its place. */
+    object_unref(object);
+    *ret_is_purged = false;
+    return NULL;
 }
 
 static bool fits_memory(const struct cache *cache, const struct object *object)

@@ -480,7 +480,7 @@ struct large_body *large_body_take(struct disk *disk, uint64_t id, uint64_t len,
 
     if (body == NULL && !is_quick)
         body = open_stored(disk, id, len);
-    if (body != NULL && large_body_written(body) != len) {
+    if (body != NULL && (large_body_written(body) != len || large_body_has_failed(body))) {
         large_body_unref(body);
         body = NULL;
     }
