@@ -123,6 +123,25 @@ void disk_close(struct disk **disk)
     disk_unref(closed);
 }
 
+struct leave_work {
+    struct disk_work work;
+};
+
+static void leave_run(struct disk *disk, struct disk_work *work)
+{
+    disk->is_leaving = disk_is_ready(disk);
+    mem_free(container_of(work, struct leave_work, work));
+}
+
+void disk_leave(struct disk *disk)
+{
+    struct leave_work *leave = mem_new(sizeof(*leave));
+
+    leave->work.run = leave_run;
+    if (!disk_queue_put(&disk->queue, &leave->work))
+        mem_free(leave);
+}
+
 uint64_t disk_seed(const struct disk *disk)
 {
     return disk->seed;

@@ -51,6 +51,10 @@ int      disk_open(const struct disk_settings *settings, struct purges *purges, 
  * exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
  * readable. */
 void     disk_close(struct disk **disk);
+/* Gives the directory to the process that comes after this one: what waits is written, then nothing is
+ * found or stored any more. Bodies that are held stay readable. At the beginning of a drain, or the next
+ * process goes without its disk until this one ends. Any thread; returns at once. */
+void     disk_leave(struct disk *disk);
 /* Another max_size, min_free, inactive after a reload. */
 void     disk_set(struct disk *disk, const struct disk_settings *settings);
 uint64_t disk_seed(const struct disk *disk);

@@ -64,10 +64,12 @@ struct disk {
     struct disk_purge    *purges_written;        /* to be synced, then told */
     struct disk_sweep    *sweep;                 /* under way; or NULL */
     int64_t               retry_ms, pause_ms, said_ms;
+    bool                  is_leaving;
     struct {
         uint64_t bytes, rest_bytes;      /* of the file; of what is not rows in it */
         uint64_t changes;                /* that are in it */
         uint64_t forced;                 /* counts up: another one is wanted */
+        bool     is_urgent;              /* a purge is in the book only */
         int64_t  done_ms;
     } snapshot;
 };

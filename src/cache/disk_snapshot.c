@@ -238,8 +238,8 @@ static bool is_due(struct disk *disk, uint64_t changes)
     int64_t  chosen_ms = atomic_load(&disk->snapshot_ms);
     uint64_t most = REPLAY_BYTES > 4 * disk->snapshot.bytes ? REPLAY_BYTES : 4 * disk->snapshot.bytes;
 
-    if (changes == disk->snapshot.changes)
-        return false;
+    if (changes == disk->snapshot.changes || disk->snapshot.is_urgent)
+        return disk->snapshot.is_urgent;
     return passed_ms >= (chosen_ms > 0 ? chosen_ms : periods * PERIOD_MS) ||
            (passed_ms >= PAUSE_LEAST_MS && changes - disk->snapshot.changes >= most);
 }
@@ -253,6 +253,7 @@ static void write_now(struct disk *disk, uint64_t changes)
         disk_fail(disk, "writing the index", r);
     else
         disk->snapshot.changes = changes;
+    disk->snapshot.is_urgent &= r < 0;
 }
 
 void disk_snapshot_if_due(struct disk *disk)
@@ -267,7 +268,7 @@ void disk_snapshot_at_end(struct disk *disk)
 {
     uint64_t changes = changes_of(disk);
 
-    if (changes != disk->snapshot.changes)
+    if (changes != disk->snapshot.changes || disk->snapshot.is_urgent)
         write_now(disk, changes);
 }
 

@@ -45,9 +45,10 @@ static void retry_if_due(struct disk *disk)
         atomic_store(&disk->is_failing, false);
 }
 
-static void note_success(struct disk *disk)
+static void note_success(struct disk *disk, uint64_t written_before)
 {
-    if (disk->pause_ms == 0 || atomic_load(&disk->is_failing))
+    if (disk->pause_ms == 0 || atomic_load(&disk->is_failing) ||
+        atomic_load(&disk->written_bytes) == written_before)
         return;
     disk->pause_ms = 0;
     disk_note_words(disk, LOG_NOTICE, "cache \"%s\": is stored to again", disk->path);
@@ -67,6 +68,7 @@ static void tell_purges(struct disk *disk, bool is_written)
     for (; purge != NULL; purge = next) {
         next = purge->next;
         purge->has_failed |= !is_written || r < 0;
+        disk->snapshot.is_urgent |= purge->has_failed;
         mailbox_post(purge->loop, &purge->letter);
     }
 }
@@ -76,7 +78,7 @@ static void tell_purges(struct disk *disk, bool is_written)
 static void work_run(struct disk *disk, struct disk_work *works)
 {
     struct disk_work *next;
-    uint64_t          bytes;
+    uint64_t          bytes, written_before = atomic_load(&disk->written_bytes);
     unsigned          count = 0;
     int               r;
 
@@ -90,7 +92,7 @@ static void work_run(struct disk *disk, struct disk_work *works)
     if (r < 0)
         disk_fail(disk, "writing", r);
     else
-        note_success(disk);
+        note_success(disk, written_before);
     disk_queue_written(&disk->queue, count);
     tell_purges(disk, r == 0);
 }
@@ -132,8 +134,20 @@ static void serve(struct disk *disk)
         disk_shrink(disk);
         disk_evict_inactive(disk);
         disk_snapshot_if_due(disk);
-    } while (works != NULL || !disk_queue_is_closed(&disk->queue));
+    } while (!disk->is_leaving && (works != NULL || !disk_queue_is_closed(&disk->queue)));
     disk_snapshot_at_end(disk);
+}
+
+/* The directory is another process's by now: what comes is dropped, until the cache is closed. */
+static void drop_the_rest(struct disk *disk)
+{
+    struct disk_work *works;
+
+    do {
+        works = disk_queue_take(&disk->queue, IDLE_MS);
+        work_run(disk, works);
+        segments_bury(&disk->segments);
+    } while (works != NULL || !disk_queue_is_closed(&disk->queue));
 }
 
 static void *writer_run(void *arg)
@@ -146,7 +160,10 @@ static void *writer_run(void *arg)
     if (take_directory(disk)) {
         load(disk);
         serve(disk);
+        atomic_store(&disk->state, DISK_CLOSED);
+        disk_log_done(&disk->log);
         directory_unlock(&disk->directory);
+        drop_the_rest(disk);
     }
     pools_drain();
     return NULL;

@@ -299,6 +299,8 @@ static int write_slice(struct large_body *body, struct slice slice)
 
     if (slice.len == 0)
         return 0;
+    if (!disk_is_ready(body->disk))
+        return -ESHUTDOWN;
     if (at + slice.len > atomic_load(&body->disk->max_size) / 2)
         return -EFBIG;
     r = disk_make_room(body->disk, slice.len);
@@ -345,7 +347,7 @@ static int write_trailer(struct large_body *body)
 
 static int finish(struct large_body *body)
 {
-    int r = write_trailer(body);
+    int r = disk_is_ready(body->disk) ? write_trailer(body) : -ESHUTDOWN;
 
     if (r < 0)
         return r;
@@ -372,7 +374,7 @@ static void fail(struct large_body *body, int error)
     if (atomic_exchange(&body->has_failed, true))
         return;
     atomic_fetch_add(&body->disk->dropped_writes, 1);
-    if (error != -EFBIG && error != -ENOMEM)
+    if (error != -EFBIG && error != -ENOMEM && error != -ESHUTDOWN)
         disk_fail(body->disk, "writing a large body", error);
 }
 
@@ -382,7 +384,7 @@ static void forget(struct large_body *body)
     struct cache_hash hash;
     uint64_t          place = large_files_place(&disk->larges, body->id, &hash);
 
-    if (place == 0)
+    if (place == 0 || !disk_is_ready(disk))
         return;
     (void)disk_index_take(disk->index, hash, place);
     large_files_drop(&disk->larges, body->id);

@@ -47,8 +47,8 @@ struct child {
     struct purges    *purges;
     uint64_t          serial, random;
     struct letter     letter;
+    struct task       task;              /* of the purge: its letter comes in some turn */
     struct disk_purge purge;
-    struct task       waiter;            /* without one the purge would free itself */
     bool              is_purging;
     uint64_t          purged_number;
     char              key[KEY_BYTES];
@@ -78,12 +78,6 @@ static void store_one(void)
 }
 
 /* As the cache does: into the book, then into the log, and only then it is said to be done. */
-static void do_nothing(struct task *task, unsigned wakes)
-{
-    (void)task;
-    (void)wakes;
-}
-
 static void purge_one(void)
 {
     struct purge purge = { .kind = PURGE_LABEL, .serial = ++child.serial };
@@ -98,9 +92,7 @@ static void purge_one(void)
     }
     if (!purges_add(child.purges, &purge))
         abort();
-    task_init(&child.waiter, do_nothing);
-    child.purge = (struct disk_purge){ .disk = child.disk, .purge = purge,
-                                       .waiter = &child.waiter };
+    child.purge = (struct disk_purge){ .disk = child.disk, .purge = purge, .waiter = &child.task };
     child.is_purging = true;
     disk_purge_start(&child.purge);
 }
@@ -129,6 +121,12 @@ static void child_step(struct loop *loop, struct letter *letter)
         store_one();
     (void)usleep(50);
     mailbox_post(loop, letter);
+}
+
+static void child_woken(struct task *task, unsigned wakes)
+{
+    (void)task;
+    (void)wakes;
 }
 
 static void child_serial(uint64_t serial, void *arg)
@@ -162,6 +160,7 @@ static int child_main(const char *path, const char *journal_path, const char *se
     child.purges = purges_new();
     child.disk = disk_opened(path, child.purges);
     disk_on_loaded(child.disk, child_serial, NULL);
+    task_init(&child.task, child_woken);
     child.letter.open = child_step;
     mailbox_post(loop, &child.letter);
     loop_run(loop);

@@ -214,6 +214,48 @@ static void the_second_waits_for_the_first(void **state)
     purges_free(&purges);
 }
 
+/* A binary upgrade: the old process still serves what it holds. */
+static void who_leaves_makes_room_for_the_next(void **state)
+{
+    struct disk_settings settings = { .path = text_from(it.path), .max_size = 100 * MEGABYTE };
+    struct purges       *purges = purges_new();
+    struct disk         *second;
+    struct object       *large, *object;
+    struct large_body   *growing;
+    struct text          complaint;
+
+    (void)state;
+    open_again(DEFAULTS);
+    store_number(it.disk, 1, 1, 1000);
+    object = large_numbered(it.disk, 2, 2, MEGABYTE);
+    assert_non_null(object);
+    store_object(it.disk, object);
+    large = read_number(it.disk, 2);
+    growing = large_body_new(it.disk);
+    assert_true(large_body_append(growing, slice_copy(TEXT("part"))));
+    WAIT_UNTIL(large_body_written(growing) == 4);
+    assert_int_equal(disk_open(&settings, purges, &second, &complaint), 0);
+    disk_leave(it.disk);
+    wait_loaded(second);
+    assert_true(is_there(second, 1, 1, 1000));
+    assert_true(is_there(second, 2, 2, MEGABYTE));
+    store_number(second, 2, 3, 100);     /* its file goes */
+    assert_true(has_content(large, 2));
+    object_unref(large);
+    assert_true(is_absent(it.disk, 1));
+    object = object_numbered(disk_seed(it.disk), 5, 5, 100);
+    assert_false(disk_store(it.disk, object));
+    object_unref(object);
+    (void)large_body_append(growing, slice_copy(TEXT("more")));
+    WAIT_UNTIL(large_body_has_failed(growing));
+    large_body_unref(growing);
+    close_disk();
+    assert_true(is_there(second, 2, 3, 100));
+    assert_int_equal(disk_figures(second).damaged, 0);
+    disk_close(&second);
+    purges_free(&purges);
+}
+
 /* ---- damage ---- */
 
 enum { MANY = 60 };
@@ -508,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(foreign_files_among_ours_are_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_superblock_starts_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_second_waits_for_the_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_leaves_makes_room_for_the_next, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flipped_bits_are_never_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(zeroed_pages_are_never_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_cut_off_is_absent, set_up, tear_down),
