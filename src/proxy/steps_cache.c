@@ -267,6 +267,7 @@ static enum turn run_load(struct exchange *x)
         return TURN_WAIT;
     }
     timer_stop(&x->timer);
+    caching->give_up_ms = 0;             /* to follow has a time of its own */
     if (caching->read->is_done && caching->read->ret_object != NULL) {
         caching->stored = object_ref(caching->read->ret_object);
         if (!is_readable(x, caching->stored) ||
