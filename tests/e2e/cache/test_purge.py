@@ -87,7 +87,11 @@ class Bench:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.proxy.pid_file)          # of one that was killed
         self.proxy.start()
-        self.proxy.wait_for(lambda: "is still being read" not in self.proxy.run("cache", "stat").stdout, 10, "the index")
+        self.proxy.wait_for(self.has_loaded, 10, "the index")
+
+    def has_loaded(self):
+        said = self.proxy.run("cache", "stat").stdout
+        return "disk objects" in said and "is still being read" not in said
 
 
 @pytest.fixture
