@@ -64,9 +64,10 @@ static void add(struct exchange *x, struct cache_purge purge, const char *what, 
 static void add_label(struct exchange *x, enum cache_label kind, const char *what,
                       struct text value)
 {
-    add(x, (struct cache_purge){ .kind = PURGE_LABEL,
-                                 .label = cache_label(x->caching->cache, kind, value) },
-        what, value);
+    struct cache_purge purge = { .kind = PURGE_LABEL,
+                                 .label = cache_label(x->caching->cache, kind, value) };
+
+    add(x, purge, what, value);
 }
 
 static void add_all(struct exchange *x)
@@ -114,9 +115,8 @@ static struct purged_key key_of(struct exchange *x)
     if (text_has_suffix(key, TEXT("*")))
         return (struct purged_key){ text_part(key, 0, key.len - 1), true };
     if (text_has_suffix(x->request->path, TEXT("*")))
-        refuse(
-            x->caching->purging, 400,
-               TEXT("proxy_cache_key does not end with the path, so no prefix of it is one of keys"));
+        refuse(x->caching->purging, 400,
+               TEXT("proxy_cache_key does not end with the path: no prefix of it is one of keys"));
     else if (cache_key_of_slices(x, &slices))
         return (struct purged_key){ slices, true };
     return (struct purged_key){ key, false };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a hit in the memory tier costs, in nanoseconds: one thread on few and on many objects, four
  * threads on one hot key and on different ones; what an insertion costs when it must evict; unpacking
- * a head. And what a million objects of 1 KB cost in memory, by our count and by the kernel's. A hit of
+ * a head; what a purge costs with few objects and with many. And what a million objects of 1 KB cost in memory, by our count and by the kernel's. A hit of
  * one thread on few objects beyond its budget is a mistake (exit status 1). */
 #include <pthread.h>
 #include <stdio.h>
@@ -169,6 +169,25 @@ static void head_bench(void)
     arena_free(&arena);
 }
 
+/* One label each, as by key, tag and host: the book grows, the objects are not looked at. The first hit
+ * on an object after a purge looks it up there. */
+static void purge_bench(struct memory *memory, struct purges *purges, unsigned objects)
+{
+    enum { PURGES = 10000 };
+    struct purge purge = { .kind = PURGE_LABEL, .serial = (uint64_t)2 * MILLION };
+    double       start = now_ns(), each;
+
+    for (unsigned i = 0; i < PURGES; i++) {
+        purge.label = MILLION + i;           /* of none of them */
+        purge.serial++;
+        if (!purges_add(purges, &purge))
+            abort();
+    }
+    each = (now_ns() - start) / PURGES;
+    printf("a purge with %7u objects %24s %6.0f ns\n", objects, "", each);
+    printf("a hit after it, looked up in the book %15s %6.0f ns\n", "", hits_ns(memory, 1, 1));
+}
+
 static uint64_t resident(void)
 {
     FILE         *file = fopen("/proc/self/statm", "r");
@@ -206,11 +225,14 @@ int main(void)
     printf("%-52s %6.0f ns\n", "the same key again and again", hits_ns(memory, 1, 0));
     printf("%-52s %6.0f ns\n", "four threads, different keys", hits_ns(memory, THREADS, 1));
     printf("%-52s %6.0f ns\n", "four threads, one key", hits_ns(memory, THREADS, 0));
+    fill(memory, 1000, 9000, 1000);
+    purge_bench(memory, purges, 10000);
     head_bench();
-    fill(memory, 1000, MILLION - 1000, 1000);
+    fill(memory, 10000, MILLION - 10000, 1000);
     print_million(memory, before);
     keys_make(MILLION);
     printf("%-52s %6.0f ns\n", "a hit among them, one thread (4,096 of them)", hits_ns(memory, 1, 1));
+    purge_bench(memory, purges, MILLION);
     memory_resize(memory, memory_figures(memory).bytes);
     printf("%-52s %6.0f ns\n", "an insertion that evicts", insert_ns(memory, MILLION));
     memory_free(&memory);
