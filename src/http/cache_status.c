@@ -50,9 +50,12 @@ static void write_token_or_string(struct writer *writer, struct text text)
 static void write_forward(struct writer *writer, const struct cache_status *status)
 {
     must(status->forward < CACHE_FORWARD_COUNT);
-    writer_format(writer, "; fwd=%s", forward_names[status->forward]);
-    if (status->forward_status > 0)
-        writer_format(writer, "; fwd-status=%u", status->forward_status);
+    writer_string(writer, "; fwd=");
+    writer_string(writer, forward_names[status->forward]);
+    if (status->forward_status > 0) {
+        writer_string(writer, "; fwd-status=");
+        writer_u64(writer, status->forward_status);
+    }
     if (status->is_stored)
         writer_string(writer, "; stored");
     if (status->collapse != CACHE_ALONE)
@@ -66,7 +69,8 @@ static void write_ttl(struct writer *writer, int64_t ttl_s)
         ttl_s = integer_max;
     if (ttl_s < -integer_max)
         ttl_s = -integer_max;
-    writer_format(writer, "; ttl=%lld", (long long)ttl_s);
+    writer_string(writer, ttl_s < 0 ? "; ttl=-" : "; ttl=");
+    writer_u64(writer, (uint64_t)(ttl_s < 0 ? -ttl_s : ttl_s));
 }
 
 struct text cache_status_text(const struct cache_status *status, struct arena *arena)
@@ -94,8 +98,13 @@ struct text cache_status_text(const struct cache_status *status, struct arena *a
 void cache_status_append(struct fields *fields, const struct cache_status *status)
 {
     struct text member = cache_status_text(status, fields->arena);
-    struct text before = fields_joined(fields, field_text, fields->arena);
+    struct text before;
 
+    if (fields_find_name(fields, field_text) == NULL) {
+        *fields_push(fields) = (struct field){ .name = field_text, .value = member };
+        return;
+    }
+    before = fields_joined(fields, field_text, fields->arena);
     if (before.len > 0)
         member = arena_format(fields->arena, "%.*s, %.*s", TEXT_ARGS(before), TEXT_ARGS(member));
     fields_set_name(fields, field_text, member);

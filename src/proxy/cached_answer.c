@@ -44,6 +44,14 @@ static void note_found(struct exchange *x, const struct object *object, const st
     x->cache_last_modified = fields_value(&head->fields, FIELD_LAST_MODIFIED);
 }
 
+static struct text number(struct arena *arena, uint64_t n)
+{
+    struct writer writer = writer_arena(arena, 20);
+
+    writer_u64(&writer, n);
+    return writer_done(&writer);
+}
+
 /* Its head could be unpacked when it came from a disk, or we packed it. */
 static void from_stored(struct exchange *x, struct making *making)
 {
@@ -53,7 +61,7 @@ static void from_stored(struct exchange *x, struct making *making)
     must(stored_head_unpack(object_head(caching->stored), x->arena, head) == 0);
     note_found(x, caching->stored, head);
     fields_set(&head->fields, FIELD_AGE,
-               arena_format(x->arena, "%llu", (unsigned long long)x->cache_age_s));
+               number(x->arena, x->cache_age_s));
     x->response = head;
     making->head = head;
 }
