@@ -87,6 +87,8 @@ bool disk_vary_number(struct disk_vary *table, struct text vary, uint16_t *ret_n
         *ret_number = 0;
         return true;
     }
+    if (vary.len > DISK_VARY_LEN_MOST)
+        return false;
     pthread_mutex_lock(&table->lock);
     entry = map_get(table->by_text, vary);
     if (entry == NULL)

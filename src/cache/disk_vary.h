@@ -10,13 +10,13 @@
 
 #include "base/text.h"
 
-enum { DISK_VARY_MOST = UINT16_MAX };
+enum { DISK_VARY_MOST = UINT16_MAX, DISK_VARY_LEN_MOST = UINT16_MAX };
 
 struct disk_vary;
 
 struct disk_vary *disk_vary_new(void);
 void              disk_vary_free(struct disk_vary **table);
-/* False: there are too many, or no memory. Any thread. */
+/* False: there are too many, it is too long, or no memory. Any thread. */
 bool              disk_vary_number(struct disk_vary *table, struct text vary, uint16_t *ret_number)
     WARN_UNUSED;
 /* Valid as long as the table is; TEXT_NONE for a number that was not given. Any thread. */
