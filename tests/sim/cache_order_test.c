@@ -521,6 +521,52 @@ static void who_waits_is_not_disturbed_by_a_purge(void **state)
     check_whole(&visitors[3], 2);
 }
 
+/* ---- relay ---- */
+
+static void a_part_of_what_is_passed(void **state)
+{
+    (void)state;
+    begin("/ranges", 2000, "Range: bytes=5000-27999\r\n");
+    at(0);
+    scene_run();
+    check_steps(" relay finish");
+    check_part(&visitors[0], 206, 1, 5000, 23000);
+    check_silence();
+}
+
+static void a_part_of_what_stalls(void **state)
+{
+    (void)state;
+    begin("/ranges", SEND_BYTES, "Range: bytes=10-29999\r\n");
+    scene_orders.doing = DO_STALL;
+    at(0);
+    scene_run();
+    check_steps(" relay finish");
+    check_words("while reading upstream", 3000);
+    CHECK(visitors[0].has_end || visitors[0].is_reset);
+}
+
+static void a_reader_of_a_part_does_not_read(void **state)
+{
+    (void)state;
+    begin("/ranges", 2000, "Range: bytes=10-29999\r\n");
+    at(0)->deaf_until_us = INT64_MAX;
+    scene_run();
+    check_steps(" relay finish");
+    check_words("while sending to client", 4000);
+}
+
+static void a_reader_of_a_part_goes(void **state)
+{
+    (void)state;
+    begin("/ranges", 2000, "Range: bytes=10-29999\r\n");
+    *at(0) = (struct visitor){ .lines[0].bytes = line, .deaf_until_us = INT64_MAX,
+                               .goes_us = 200 * MS, .goes_by_reset = true };
+    scene_run();
+    check_steps(" relay finish");
+    check_words("connection reset by client", 200);
+}
+
 /* ---- stale ---- */
 
 static void what_is_stale_is_served_while_it_is_renewed(void **state)
@@ -602,6 +648,10 @@ int main(void)
         cmocka_unit_test(what_is_stored_is_purged),
         cmocka_unit_test(what_is_asked_for_is_purged),
         cmocka_unit_test(who_waits_is_not_disturbed_by_a_purge),
+        cmocka_unit_test(a_part_of_what_is_passed),
+        cmocka_unit_test(a_part_of_what_stalls),
+        cmocka_unit_test(a_reader_of_a_part_does_not_read),
+        cmocka_unit_test(a_reader_of_a_part_goes),
         cmocka_unit_test(what_is_stale_is_served_while_it_is_renewed),
         cmocka_unit_test(what_is_renewed_outlives_its_cause),
         cmocka_unit_test(a_304_about_something_else),

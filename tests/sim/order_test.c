@@ -231,7 +231,7 @@ static void a_place_is_handed_over(void **state)
 static bool is_left_elsewhere(const char *step)
 {
     static const char *const steps[] = { "resolve", "load",   "purge", "limit",
-                                         "queue",   "follow", "serve" };
+                                         "queue",   "follow", "serve", "relay" };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (strcmp(steps[i], step) == 0)

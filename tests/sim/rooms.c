@@ -82,6 +82,8 @@ const struct room rooms[] = {
       .lines = "proxy_pass http://one; proxy_cache one;" },
     { .path = "/slices", .tries_most = 2, .is_directed = true,
       .lines = "proxy_pass http://one; slice 1m; proxy_set_header Range $slice_range;" },
+    { .path = "/ranges", .tries_most = 2, .is_directed = true,
+      .lines = "proxy_pass http://one; proxy_force_ranges on;" },
     { .path = "/long", .tries_most = 2, .is_directed = true, .says = "Cache-Control: max-age=60\r\n",
       .lines = "proxy_pass http://one; proxy_cache little;" },
 };
