@@ -11,6 +11,7 @@
 #include "net/task.h"
 
 struct disk;
+struct lane;
 struct large_body;
 
 struct large_body *large_body_new(struct disk *disk);                 /* NULL: no room, failing */
@@ -42,6 +43,9 @@ struct large_read {
     /* Of the disk tier. */
     struct job         job;
 };
+/* Moves bytes to the lane without looking at them, if they were checked before and lie in the page cache.
+ * How many; 0: they are to be read. */
+size_t large_body_splice(struct large_body *body, uint64_t from, uint64_t most, struct lane *lane);
 /* As disk_read_start(), disk_read_leave(); the latter drops the body's reference and the slice's. Checked
  * against the checksums on the first read of each part in this process's life. */
 bool large_read_start(struct large_read *read);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cache/disk_parts.h"
 #include "cache/large_parts.h"
+#include "net/lane.h"
 #include "net/loop.h"
 
 static bool is_checked(const struct large_body *body, uint64_t part)
@@ -80,6 +81,32 @@ static int read_some(struct large_read *read, bool is_quick)
     if (block != NULL)
         read->ret_slice = (struct slice){ .block = block, .start = 0, .len = most };
     return r;
+}
+
+/* The ends of a range tell of its middle, which was read ahead with them. */
+static bool is_in_page_cache(int fd, uint64_t from, uint64_t len)
+{
+    char byte;
+
+    return file_read(fd, &byte, 1, from, true) == 1 && file_read(fd, &byte, 1, from + len - 1, true) == 1;
+}
+
+size_t large_body_splice(struct large_body *body, uint64_t from, uint64_t most, struct lane *lane)
+{
+    uint64_t part = from / LARGE_PART_BYTES, left = LARGE_PART_BYTES - from % LARGE_PART_BYTES;
+    int      fd = atomic_load(&body->fd);
+    ssize_t  n;
+
+    if (!large_body_is_whole(body) || from >= large_body_written(body) || !is_checked(body, part))
+        return 0;
+    if (most > left)
+        most = left;
+    if (most > large_body_written(body) - from)
+        most = large_body_written(body) - from;
+    if (!is_in_page_cache(fd, from, most))
+        return 0;
+    n = lane_take_file(lane, fd, from, (size_t)most);
+    return n > 0 ? (size_t)n : 0;
 }
 
 /* On the loop or a job's thread. */

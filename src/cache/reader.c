@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "cache/large_body.h"
+#include "net/lane.h"
 
 /* What one step came to. */
 enum progress { MOVED = 0, WAITS, OVER, BROKEN };
@@ -19,6 +20,25 @@ static enum progress put(struct reader *reader, struct slice slice)
     reader->at += slice.len;
     pipe_put(reader->pipe, slice);
     return MOVED;
+}
+
+/* The kernel moves what was checked before: user space need not see it. */
+static bool splice_large(struct reader *reader, struct large_body *body, uint64_t from,
+                         uint64_t most)
+{
+    struct pipe *pipe = reader->pipe;
+    size_t       n;
+
+    if (!pipe->may_splice || pipe->fill > 0 || most < OBJECT_SLICE_BYTES)
+        return false;
+    if (pipe->lane == NULL)
+        pipe->lane = lane_open();
+    n = pipe->lane == NULL ? 0 : large_body_splice(body, from, most, pipe->lane);
+    if (n == 0)
+        return false;
+    reader->at += n;
+    pipe_lane_took(pipe, n);
+    return true;
 }
 
 /* Bodies in files are read by jobs, one at a time; what the page cache has comes at once. */
@@ -76,14 +96,18 @@ static enum progress from_fill(struct reader *reader, uint64_t from, uint32_t mo
     return WAITS;
 }
 
-static enum progress from_object(struct reader *reader, uint64_t from, uint32_t most)
+static enum progress from_object(struct reader *reader, uint64_t from, uint32_t most,
+                                 uint64_t left)
 {
     struct slice slice;
 
-    if (reader->object->large != NULL)
-        return from < reader->object->body_len
-                   ? from_large(reader, reader->object->large, from, most)
-                   : OVER;
+    if (reader->object->large != NULL) {
+        if (from >= reader->object->body_len)
+            return OVER;
+        return reader->read == NULL && splice_large(reader, reader->object->large, from, left)
+                   ? MOVED
+                   : from_large(reader, reader->object->large, from, most);
+    }
     slice = object_slice(reader->object, from, most);
     return slice.len > 0 ? put(reader, slice) : OVER;
 }
@@ -122,7 +146,8 @@ static enum progress step(struct reader *reader)
         reader->at = 0;
         return MOVED;
     }
-    progress = reader->object != NULL ? from_object(reader, piece->from + reader->at, most)
+    progress = reader->object != NULL ? from_object(reader, piece->from + reader->at, most,
+                                                        piece->len - reader->at)
                                       : from_fill(reader, piece->from + reader->at, most);
     if (progress != OVER)
         return progress;

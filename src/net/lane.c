@@ -81,12 +81,13 @@ size_t lane_room(const struct lane *lane)
     return lane->capacity - lane->fill;
 }
 
-static ssize_t move(int from_fd, int to_fd, size_t most, unsigned flags)
+static ssize_t move(int from_fd, off_t *from_offset, int to_fd, size_t most, unsigned flags)
 {
     ssize_t n;
 
     do
-        n = splice(from_fd, NULL, to_fd, NULL, most, flags | SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        n = splice(from_fd, from_offset, to_fd, NULL, most,
+                   flags | SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
@@ -97,22 +98,35 @@ static void lane_count(struct lane *lane, ssize_t bytes)
     budget_add(bytes);
 }
 
-ssize_t lane_take(struct lane *lane, int from_fd, size_t most)
+static ssize_t take(struct lane *lane, int from_fd, off_t *from_offset, size_t most)
 {
     bool    is_short = shortage_now() != 0;
     ssize_t n;
 
     if (is_short && lane->fill > 0)
         return -EAGAIN;
-    n = move(from_fd, lane->write_fd, is_short && most > SHORT_BYTES ? SHORT_BYTES : most, 0);
+    n = move(from_fd, from_offset, lane->write_fd,
+             is_short && most > SHORT_BYTES ? SHORT_BYTES : most, 0);
     if (n > 0)
         lane_count(lane, n);
     return n;
 }
 
+ssize_t lane_take(struct lane *lane, int from_fd, size_t most)
+{
+    return take(lane, from_fd, NULL, most);
+}
+
+ssize_t lane_take_file(struct lane *lane, int from_fd, uint64_t offset, size_t most)
+{
+    off_t at = (off_t)offset;
+
+    return take(lane, from_fd, &at, most);
+}
+
 ssize_t lane_give(struct lane *lane, int to_fd, size_t most, int has_more)
 {
-    ssize_t n = move(lane->read_fd, to_fd, most < lane->fill ? most : lane->fill,
+    ssize_t n = move(lane->read_fd, NULL, to_fd, most < lane->fill ? most : lane->fill,
                      has_more ? SPLICE_F_MORE : 0);
 
     if (n > 0)

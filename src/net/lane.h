@@ -25,6 +25,9 @@ size_t       lane_room(const struct lane *lane);
 ssize_t lane_take(struct lane *lane, int from_fd, size_t most);
 ssize_t lane_give(struct lane *lane, int to_fd, size_t most, int has_more);
 
+/* The same from a file at an offset, whose pages should be in memory: a disk would block the loop. */
+ssize_t lane_take_file(struct lane *lane, int from_fd, uint64_t offset, size_t most);
+
 /* Closes the calling thread's resting lanes. */
 void lanes_drain(void);
 

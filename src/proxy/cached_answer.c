@@ -224,6 +224,15 @@ static void prepare_pieces(struct exchange *x)
     caching->piece_count = 0;
 }
 
+/* Into a connection that takes what it has not seen, in one piece. */
+static bool may_splice(const struct exchange *x, const struct head *answer)
+{
+    return answer->body == BODY_SIZED && x->location->trailers == NULL &&
+           x->location->limit_rate == NULL && x->set_rate.ptr == NULL &&
+           x->client->conn->protocol != NULL &&
+           x->client->conn->protocol->ops->splice_out != NULL;
+}
+
 static void begin_body(struct exchange *x, const struct head *answer)
 {
     struct caching *caching = x->caching;
@@ -237,6 +246,7 @@ static void begin_body(struct exchange *x, const struct head *answer)
                                            .len = answer->body == BODY_SIZED ? answer->length
                                                                              : READER_TO_END });
     caching->reader.owner = &x->task;
+    x->response_body.may_splice = may_splice(x, answer);
     if (reads_fill(caching))
         reader_begin_fill(&caching->reader, x->loop, &x->response_body, caching->fill,
                           caching->pieces, caching->piece_count, FAULT_BODY_CUT);
