@@ -24,19 +24,20 @@ bool rules_is_cached_method(const struct exchange *x)
     return x->location->proxy.cache.methods >> x->request->method & 1;
 }
 
+/* A body that is not part of the key makes an answer for this client, and what others get may not be for it. */
+static bool has_odd_body(const struct exchange *x)
+{
+    return x->request->body != BODY_NONE && x->request->method != METHOD_POST;
+}
+
 bool rules_may_look(const struct exchange *x)
 {
     const struct fields *fields = &x->request->fields;
 
     /* If-Match and its like are the origin's to judge (RFC 9111 4.3.2). */
-    return rules_is_cached_method(x) && fields_find(fields, FIELD_IF_MATCH) == NULL &&
+    return rules_is_cached_method(x) && !has_odd_body(x) &&
+           fields_find(fields, FIELD_IF_MATCH) == NULL &&
            fields_find(fields, FIELD_IF_UNMODIFIED_SINCE) == NULL;
-}
-
-/* A body that is not part of the key could make an answer that is not for others ("fat GET"). */
-static bool has_odd_body(const struct exchange *x)
-{
-    return x->request->body != BODY_NONE && x->request->method != METHOD_POST;
 }
 
 /* proxy_cache_max_range_offset: the whole would have to come first, up to there. Where a suffix begins
@@ -55,7 +56,7 @@ bool rules_may_store(const struct caching *caching)
 {
     const struct exchange *x = caching->x;
 
-    return rules_may_look(x) && !begins_too_far(caching) && !has_odd_body(x) && x->request->upgrade.len == 0 &&
+    return rules_may_look(x) && !begins_too_far(caching) && x->request->upgrade.len == 0 &&
            (x->request->method != METHOD_HEAD || caching->policy->is_converting_head) &&
            !(caching->asked.flags & CACHE_CONTROL_NO_STORE);
 }
