@@ -56,10 +56,11 @@ static bool is_before_answer(const struct exchange *x)
 /* For the answer of somebody who is asked, or may be soon. */
 static bool is_waiting(const struct exchange *x)
 {
-    static const struct step *const steps[] = { &step_gather, &step_slice, &step_load, &step_follow,
-                                                &step_resolve, &step_pick, &step_queue,
-                                                &step_hold };
+    static const struct step *const steps[] = { &step_slice, &step_load,  &step_follow, &step_resolve,
+                                                &step_pick,  &step_queue, &step_hold };
 
+    if (x->step == &step_gather)         /* what is stored needs nobody */
+        return !caching_is_on(x);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (x->step == steps[i])
             return true;
