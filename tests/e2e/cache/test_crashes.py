@@ -33,13 +33,13 @@ server { listen @P@; location / { proxy_pass http://@O@; } }
 class Traffic:
     """Clients and a purger, until somebody ends the proxy under them."""
 
-    def __init__(self, desk, shelf, seed):
+    def __init__(self, desk, shelf, seed, has_purger=True):
         self.desk = desk
         self.shelf = shelf
         self.hits = self.count = self.purges = 0
         self.failures = []
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(random.Random(seed * 100 + i), i == 0), daemon=True)
+        self.threads = [threading.Thread(target=self.run, args=(random.Random(seed * 100 + i), has_purger and i == 0), daemon=True)
                         for i in range(CLIENTS)]
 
     def __enter__(self):
