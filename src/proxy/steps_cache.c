@@ -20,6 +20,8 @@ enum { LOAD_MS = 10000,        /* a disk that has not answered by then has a mis
        ROUNDS_MOST = 2,        /* of following leaders that fail */
        PRIVATE_MS = 2000 };    /* so long nobody waits for answers that were private */
 
+static enum turn use_stored(struct exchange *x);
+
 /* ---- lookup ---- */
 
 static enum turn forward(struct exchange *x)
@@ -131,6 +133,32 @@ static enum turn serve_stored(struct exchange *x, enum cache_outcome outcome)
     return exchange_go(x, &step_serve);
 }
 
+static void replace_stored(struct caching *caching, struct object *object)
+{
+    if (caching->stored != NULL)
+        object_unref(caching->stored);
+    caching->stored = object;
+    caching->is_purged = false;
+}
+
+/* Between our look and our claim another loop's leader may have stored what it got, and gone. */
+static bool has_come_meanwhile(struct caching *caching)
+{
+    uint64_t       serial = caching->stored == NULL ? 0 : caching->stored->facts.serial;
+    bool           is_purged = false;
+    struct object *object =
+        cache_find(caching->cache, &caching->key, &caching->ask, &is_purged, NULL);
+
+    if (object == NULL)
+        return false;
+    if (object->facts.serial <= serial || is_purged) {
+        object_unref(object);
+        return false;
+    }
+    replace_stored(caching, object);
+    return true;
+}
+
 /* The origin must be asked: by us, or by whoever does so already. */
 static enum turn claim(struct exchange *x)
 {
@@ -143,6 +171,11 @@ static enum turn claim(struct exchange *x)
     if (caching->is_bypass || !caching->policy->is_locking)
         return lead(x, fill_new_alone());
     fill = claim_fill(caching, &claim);
+    if (claim == CLAIM_LEAD && has_come_meanwhile(caching)) {
+        fill_give_up(fill, FILL_FAILED, 0, 0);
+        fill_unref(fill);
+        return use_stored(x);
+    }
     if (claim != CLAIM_FOLLOW)
         return lead(x, fill);
     if (!caching->may_be_stale)
@@ -307,14 +340,6 @@ static bool is_ours(struct caching *caching, const struct object *object)
         return true;
     variant = caching->ask.variant(&caching->ask, object_vary(object));
     return variant.ptr != NULL && text_is_equal(variant, object_variant(object));
-}
-
-static void replace_stored(struct caching *caching, struct object *object)
-{
-    if (caching->stored != NULL)
-        object_unref(caching->stored);
-    caching->stored = object;
-    caching->is_purged = false;
 }
 
 /* What came is for us: from the fill while it flows. */
