@@ -49,8 +49,8 @@ static void client_failed(struct exchange *x, int fault)
 static bool is_before_answer(const struct exchange *x)
 {
     return x->step != &step_deliver && x->step != &step_fill && x->step != &step_serve &&
-           x->step != &step_stitch && x->step != &step_relay && x->step != &step_tunnel && x->step != &step_respond &&
-           x->step != &step_finish;
+           x->step != &step_stitch && x->step != &step_relay && x->step != &step_tunnel &&
+           x->step != &step_respond && x->step != &step_finish;
 }
 
 /* For the answer of somebody who is asked, or may be soon. */
@@ -134,7 +134,8 @@ static void trailers_set(struct exchange *x)
                      x->request->version >= 11 && x->request->method != METHOD_HEAD &&
                      status_has_content(answer->status);
 
-    if (x->location->trailers == NULL || x->parent != NULL || (answer->body != BODY_CHUNKED && !may_chunk))
+    if (x->location->trailers == NULL || x->parent != NULL ||
+        (answer->body != BODY_CHUNKED && !may_chunk))
         return;
     x->client->tx_trailers = answer_trailers(x);
     if (x->client->tx_trailers == NULL)

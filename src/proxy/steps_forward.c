@@ -218,6 +218,13 @@ static struct pipe *own_body(struct exchange *x, struct text text)
     return pipe;
 }
 
+/* Where the answer goes straight to the client, as it is and as fast as may be. */
+static bool may_splice(const struct exchange *x)
+{
+    return x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
+           !relay_may_be_due(x);
+}
+
 static void join(struct exchange *x, struct stream *peer)
 {
     const struct proxy_policy *policy = &x->location->proxy;
@@ -228,9 +235,7 @@ static void join(struct exchange *x, struct stream *peer)
     pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
-    x->response_body.may_splice =
-        policy->limit_rate == 0 && !caching_wants_whole(x) && x->parent == NULL &&
-        !relay_may_be_due(x);
+    x->response_body.may_splice = may_splice(x);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;

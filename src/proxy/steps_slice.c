@@ -8,7 +8,6 @@
 #include "http/slicing.h"
 #include "http/status.h"
 #include "proxy/answer_head.h"
-#include "proxy/cache_key.h"
 #include "proxy/portion.h"
 #include "proxy/shaped_head.h"
 #include "proxy/slices.h"
@@ -233,22 +232,6 @@ static void look_ahead(struct exchange *x)
     (void)portion_ask(x, slice_around(slices, after), &slices->next);
 }
 
-/* What is kept of this answer is of several versions: all of it is stale from now on, or no client would get a
- * whole before the last slice has become so by itself. The keys of all begin alike, if $slice_range ends them. */
-static void outdate(struct exchange *slice)
-{
-    struct text        asked = slice->slice_range;
-    struct cache_purge purge = { .kind = PURGE_PREFIX, .is_soft = true };
-
-    if (slice->caching == NULL)
-        return;
-    slice->slice_range = TEXT("bytes=");
-    purge.prefix = cache_key_text(slice);
-    slice->slice_range = asked;
-    if (text_has_suffix(purge.prefix, TEXT("bytes=")))
-        (void)cache_purge(slice->caching->cache, &purge, NULL, NULL);
-}
-
 /* Does the present slice go with the first? */
 static bool fits(struct exchange *x)
 {
@@ -268,8 +251,6 @@ static bool fits(struct exchange *x)
     now->is_judged = fit == SLICING_FITS;
     if (!now->is_judged)
         exchange_log(x, LOG_ERROR, "%s", slicing_words(fit));
-    if (fit == SLICING_OTHER_VERSION || fit == SLICING_OTHER_LENGTH)
-        outdate(now->fork);
     return now->is_judged;
 }
 

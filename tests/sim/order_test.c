@@ -242,7 +242,7 @@ static bool is_left_elsewhere(const char *step)
 /* resolve asks the control loop, which answers in its next turn; here that is the loop itself, which
  * cannot be stuck, so the step is left by that answer alone. load asks a disk, of which there is none
  * here; its deadline is for one that does not answer. purge waits for one, too, and is left by answers,
- * clients and its deadline in tests/e2e/cache/test_purge.py. queue has tests of its own, follow and serve have
+ * clients and its deadline in tests/e2e/cache/test_purge.py. queue has tests of its own, follow, serve and relay have
  * theirs in cache_order_test.c; limit waits for its own time only, from the second request of a key
  * on: tests/e2e/test_limits.py. */
 static void every_step_that_waits_is_left_here(void **state)

@@ -250,23 +250,6 @@ def test_clients_share_pieces_on_their_way(desk, back):
 
 
 @ours
-def test_after_a_change(desk, back):
-    """Who meets two versions is cut, who comes next gets the new one."""
-    assert desk.get(fields={"Range": "bytes=0-29"}).status == 206
-    assert desk.get(fields={"Range": "bytes=60-69"}).status == 206
-    newer = BODY[::-1]
-    back.handle = lambda request: serve(request, tag='"b"', body=newer)
-    desk.may_alert = True
-    with desk.connect() as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert client.rest().partition(b"\r\n\r\n")[2] == BODY[:30]
-    assert desk.get().body == newer
-    count = len(ranges(back))
-    assert desk.get().body == newer
-    assert len(ranges(back)) == count
-
-
-@ours
 def test_by_last_modified(desk, back):
     """Without tags another Last-Modified is another version."""
     def handle(request):
