@@ -73,6 +73,11 @@ static int keep(struct disk *disk, const struct segment *segment, uint64_t place
     return r;
 }
 
+static uint64_t kept_bytes(uint64_t place)
+{
+    return record_place_is_large(place) ? RECORD_HEAD_BYTES : record_place_size(place);
+}
+
 static int keep_used(struct disk *disk, const struct segment *segment)
 {
     uint64_t  budget = atomic_load(&segment->bytes) / KEPT_SHARE, most;
@@ -84,8 +89,7 @@ static int keep_used(struct disk *disk, const struct segment *segment)
     if (budget > most)
         budget = most;
     for (size_t i = 0; i < count && r == 0; i++) {
-        uint64_t size =
-            record_place_is_large(places[i]) ? RECORD_HEAD_BYTES : record_place_size(places[i]);
+        uint64_t size = kept_bytes(places[i]);
 
         if (size > budget)
             continue;
@@ -139,16 +143,34 @@ void disk_shrink(struct disk *disk)
     }
 }
 
+/* More than evicting it would keep. */
+static bool is_mostly_used(struct disk *disk, const struct segment *segment)
+{
+    uint64_t  used = 0;
+    size_t    count;
+    uint64_t *places = disk_index_used(disk->index, segment->number, &count);
+
+    for (size_t i = 0; i < count; i++)
+        used += kept_bytes(places[i]);
+    mem_free(places);
+    return used > atomic_load(&segment->bytes) / KEPT_SHARE;
+}
+
 void disk_evict_inactive(struct disk *disk)
 {
     int64_t         inactive_ms = atomic_load(&disk->inactive_ms);
     struct segment *segment = inactive_ms == 0 ? NULL : segments_take_oldest(&disk->segments);
-    bool            is_due;
+    bool            is_due, is_used;
 
     if (segment == NULL)
         return;
     is_due = clock_mono_ms() - atomic_load(&segment->used_ms) > inactive_ms;
+    is_used = is_due && is_mostly_used(disk, segment);
+    if (is_used) {                       /* its time begins anew, and that of all in it */
+        disk_index_forget_uses(disk->index, segment->number);
+        atomic_store(&segment->used_ms, clock_mono_ms());
+    }
     segment_unref(segment);
-    if (is_due)
+    if (is_due && !is_used)
         (void)evict_oldest(disk);
 }

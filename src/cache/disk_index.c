@@ -520,6 +520,19 @@ static void shard_used(struct disk_index *index, const struct index_shard *shard
         }
 }
 
+void disk_index_forget_uses(struct disk_index *index, uint32_t segment)
+{
+    for (unsigned i = 0; i < DISK_INDEX_SHARDS; i++) {
+        struct index_shard *shard = &index->shards[i];
+
+        pthread_mutex_lock(&shard->lock);
+        for (uint32_t number = 1; number <= shard->given; number++)
+            if (entry_at(shard, number)->segment == (uint16_t)segment)
+                entry_at(shard, number)->where &= ~1u;
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
 uint64_t *disk_index_used(struct disk_index *index, uint32_t segment, size_t *ret_count)
 {
     struct places list = { .places = NULL };

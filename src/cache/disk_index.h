@@ -63,6 +63,9 @@ struct index_row *disk_index_rows(struct disk_index *index, unsigned shard, uint
  * or no memory. */
 uint64_t *disk_index_used(struct disk_index *index, uint32_t segment, size_t *ret_count);
 
+/* Nothing in that segment counts as used. */
+void      disk_index_forget_uses(struct disk_index *index, uint32_t segment);
+
 uint64_t disk_index_count(const struct disk_index *index);
 uint64_t disk_index_bytes(struct disk_index *index);     /* all its memory */
 

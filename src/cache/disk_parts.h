@@ -99,7 +99,8 @@ int      disk_make_room(struct disk *disk, uint64_t bytes) WARN_UNUSED;
 /* Evicts down to limits that a reload made smaller, and to min_free when others fill the disk. */
 void     disk_shrink(struct disk *disk);
 
-/* Evicts the oldest segment when nothing in it was asked for within `inactive`. */
+/* Evicts the oldest segment when nothing was read from it within `inactive`, unless most of it was asked for
+ * all the same, in memory. */
 void     disk_evict_inactive(struct disk *disk);
 
 /* disk_sweep.c: goes on with the one that is under way. */

@@ -588,6 +588,47 @@ uint64_t memory_drop_idle(struct memory *memory, unsigned ticks)
     return sweep_all(&sweep);
 }
 
+/* Of the chains from `number` on; a reference each. */
+static size_t collect_used(const struct memory *memory, const struct memory_shard *shard,
+                           size_t number, struct shard_leaving *used)
+{
+    unsigned char tick = atomic_load_explicit(&memory->tick, memory_order_relaxed);
+    size_t        chains = object_table_chains(&shard->table);
+
+    for (; number < chains && used->count < SHARD_LEAVING_MOST; number++)
+        for (struct object *object = object_table_chain_at(&shard->table, number);
+             object != NULL && used->count < SHARD_LEAVING_MOST; object = object->next)
+            if ((unsigned char)(tick - 1) ==
+                atomic_load_explicit(&object->tick, memory_order_relaxed))
+                used->objects[used->count++] = object_ref(object);
+    return number;
+}
+
+static void note_used_of(struct memory *memory, struct memory_shard *shard)
+{
+    struct shard_leaving used;
+    size_t               number = 0;
+    bool                 is_done = false;
+
+    while (!is_done) {
+        used.count = 0;
+        shard_lock(shard);
+        number = collect_used(memory, shard, number, &used);
+        is_done = number >= object_table_chains(&shard->table);
+        shard_unlock(shard);
+        for (unsigned i = 0; i < used.count; i++) {
+            memory->note(used.objects[i], memory->note_arg);
+            object_unref(used.objects[i]);
+        }
+    }
+}
+
+void memory_note_used(struct memory *memory)
+{
+    for (unsigned i = 0; memory->note != NULL && i < memory->shard_count; i++)
+        note_used_of(memory, &memory->shards[i]);
+}
+
 static uint64_t oldest_of_some(struct memory *memory, const struct memory_shard *shard,
                                size_t number)
 {

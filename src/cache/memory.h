@@ -67,11 +67,13 @@ uint64_t       memory_sweep(struct memory *memory,
 /* The smallest serial of what is in it and stale by a purge, UINT64_MAX: nothing; takes as long as
  * sweeping. What is put in meanwhile may be missed. */
 uint64_t       memory_oldest_stale(struct memory *memory);
-/* Time in here: whoever is asked for, or put in, bears the tick of that moment. At most 255 ticks may pass
- * between two calls of memory_drop_idle(). One thread calls these two. */
+/* Time in here: whoever is asked for, or put in, bears the tick of that moment. Ticks wrap
+ * after 256: who drops idle ones does so with each. One thread calls these three. */
 void           memory_tick(struct memory *memory);
 /* As sweeping: drops what was not asked for during the last `ticks` whole ticks. How many. */
 uint64_t       memory_drop_idle(struct memory *memory, unsigned ticks);
+/* Tells `note` of memory_on_evict() of all that were asked for during the last whole tick. */
+void           memory_note_used(struct memory *memory);
 /* What else the owner of the limit holds, tables and books: the tier gets what is left of its limit, but
  * at least a quarter. Evicts at once when that is less. */
 void           memory_set_beside(struct memory *memory, uint64_t bytes);

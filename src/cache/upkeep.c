@@ -322,6 +322,8 @@ static void tick(struct upkeep *upkeep, int64_t now_ms)
         return;
     upkeep->next_tick_ms = now_ms + length_ms;
     memory_tick(upkeep->upkept.memory);
+    if (upkeep->upkept.disk != NULL)     /* so that it keeps what only memory is asked for */
+        memory_note_used(upkeep->upkept.memory);
     dropped = memory_drop_idle(upkeep->upkept.memory, TICKS);
     pthread_mutex_lock(&upkeep->lock);
     upkeep->figures.idle += dropped;

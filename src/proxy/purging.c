@@ -81,9 +81,11 @@ static void add_prefix(struct exchange *x, struct text prefix)
         add_all(x);
     else if (prefix.len > RECORD_PREFIX_MOST)
         refuse(x->caching->purging, 400, TEXT("too long a key"));
-    else
+    else {
         add(x, (struct cache_purge){ .kind = PURGE_PREFIX, .prefix = prefix },
             "keys that begin with", prefix);
+        (void)cache_sweep_start(x->caching->cache, NULL);
+    }
 }
 
 /* ---- keys ---- */
