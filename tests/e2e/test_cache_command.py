@@ -2,6 +2,7 @@
 """`frontdesk cache purge`, `show` and `stat`: what they find, that it is gone when they end, and what they say."""
 import re
 import threading
+import time
 
 import pytest
 
@@ -45,6 +46,9 @@ class Desk:
         done = self.proxy.get(target, host=host, fields=fields)
         assert done.status == 200, done
         return done.text
+
+    def post(self, target):
+        return self.proxy.fetch("POST", target, host="h.test", body=b"x")
 
     def fill(self, *targets, **options):
         for target in targets:
@@ -94,8 +98,40 @@ def test_all_its_variants(desk):
 def test_a_prefix(desk, cache):
     desk = desk(cache + SITE)
     desk.fill("/i/a", "/i/b?c", "/j")
-    assert desk.run("purge", "http://h.test/i/*") == "pages: purged keys that begin with http://h.test/i/\n"
+    said = desk.run("purge", "http://h.test/i/*").splitlines()
+    assert said == ["pages: purged keys that begin with http://h.test/i/",
+                    f"pages: swept out 2 in memory, {2 if cache is DISK else 0} on disk"]
+    desk.proxy.wait_error(f"2 objects went from memory, {2 if cache is DISK else 0} from the disk")
+    desk.proxy.wait_for(lambda: "  purges remembered: 0\n" in desk.run("stat"), 5, "forgetting")
     assert not desk.is_kept("/i/a") and not desk.is_kept("/i/b?c") and desk.is_kept("/j")
+
+
+@pytest.mark.parametrize("cache", [MEMORY, DISK])
+def test_a_post_to_what_is_nowhere_leaves_no_purge(desk, cache):
+    """RFC 9111 4.4: what is stored goes; for a site that mostly writes nothing piles up."""
+    desk = desk(cache + SITE)
+    desk.fill("/a", "/b")
+    for number in range(20):
+        assert desk.post(f"/nowhere/{number}").status == 200
+    assert "  purges remembered: 0\n" in desk.run("stat")
+    assert desk.post("/a").status == 200
+    assert "  purges remembered: 1\n" in desk.run("stat")
+    assert not desk.is_kept("/a") and desk.is_kept("/b")
+
+
+@pytest.mark.parametrize("cache", [MEMORY, DISK])
+def test_what_nobody_asks_for_goes(desk, cache):
+    desk = desk(cache.replace("8m;", "8m inactive=2s;") + SITE)
+    desk.fill("/a", "/b")
+    for _ in range(30):
+        assert desk.is_kept("/a"), "is asked for"
+        time.sleep(0.1)
+    desk.proxy.wait_for(lambda: "  nobody asked for: 1 in memory\n" in desk.run("stat"), 5, "it leaves memory")
+    assert desk.is_kept("/a")
+    desk.proxy.wait_for(lambda: "  nobody asked for: 2 in memory\n" in desk.run("stat"), 10, "the other one, too")
+    if cache is DISK:
+        desk.proxy.wait_for(lambda: "  disk objects: 0\n" in desk.run("stat"), 20, "and the disk")
+    assert not desk.is_kept("/a") and not desk.is_kept("/b")
 
 
 def test_by_tag(desk):
