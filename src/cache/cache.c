@@ -80,7 +80,8 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
         return;
     }
     if (complaint.len > 0)
-        log_at(LOG_WARN, NULL, "cache \"%.*s\": %.*s", TEXT_ARGS(cache->name), TEXT_ARGS(complaint));
+        log_at(LOG_WARN, NULL, "cache \"%.*s\": %.*s", TEXT_ARGS(cache->name),
+               TEXT_ARGS(complaint));
     cache->seed = disk_seed(cache->disk);
     disk_on_loaded(cache->disk, serials_begin, cache);
 }
@@ -336,8 +337,7 @@ bool cache_may_hold(struct cache *cache, const struct cache_key *key)
 {
     uint64_t begun, now;
 
-    return arrivals_have(&cache->arrivals, key->hash, &begun) ||
-           memory_has(cache->memory, key) ||
+    return arrivals_have(&cache->arrivals, key->hash, &begun) || memory_has(cache->memory, key) ||
            (cache->disk != NULL && disk_may_have(cache->disk, key->hash)) ||
            arrivals_have(&cache->arrivals, key->hash, &now) || now != begun;
 }

@@ -158,7 +158,8 @@ static bool is_marked(const struct shard *shard, struct cache_hash hash, int64_t
 {
     unsigned i = (unsigned)(hash.low / CHAINS % MARKS);
 
-    return shard->marks != NULL && cache_hash_is_equal(shard->marks[i].hash, hash) && shard->marks[i].until_ms > now_ms;
+    return shard->marks != NULL && cache_hash_is_equal(shard->marks[i].hash, hash) &&
+           shard->marks[i].until_ms > now_ms;
 }
 
 static struct fill *claim_new(struct fills *fills, struct shard *shard, struct cache_hash hash,

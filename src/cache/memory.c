@@ -10,8 +10,13 @@
 #include "base/mem.h"
 #include "cache/memory_shard.h"
 
-enum { SHARDS_MOST = 64, BYTES_PER_SHARD = 1024 * 1024, LARGEST_PART = 2, BESIDE_PARTS = 4,
-       CHAINS_PER_LOCK = 64 };
+enum {
+    SHARDS_MOST = 64,
+    BYTES_PER_SHARD = 1024 * 1024,
+    LARGEST_PART = 2,
+    BESIDE_PARTS = 4,
+    CHAINS_PER_LOCK = 64
+};
 
 struct memory {
     struct memory_shard *shards;

@@ -86,7 +86,8 @@ static void set(struct queries *queries, uint64_t path, struct text spec)
         clear(queries, place);
     if (spec.ptr == NULL)
         return;
-    *place = (struct place){ .path = path, .spec = mem_string(spec.ptr, spec.len), .len = spec.len };
+    *place =
+        (struct place){ .path = path, .spec = mem_string(spec.ptr, spec.len), .len = spec.len };
     queries->bytes += object_allocated(spec.len);
     atomic_fetch_add_explicit(&queries->count, 1, memory_order_relaxed);
 }

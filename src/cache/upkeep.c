@@ -430,7 +430,8 @@ struct upkeep *upkeep_new(const struct upkept *upkept, int64_t inactive_ms)
     pthread_condattr_destroy(&attributes);
     upkeep->has_thread = pthread_create(&upkeep->thread, NULL, run, upkeep) == 0;
     if (!upkeep->has_thread)
-        log_at(LOG_ERROR, NULL, "cache \"%.*s\": no thread for its upkeep", TEXT_ARGS(upkept->name));
+        log_at(LOG_ERROR, NULL, "cache \"%.*s\": no thread for its upkeep",
+               TEXT_ARGS(upkept->name));
     return upkeep;
 }
 
