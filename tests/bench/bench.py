@@ -29,6 +29,7 @@ PROXY_CORE, LOAD_CORE = 0, min(1, os.cpu_count() - 1)
 ORIGIN_PORT, FIRST_PORT = 19900, 19910
 IDLE_CONNS = 10000
 REFERENCE = "nginx"
+CACHE_PART = "\n## The cache\n"          # of docs/performance.md: cache.py's
 OTHER_BINARIES = {}                      # label: path, for `--proxies label=path`
 
 # name: (title, kind, listener, arguments)
@@ -275,6 +276,9 @@ def version_of(name):
 
 
 def write_document(tables, names, options):
+    path = os.path.join(ROOT, "docs", "performance.md")
+    with open(path, encoding="utf-8") as file:
+        _, heading, cache = file.read().partition(CACHE_PART)
     text = f"""# Performance
 
 Written by `make bench DOCS=1`; how it is measured stands in [testing.md](testing.md#benchmarks).
@@ -284,8 +288,8 @@ the most). The machine is shared: read the ratios, not the absolute figures. Les
 {time.strftime("%Y-%m-%d")}, Linux {os.uname().release}, {os.cpu_count()} cores, the proxy on one of them:
 
 """ + "".join(f"- {name}: {version_of(name)}\n" for name in names) + "\n" + "\n".join(tables)
-    with open(os.path.join(ROOT, "docs", "performance.md"), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n" + heading.lstrip() + cache)
     print("wrote docs/performance.md", file=sys.stderr)
 
 

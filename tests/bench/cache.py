@@ -32,7 +32,7 @@ DOCUMENT = os.path.join(ROOT, "docs", "performance.md")
 BEGIN, END = "<!-- measured: make bench-cache DOCS=1 -->\n", "<!-- /measured -->\n"
 MILLION = 1_000_000
 CROWD, CROWD_BYTES, CROWD_S = 1000, 10_000_000, 3
-GOALS = {"first_hit_s": 2.0, "beside_bytes": 300}
+FIRST_HIT_S = 2.0                        # at most, after a start
 
 ALL, KEEPERS = ("nginx", "haproxy", "varnish", "frontdesk", "floor"), ("nginx", "haproxy", "varnish", "frontdesk")
 # name: (title, listener, connections, target, how many targets, who)
@@ -63,7 +63,6 @@ VCL = 'vcl 4.1;\nbackend origin {{ .host = "127.0.0.1"; .port = "{port}"; }}\n'
 LUA = """local n, count = {first}, {count}
 function request()
     n = n + 1
-    if {most} > 0 and n > {first} + {most} + {conns} then wrk.thread:stop() end
     return wrk.format("GET", "{target}" .. (count > 0 and n % count or n))
 end
 """
@@ -145,14 +144,13 @@ class Targets:
         self.directory = directory
         self.first = 10_000_000
 
-    def arguments(self, port, conns, target, count, seconds, most=0):
+    def arguments(self, port, conns, target, count, seconds):
         """The words of a wrk that asks for them."""
         words = ["wrk", "-t1", f"-c{conns}", f"-d{seconds}s"]
         if count != 1:
             path = os.path.join(self.directory, "targets.lua")
             with open(path, "w", encoding="utf-8") as file:
-                file.write(LUA.format(first=self.first if count < 0 else 0, count=count, most=most, conns=conns,
-                                      target=target))
+                file.write(LUA.format(first=self.first if count < 0 else 0, count=count, target=target))
             words += ["-s", path]
         self.first += 1_000_000
         return [*words, f"http://127.0.0.1:{port}{target}"]
@@ -180,8 +178,6 @@ def warm(proxy, listener, target, count):
 def measure(proxy, name, targets, options):
     _, listener, conns, target, count, _ = SCENARIOS[name]
     port = proxy.ports[listener]
-    if count > 0:
-        warm(proxy, listener, target, count)
     run_wrk(targets.arguments(port, conns, target, count, 1), 60)
     before = cpu_seconds(proxy.process.pid)
     answers, failures = run_wrk(targets.arguments(port, conns, target, count, options.seconds), options.seconds + 60)
@@ -193,6 +189,9 @@ def run_scenario(name, proxies, targets, options):
     """{proxy: [result of each round]}; the order turns with the rounds, so that drift hits all."""
     proxies = [proxy for proxy in proxies if proxy.name in SCENARIOS[name][5] or proxy.name in bench.OTHER_BINARIES]
     results = {proxy.name: [] for proxy in proxies}
+    _, listener, _, target, count, _ = SCENARIOS[name]
+    for proxy in proxies:
+        warm(proxy, listener, target, max(0, count))
     for i in range(options.rounds):
         turn = i % len(proxies)
         order = proxies[turn:] + proxies[:turn]
@@ -262,10 +261,14 @@ def run_crowd(directory, ram, options):
 
 
 def fill(proxy, listener, targets):
-    """A million objects of 1 KB, numbers 0 to a million."""
-    words = targets.arguments(proxy.ports[listener], 64, "/c/1k?", 10 * MILLION, 600, most=MILLION)
-    answers, failures = run_wrk(words, 660)
-    print(f"  {answers:,} objects stored, {failures} failures", file=sys.stderr)
+    """A million objects of 1 KB, numbers 0 to a million: as many as were answered, then on from there."""
+    done = failed = 0
+    while done < MILLION:
+        targets.first = done
+        answers, failures = run_wrk(targets.arguments(proxy.ports[listener], 64, "/c/1k?", -1, 2), 60)
+        done, failed = done + answers, failed + failures
+    print(f"  {done:,} objects asked for, {failed} failures", file=sys.stderr)
+    return done
 
 
 def is_hit(port, number):
@@ -322,7 +325,7 @@ def run_start(directory, ram, _options):
         end()
         answer, hit, all_warm, hits = timed_start(proxy)
         print(f"  start after {words}: {answer:.2f} {hit:.2f} {all_warm:.2f} {hits}"
-              f"{'' if hit <= GOALS['first_hit_s'] else '  TOO LATE'}", file=sys.stderr)
+              f"{'' if hit <= FIRST_HIT_S else '  TOO LATE'}", file=sys.stderr)
         lines.append(f"| {words} | {answer:.2f} | {hit:.2f} | {all_warm:.2f} | {hits} |")
     proxy.stop()
     shutil.rmtree(proxy.directory)
@@ -336,18 +339,16 @@ def run_objects(directory, ram, _options):
     proxy.start()
     warm(proxy, "http", "/c/warm", 1)
     before = memory_bytes(proxy.process.pid)
-    fill(proxy, "http", Targets(directory))
-    each = (memory_bytes(proxy.process.pid) - before) / MILLION
-    stat = subprocess.run([*proxy.command[:5], "cache", "stat"], capture_output=True, text=True, check=False)
-    print(stat.stdout + stat.stderr, file=sys.stderr)
+    stored = fill(proxy, "http", Targets(directory))
+    each = (memory_bytes(proxy.process.pid) - before) / stored
     proxy.stop()
     body, key = 1024, len("http://127.0.0.1:19958/c/1k?10000000")
     head = len("Server: origin\r\nContent-Type: text/plain\r\nCache-Control: max-age=3600\r\nETag: \"65920080\"\r\n"
                "Content-Length: 1024\r\n")
     return "\n".join([
         "### objects: a million objects of 1 KB in memory", "",
-        "| growth of its memory, bytes per object | of these body, fields and key | beside | hits of 1,000 |",
-        "|--:|--:|--:|--:|", f"| {each:,.0f} | {body + head + key:,} | {each - body - head - key:,.0f} | |"]) + "\n"
+        "| growth of its memory, bytes per object | of these body, fields and key as sent | beside |",
+        "|--:|--:|--:|", f"| {each:,.0f} | {body + head + key:,} | {each - body - head - key:,.0f} |"]) + "\n"
 
 
 RUNS = {"crowd": run_crowd, "start": run_start, "objects": run_objects}
