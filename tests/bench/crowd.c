@@ -55,7 +55,7 @@ static void nap(int64_t ns)
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
     perror(what);
     exit(1);
