@@ -220,6 +220,17 @@ def test_files_are_damaged_under_the_running_proxy(bench, damage):
     bench.restart().verify()
 
 
+@pytest.mark.parametrize("damage", [truncate, empty])
+def test_files_that_were_read_before_are_cut_under_the_running_proxy(bench, damage):
+    chance = random.Random(5)
+    bench.start().settle()
+    bench.verify()
+    for path in bench.files():
+        damage(path, chance)
+    bench.verify_damaged()
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored anew")
+
+
 @pytest.mark.parametrize("damage", DAMAGES + [lambda path, _: os.unlink(path)])
 @pytest.mark.parametrize("index", ["kept", "damaged", "removed"])
 def test_files_are_damaged_between_stop_and_start(bench, damage, index):
