@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_CACHE_FILLS_H
 #define TESTS_UNIT_CACHE_FILLS_H
 
-#include "../net/side.h"
+#include "net/side.h"
 #include "objects.h"
 
 #include "base/mem.h"
