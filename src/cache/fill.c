@@ -503,8 +503,11 @@ static bool give_to_file(struct fill *fill, bool all)
 /* False: too large for memory, and there is no file for it. */
 static bool is_to_be_kept(struct fill *fill)
 {
-    bool is_large = fill->filled > fill->most ||
-                    (fill->length != FILL_LENGTH_UNKNOWN && fill->length > fill->most);
+    /* A small one goes to the disk with its record, even if memory shall not keep it. */
+    uint64_t most = fill->disk != NULL && fill->most < OBJECT_INLINE_MOST ? OBJECT_INLINE_MOST
+                                                                          : fill->most;
+    bool     is_large = fill->filled > most ||
+                    (fill->length != FILL_LENGTH_UNKNOWN && fill->length > most);
 
     if (!is_large)
         return true;

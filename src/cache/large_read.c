@@ -88,7 +88,8 @@ static bool is_in_page_cache(int fd, uint64_t from, uint64_t len)
 {
     char byte;
 
-    return file_read(fd, &byte, 1, from, true) == 1 && file_read(fd, &byte, 1, from + len - 1, true) == 1;
+    return file_read(fd, &byte, 1, from, true) == 1 &&
+           file_read(fd, &byte, 1, from + len - 1, true) == 1;
 }
 
 size_t large_body_splice(struct large_body *body, uint64_t from, uint64_t most, struct lane *lane)

@@ -96,8 +96,7 @@ static enum progress from_fill(struct reader *reader, uint64_t from, uint32_t mo
     return WAITS;
 }
 
-static enum progress from_object(struct reader *reader, uint64_t from, uint32_t most,
-                                 uint64_t left)
+static enum progress from_object(struct reader *reader, uint64_t from, uint32_t most, uint64_t left)
 {
     struct slice slice;
 
@@ -146,8 +145,8 @@ static enum progress step(struct reader *reader)
         reader->at = 0;
         return MOVED;
     }
-    progress = reader->object != NULL ? from_object(reader, piece->from + reader->at, most,
-                                                        piece->len - reader->at)
+    progress = reader->object != NULL
+                   ? from_object(reader, piece->from + reader->at, most, piece->len - reader->at)
                                       : from_fill(reader, piece->from + reader->at, most);
     if (progress != OVER)
         return progress;

@@ -60,8 +60,7 @@ static void from_stored(struct exchange *x, struct making *making)
 
     must(stored_head_unpack(object_head(caching->stored), x->arena, head) == 0);
     note_found(x, caching->stored, head);
-    fields_set(&head->fields, FIELD_AGE,
-               number(x->arena, x->cache_age_s));
+    fields_set(&head->fields, FIELD_AGE, number(x->arena, x->cache_age_s));
     x->response = head;
     making->head = head;
 }
@@ -229,8 +228,7 @@ static bool may_splice(const struct exchange *x, const struct head *answer)
 {
     return answer->body == BODY_SIZED && x->location->trailers == NULL &&
            x->location->limit_rate == NULL && x->set_rate.ptr == NULL &&
-           x->client->conn->protocol != NULL &&
-           x->client->conn->protocol->ops->splice_out != NULL;
+           x->client->conn->protocol != NULL && x->client->conn->protocol->ops->splice_out != NULL;
 }
 
 static void begin_body(struct exchange *x, const struct head *answer)
