@@ -58,7 +58,7 @@ ALONE = {"crowd": "1,000 clients for one slow answer", "start": "a start with a 
          "objects": "a million objects in memory"}
 
 NGINX_HTTP = """sendfile on; proxy_max_temp_file_size 0;
-    open_file_cache max=100000 inactive=600s; open_file_cache_valid 600s;"""
+    open_file_cache max=12000 inactive=600s; open_file_cache_valid 600s;"""
 VCL = 'vcl 4.1;\nbackend origin {{ .host = "127.0.0.1"; .port = "{port}"; }}\n'
 LUA = """local n, count = {first}, {count}
 function request()
@@ -360,11 +360,18 @@ def bench_names(options):
     return [name.partition("=")[0] for name in options.proxies.split(",")]
 
 
+def version(name):
+    if name != "varnish":
+        return version_of(name)
+    result = subprocess.run([binary_of("varnishd"), "-V"], capture_output=True, text=True, check=False)
+    return result.stderr.split("\n")[0]
+
+
 def write_document(tables, options):
     with open(DOCUMENT, encoding="utf-8") as file:
         before, _, rest = file.read().partition(BEGIN)
     _, _, after = rest.partition(END)
-    versions = "".join(f"- {name}: {version_of(name)}\n" for name in bench_names(options) if name != "floor")
+    versions = "".join(f"- {name}: {version(name)}\n" for name in bench_names(options) if name != "floor")
     words = (f"{time.strftime('%Y-%m-%d')}, median of {options.rounds} alternating rounds of {options.seconds} s "
              f"(in brackets the least and the most):\n\n{versions}\n")
     with open(DOCUMENT, "w", encoding="utf-8") as file:
