@@ -99,12 +99,25 @@ static void set_fields(struct head *answer, struct text date, struct text contro
     fields_set(&answer->fields, FIELD_CACHE_CONTROL, control);
 }
 
+/* What Age says has gone of max-age already (RFC 9111 4.2): it comes on top, as with Expires, which
+ * counts from Date. So the time is from now on, also when a cache answers. */
+static int64_t plus_age(const struct head *answer, int64_t max_age_s)
+{
+    uint64_t age_s;
+
+    if (max_age_s <= 0 || text_to_u64(fields_value(&answer->fields, FIELD_AGE), &age_s) != 0 ||
+        age_s > INT32_MAX)
+        return max_age_s;
+    return max_age_s + (int64_t)age_s;
+}
+
 static void set_times(struct head *answer, int64_t at_s, int64_t max_age_s)
 {
     struct arena *arena = answer->fields.arena;
     char         *date = arena_bytes(arena, DATE_BYTES);
 
     date_write(at_s, date);
+    max_age_s = plus_age(answer, max_age_s);
     set_fields(answer, text_of(date, DATE_BYTES),
                max_age_s < 0 ? TEXT("no-cache")
                              : arena_format(arena, "max-age=%lld", (long long)max_age_s));
