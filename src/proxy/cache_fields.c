@@ -60,6 +60,6 @@ void caching_finish_head(struct exchange *x, struct head *answer)
         FIELDS_EACH(&answer->fields, field)
             if (field->id == FIELD_OTHER && is_named(caching->policy->targeted, field->name))
                 field->is_gone = true;
-    if (caching->policy->status_field != CACHE_STATUS_OFF)
+    if (caching->policy->status_field != CACHE_STATUS_OFF && answer->status != 101)
         add_status(caching, answer);
 }

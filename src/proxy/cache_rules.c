@@ -30,12 +30,18 @@ static bool has_odd_body(const struct exchange *x)
     return x->request->body != BODY_NONE && x->request->method != METHOD_POST;
 }
 
+/* Who wants a WebSocket has no use for a page that is stored under its URL. */
+static bool wants_web_socket(const struct exchange *x)
+{
+    return text_is_equal_nocase(x->request->upgrade, TEXT("websocket"));
+}
+
 bool rules_may_look(const struct exchange *x)
 {
     const struct fields *fields = &x->request->fields;
 
     /* If-Match and its like are the origin's to judge (RFC 9111 4.3.2). */
-    return rules_is_cached_method(x) && !has_odd_body(x) &&
+    return rules_is_cached_method(x) && !has_odd_body(x) && !wants_web_socket(x) &&
            fields_find(fields, FIELD_IF_MATCH) == NULL &&
            fields_find(fields, FIELD_IF_UNMODIFIED_SINCE) == NULL;
 }
