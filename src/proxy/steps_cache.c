@@ -607,10 +607,16 @@ static void fail_fill(struct exchange *x, int fault)
     forward_done(x, false, row->blame == BLAME_PEER);
 }
 
+/* error_page speaks in its place. */
+static bool is_replaced(const struct exchange *x)
+{
+    return !x->is_head_sent && answer_is_intercepted(x, x->response->status);
+}
+
 /* Nothing will be kept, and nobody reads. */
 static bool is_in_vain(struct exchange *x)
 {
-    return x->is_unattended && x->peer != NULL && !fill_is_kept(x->caching->fill) &&
+    return (x->is_unattended || is_replaced(x)) && x->peer != NULL && !fill_is_kept(x->caching->fill) &&
            !fill_has_followers(x->caching->fill);
 }
 
@@ -639,10 +645,27 @@ static enum turn cut_client(struct exchange *x)
     return exchange_go(x, &step_finish);
 }
 
+/* The answer goes into the cache, whole; its client waits for that, and gets the page then. */
+static enum turn fill_for_others(struct exchange *x)
+{
+    if (x->peer != NULL)
+        peer_side(x);
+    if (x->peer == NULL && x->caching->role == ROLE_LEADER)
+        commit(x);
+    if (x->peer != NULL && x->peer->rx_budget != BUDGET_NONE)
+        pace_peer(x);
+    if (x->peer != NULL || x->caching->role == ROLE_LEADER)
+        return TURN_WAIT;
+    x->fault = FAULT_NONE;
+    return exchange_answer(x, x->response->status);
+}
+
 static enum turn run_fill(struct exchange *x)
 {
     struct stream *client = x->client;
 
+    if (!x->is_unattended && is_replaced(x))
+        return fill_for_others(x);
     if (!x->is_head_sent && !x->is_unattended)
         cached_answer_begin(x);
     if (x->peer != NULL)
@@ -666,10 +689,31 @@ static enum turn run_fill(struct exchange *x)
 
 /* ---- serve ---- */
 
+static bool is_stored_replaced(struct exchange *x)
+{
+    struct head *head;
+
+    if (x->is_head_sent || !x->location->proxy.is_intercepting_errors)
+        return false;
+    head = ARENA_NEW(x->arena, struct head);
+    must(stored_head_unpack(object_head(x->caching->stored), x->arena, head) == 0);
+    x->response = head;
+    return is_replaced(x);
+}
+
+static enum turn answer_instead(struct exchange *x)
+{
+    if (x->caching->fill != NULL)
+        drop_fill(x->caching);
+    return exchange_answer(x, x->response->status);
+}
+
 static enum turn run_serve(struct exchange *x)
 {
     struct stream *client = x->client;
 
+    if (is_stored_replaced(x))
+        return answer_instead(x);
     if (!x->is_head_sent)
         cached_answer_begin(x);
     if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)

@@ -78,6 +78,18 @@ server {
     location /ranges/ { proxy_pass http://@O@; proxy_force_ranges on; }
     location /offset/ { proxy_pass http://@O@; proxy_cache_max_range_offset 100; proxy_force_ranges on; }
     location /hide/ { proxy_pass http://@O@; proxy_hide_header X-Secret; }
+    location /expires/ { proxy_pass http://@O@; expires 5m; }
+    location /socket/ {
+        proxy_pass http://@O@; proxy_cache_valid 1m; proxy_http_version 1.1; proxy_read_timeout 5s;
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;
+    }
+    location /pages/ {
+        proxy_pass http://@O@; proxy_cache_valid any 1m; proxy_intercept_errors on; proxy_read_timeout 5s;
+        error_page 404 /said;
+        error_page 500 =200 /page;
+    }
+    location = /said { internal; return 404 "ours"; }
+    location = /page { proxy_pass http://@O@; proxy_cache_valid 1m; }
 }
 """
 
@@ -585,3 +597,61 @@ def test_variables_of_what_is_stored(proxy, tier, origin):
     desk.get()
     line = desk.log_line(0, lambda line: line.startswith("HIT"), name="logs/v.log")
     assert re.fullmatch(r"HIT\|(7|8|9)\|Thu, 01 Jan 2015 00:00:00 GMT", line)
+
+
+# ---- beside other directives ------------------------------------------------------------------------
+
+def test_an_error_page_instead_of_what_is_stored(bench):
+    bench.says(reply(404, body="theirs" * 10000))
+    path = bench.path("pages")
+    assert [bench.get(path).body for _ in range(3)] == [b"ours"] * 3
+    assert bench.count == 1
+
+
+@ours
+def test_an_error_page_for_all_who_wait(bench):
+    def late():
+        time.sleep(0.5)
+        return reply(404, body="theirs" * 10000)
+    bench.says(late)
+    path = bench.path("pages")
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: bench.get(path).body, range(8))) == {b"ours"}
+    assert bench.count == 1
+
+
+def test_an_error_page_that_is_stored_itself(bench):
+    bench.back.handle = lambda request: (reply(200, body="page") if request.target == "/page" else
+                                         reply(500, body="theirs"))
+    answers = [bench.get(bench.path("pages")) for _ in range(2)]
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"page")] * 2
+    assert [request.target for request in bench.back.requests].count("/page") == 1
+
+
+def test_what_is_not_stored_has_its_error_page(bench):
+    bench.says(reply(404, body="theirs", fields={"Cache-Control": "no-store"}))
+    path = bench.path("pages")
+    assert [bench.get(path).body for _ in range(2)] == [b"ours"] * 2
+
+
+@ours
+def test_expires_is_from_now_on(bench):
+    bench.says(reply(body="x", fields={"Cache-Control": "max-age=600", "Age": "100"}))
+    path = bench.path("expires")
+    for _ in range(2):
+        answer = bench.get(path)
+        left = int(answer.get("Cache-Control").partition("=")[2]) - int(answer.get("Age"))
+        assert left == 300, answer.fields
+        time.sleep(1.1)
+    assert answer.cached == "HIT"
+
+
+@ours
+def test_a_web_socket_beside_a_stored_page(bench):
+    bench.says(reply(body="page"))
+    path = bench.path("socket")
+    assert bench.statuses(path) == ["MISS", "HIT"]
+    bench.back.handle = lambda _: b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    answer = bench.get(path, fields={"Connection": "Upgrade", "Upgrade": "websocket"})
+    assert (answer.status, answer.get("Cache-Status")) == (101, None)
+    assert bench.get(path).cached == "HIT"
