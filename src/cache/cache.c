@@ -142,7 +142,8 @@ void cache_close(struct cache **cache)
     while (*at != dead)
         at = &(*at)->next;
     *at = dead->next;
-    upkeep_free(&dead->upkeep);
+    if (dead->upkeep != NULL)
+        upkeep_free(&dead->upkeep);
     if (dead->disk != NULL)
         disk_close(&dead->disk);
     memory_free(&dead->memory);
@@ -157,9 +158,12 @@ void cache_close(struct cache **cache)
 
 void caches_end(void)
 {
-    for (struct cache *cache = all; cache != NULL; cache = cache->next)
+    for (struct cache *cache = all; cache != NULL; cache = cache->next) {
+        if (cache->upkeep != NULL)
+            upkeep_free(&cache->upkeep);     /* its thread looks at the disk */
         if (cache->disk != NULL)
             disk_close(&cache->disk);
+    }
 }
 
 void cache_set(struct cache *cache, const struct cache_settings *settings)
@@ -276,7 +280,9 @@ bool cache_store(struct cache *cache, struct object *object)
 {
     bool is_in_memory = false, is_on_disk = false;
 
-    if (purges_judge(cache->purges, object) == PURGE_GONE)
+    /* What was asked for later may have come sooner. The disk would take whatever comes last. */
+    if (purges_judge(cache->purges, object) == PURGE_GONE ||
+        memory_has_newer(cache->memory, object))
         return false;
     if (fits_memory(cache, object) || object->large != NULL)
         is_in_memory = memory_insert(cache->memory, object);

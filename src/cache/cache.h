@@ -50,7 +50,8 @@ struct object *cache_find(struct cache *cache, const struct cache_key *key,
 /* An object that was read from the disk: from now on in memory as well, unless it is too large or was
  * purged meanwhile. False: purged, it must not be used; stale by a soft purge: *ret_is_purged. */
 bool           cache_promote(struct cache *cache, struct object *object, bool *ret_is_purged);
-/* Into both tiers, unless it was purged since its serial was given. False: it was not kept. */
+/* Into both tiers, unless it was purged since its serial was given, or memory has a newer one. False: it was
+ * not kept. */
 bool           cache_store(struct cache *cache, struct object *object);
 /* How often a key has been asked for of late, this time included. */
 unsigned       cache_count_use(struct cache *cache, const struct cache_key *key);

@@ -238,7 +238,7 @@ void fill_unref(struct fill *fill)
     drop_slices(fill);
     mem_free(fill->slices);
     if (fill->large != NULL) {
-        large_body_watch(fill->large, NULL, NULL);
+        large_body_unwatch(fill->large);
         large_body_unref(fill->large);
     }
     if (fill->object != NULL)
@@ -297,13 +297,21 @@ static struct follower *follower_new(struct fill *fill, struct loop *loop, struc
     return follower;
 }
 
+/* Neither in memory any more nor, of a body that the disk did not take to its end, in the file. */
+static bool is_beginning_gone(const struct fill *fill)
+{
+    uint64_t written = fill->large != NULL ? large_body_written(fill->large) : 0;
+
+    return !fill->is_kept && fill->first > written / OBJECT_SLICE_BYTES;
+}
+
 struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *waiter)
 {
     struct follower *follower = follower_new(fill, loop, waiter);
     bool             is_late;
 
     pthread_mutex_lock(&fill->lock);
-    is_late = !fill->is_kept && fill->first > 0;
+    is_late = is_beginning_gone(fill);
     if (!is_late)
         list_append(&fill->followers, &follower->link);
     pthread_mutex_unlock(&fill->lock);

@@ -80,7 +80,7 @@ void   fill_give_up(struct fill *fill, enum fill_state state, unsigned status, i
 
 /* ---- everybody ---- */
 
-/* NULL: too late, its beginning has been let go. */
+/* NULL: too late, its beginning has been let go; not while somebody follows who has not read on yet. */
 struct follower *fill_follow(struct fill *fill, struct loop *loop, struct task *waiter);
 void             fill_leave(struct fill *fill, struct follower **follower);
 

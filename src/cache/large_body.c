@@ -196,9 +196,14 @@ void large_body_damaged(struct large_body *body)
 
 void large_body_watch(struct large_body *body, void (*progress)(void *arg), void *arg)
 {
-    pthread_mutex_lock(&body->watch_lock);
-    body->progress = progress;
+    body->progress = progress;           /* the thread that writes does not know of it yet */
     body->progress_arg = arg;
+}
+
+void large_body_unwatch(struct large_body *body)
+{
+    pthread_mutex_lock(&body->watch_lock);
+    body->progress = NULL;
     pthread_mutex_unlock(&body->watch_lock);
 }
 

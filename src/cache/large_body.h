@@ -24,8 +24,11 @@ uint64_t           large_body_pending(const struct large_body *body);
 /* Bytes that may be read; grows until finished. `progress` of large_body_watch() tells. */
 uint64_t           large_body_written(const struct large_body *body);
 /* Called on the thread that writes after each write (and failure), without a lock that the other calls
- * take. NULL: no more, and none is under way on return; not from within. */
+ * take, but unwatch. Before anything is appended; takes no lock itself, so it may be called under one that
+ * `progress` takes. */
 void               large_body_watch(struct large_body *body, void (*progress)(void *arg), void *arg);
+/* No more, and none is under way on return. Not from within, nor under a lock that `progress` takes. */
+void               large_body_unwatch(struct large_body *body);
 /* No more will come; with progress told when all is on disk and checksummed. */
 void               large_body_finish(struct large_body *body);
 bool               large_body_is_whole(const struct large_body *body);

@@ -33,7 +33,7 @@ struct large_body {
     struct large_pending *first, *last;
     bool                  is_queued, is_finishing, is_damaged, is_over;
 
-    pthread_mutex_t       watch_lock;
+    pthread_mutex_t       watch_lock;    /* held while progress is told */
     void                (*progress)(void *arg);
     void                 *progress_arg;
 

@@ -431,6 +431,19 @@ static struct object *find_former(const struct memory_shard *shard, const struct
     return count >= MEMORY_VARIANTS_MOST ? first : NULL;
 }
 
+bool memory_has_newer(struct memory *memory, const struct object *object)
+{
+    struct memory_shard *shard = shard_of(memory, &object->hash);
+    const struct object *other;
+    bool                 is_same, is_newer;
+
+    shard_lock(shard);
+    other = find_former(shard, object, &is_same);
+    is_newer = is_same && other->facts.serial > object->facts.serial;
+    shard_unlock(shard);
+    return is_newer;
+}
+
 enum insertion { INSERTED = 0, INSERTED_BEFORE, REFUSED };
 
 /* *ret_former has left the shard. */

@@ -51,6 +51,8 @@ struct object *memory_find(struct memory *memory, const struct cache_key *key,
  * uses it inherits. False, and nothing is changed: larger than half of the limit, or one with a larger
  * serial is there. Inserting what is in is true, and nothing else. */
 bool           memory_insert(struct memory *memory, struct object *object);
+/* Is the same answer there with a larger serial? */
+bool           memory_has_newer(struct memory *memory, const struct object *object);
 /* Is anything under this key, purged or not? */
 bool           memory_has(struct memory *memory, const struct cache_key *key);
 /* Takes it out, if it is still in. */

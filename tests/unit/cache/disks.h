@@ -16,7 +16,8 @@
 
 enum { MEGABYTE = 1024 * 1024, KEY_BYTES = 64 };
 
-/* Waits until `condition` holds, looking every millisecond; fails after 20 s. */
+/* Waits until `condition` holds, looking every millisecond; fails after 20 s. ../net/check.h has one as well. */
+#ifndef WAIT_UNTIL
 #define WAIT_UNTIL(condition)                                                               \
     do {                                                                                    \
         int64_t wait_until_ms_ = clock_mono_ms() + 20000;                                   \
@@ -26,6 +27,7 @@ enum { MEGABYTE = 1024 * 1024, KEY_BYTES = 64 };
             (void)usleep(1000);                                                             \
         }                                                                                   \
     } while (0)
+#endif
 
 /* ---- directories ---- */
 

@@ -132,7 +132,7 @@ static void it_is_read_while_it_grows(void **state)
     assert_true(text_is_equal(slice_text(slice), text_of((char *)wanted, sizeof(wanted))));
     slice_unref(slice);
     assert_false(large_body_is_whole(body));
-    large_body_watch(body, NULL, NULL);
+    large_body_unwatch(body);
     large_body_unref(body);
     WAIT_UNTIL(has_files(0));
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* cache: the two tiers together, how they end, and which of two answers stays. */
+#include "fills.h"
+
+#include "disks.h"
+
+#include <dirent.h>
+
+#include "cache/cache.h"
+#include "cache/disk_parts.h"
+#include "net/jobs.h"
+
+enum { SIZE = 1000 };
+
+static char folder[64];
+
+static int start(void **state)
+{
+    (void)state;
+    folder_new(folder);
+    jobs_start(2);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    jobs_stop();
+    folder_remove(folder);
+    return drain(state);
+}
+
+static struct cache *opened(uint64_t memory)
+{
+    const struct cache_settings settings = { .name = TEXT("one"),
+                                             .path = text_from(folder),
+                                             .memory = memory,
+                                             .max_size = (uint64_t)16 * MEGABYTE };
+    struct cache               *cache = cache_open(&settings);
+
+    assert_non_null(cache_disk(cache));
+    WAIT_UNTIL(disk_is_ready(cache_disk(cache)));
+    return cache;
+}
+
+static unsigned threads(void)
+{
+    DIR     *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+
+    assert_non_null(tasks);
+    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        count += entry->d_name[0] != '.';
+    (void)closedir(tasks);
+    return count;
+}
+
+/* Loops are freed then, and disks: a thread that lives on would look at them. */
+static void no_thread_is_left_when_all_caches_have_ended(void **state)
+{
+    unsigned      before = threads();
+    struct cache *cache = opened((uint64_t)8 * MEGABYTE);
+
+    (void)state;
+    assert_true(threads() > before);
+    caches_end();
+    WAIT_UNTIL(threads() == before);     /* who was joined may be listed for a moment */
+    cache_close(&cache);
+}
+
+static void store(struct cache *cache, uint64_t seed, uint64_t serial)
+{
+    struct object *object = object_numbered(seed, 1, serial, SIZE);
+
+    (void)cache_store(cache, object);
+    object_unref(object);
+}
+
+static struct text no_variant(struct variant_ask *ask, struct text vary)
+{
+    (void)ask;
+    (void)vary;
+    return TEXT_NONE;
+}
+
+/* Whose body was long on its way comes in behind what was asked for after it: in neither tier does it
+ * take the place of what is newer. */
+static void what_is_older_replaces_nothing(void **state)
+{
+    struct cache      *cache = opened((uint64_t)8 * MEGABYTE);
+    struct disk       *disk = cache_disk(cache);
+    uint64_t           seed = disk_seed(disk);
+    char               buffer[KEY_BYTES];
+    struct cache_key   key = cache_key_of(seed, key_text(1, buffer));
+    struct variant_ask ask = { .variant = no_variant };
+    uint64_t           newer = (UINT64_C(1) << 50) + 2;
+    struct object     *found;
+
+    (void)state;
+    store(cache, seed, newer);
+    store(cache, seed, newer - 1);
+    WAIT_UNTIL(!disk_may_have(disk, key.hash) || disk_find(disk, &key, &ask) != 0);
+    cache_close(&cache);
+    cache = opened((uint64_t)8 * MEGABYTE);
+    disk = cache_disk(cache);
+    found = read_place(disk, disk_find(disk, &key, &ask), key);
+    assert_non_null(found);
+    assert_true(found->facts.serial == newer);
+    object_unref(found);
+    cache_close(&cache);
+}
+
+/* ---- a body that the disk gives up ---- */
+
+static struct side side;
+static struct task idle;
+
+static void do_nothing(struct task *task, unsigned wakes)
+{
+    (void)task;
+    (void)wakes;
+}
+
+/* A loop's, of the fill in *argument. */
+static void follow_and_leave(struct loop *loop, void *argument)
+{
+    struct fill       *fill = argument;
+    struct follower   *follower = fill_follow(fill, loop, &idle);
+    struct large_body *large = NULL;
+
+    assert_non_null(follower);
+    assert_int_equal(fill_slice(fill, follower, 0, 1000, &large).len, 0);
+    assert_non_null(large);
+    large_body_unref(large);
+    fill_leave(fill, &follower);
+}
+
+/* Its first part is in the file, and somebody is still about to read it: so others may, too. Who follows a
+ * fill and begins to read it does so one after the other, and the disk may fail in between. */
+static void the_file_of_a_body_that_is_given_up_has_its_beginning(void **state)
+{
+    enum { MOST = 1000, PIECE = 100000 };
+    struct cache    *cache = opened((uint64_t)8 * MEGABYTE);
+    struct fill     *fill = fill_new_alone();
+    struct follower *first;
+    uint64_t         at = 0;
+
+    (void)state;
+    side_start(&side, 7);
+    task_init(&idle, do_nothing);
+    fill_head(fill, object_of(key_of("key"), 1, NULL, NULL, 0), (uint64_t)64 * MEGABYTE, MOST,
+              cache_disk(cache));
+    first = fill_follow(fill, side.loop, &idle);
+    for (; fill_is_kept(fill); at += PIECE) {    /* until it is half of the disk */
+        WAIT_UNTIL(fill_room(fill) > 0);
+        append(fill, at, PIECE);
+    }
+    assert_true(at > (uint64_t)7 * MEGABYTE);
+    side_call(&side, follow_and_leave, fill);
+    fill_leave(fill, &first);
+    fill_give_up(fill, FILL_FAILED, 0, 0);
+    side_settle(&side);
+    fill_unref(fill);
+    side_stop(&side);
+    cache_close(&cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_thread_is_left_when_all_caches_have_ended, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_older_replaces_nothing, start, stop),
+        cmocka_unit_test_setup_teardown(the_file_of_a_body_that_is_given_up_has_its_beginning,
+                                        start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, drain);
+}
