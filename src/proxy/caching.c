@@ -111,20 +111,27 @@ void caching_client_left(struct exchange *x)
     exchange_leave_client(x);
 }
 
-static void lead_no_more(struct caching *caching, unsigned status)
+static void lead_no_more(struct caching *caching, enum fill_state state, unsigned status)
 {
     if (caching->fill == NULL || caching->role != ROLE_LEADER)
         return;
-    fill_give_up(caching->fill, FILL_FAILED, status, 0);
+    fill_give_up(caching->fill, state, status,
+                 loop_now_ms(caching->x->loop) + CACHING_PRIVATE_MS);
     fill_unref(caching->fill);
     caching->fill = NULL;
     caching->role = ROLE_NONE;
 }
 
+void caching_share_nothing(struct exchange *x)
+{
+    if (x->caching != NULL)
+        lead_no_more(x->caching, FILL_PRIVATE, 0);
+}
+
 void caching_no_answer(struct exchange *x)
 {
     if (x->caching != NULL)
-        lead_no_more(x->caching, x->status);
+        lead_no_more(x->caching, FILL_FAILED, x->status);
 }
 
 bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
@@ -136,7 +143,7 @@ bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
         return false;
     if (x->peer != NULL || x->chosen != NULL || x->connector.state != CONNECTOR_NONE)
         forward_done(x, false, false);
-    lead_no_more(caching, status);
+    lead_no_more(caching, FILL_FAILED, status);
     caching->role = ROLE_NONE;
     cache_arrived(caching->cache, &caching->arrival);
     x->fault = FAULT_NONE;

@@ -21,6 +21,8 @@ enum cache_use {
     USE_AFTER_VALIDATION                 /* the origin first; perhaps this, if it fails */
 };
 
+enum { CACHING_PRIVATE_MS = 2000 };      /* so long nobody waits for answers that were private */
+
 enum caching_role {
     ROLE_NONE = 0,                       /* looks, or forwards without storing */
     ROLE_LEADER,                         /* writes `fill` */
@@ -53,6 +55,7 @@ struct caching {
     uint64_t                   serial;       /* of what will be stored */
     struct arrival             arrival;      /* while something may come of it for the cache */
     unsigned                   rounds;       /* of following */
+    unsigned                   strays;       /* of those: to what was another variant */
     bool                       is_purged;    /* stored is, softly */
     bool                       is_bypass;    /* not looked up */
     bool                       may_be_stale; /* stored may be used while somebody else asks */
@@ -83,6 +86,8 @@ static inline bool caching_wants_whole(const struct exchange *x)
 bool caching_outlives_client(const struct exchange *x);
 /* The client has gone. */
 void caching_client_left(struct exchange *x);
+/* The peer's answer is for this client only: those who follow need not wait for the end of it. */
+void caching_share_nothing(struct exchange *x);
 /* None came, x->status is ours: those who follow hear of it before the client does. */
 void caching_no_answer(struct exchange *x);
 /* No answer came, for this condition (NEXT_*) and status: goes to serve what is stale, if it may. */

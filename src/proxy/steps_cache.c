@@ -18,7 +18,8 @@
 
 enum { LOAD_MS = 10000,        /* a disk that has not answered by then has a miss */
        ROUNDS_MOST = 2,        /* of following leaders that fail */
-       PRIVATE_MS = 2000 };    /* so long nobody waits for answers that were private */
+       STRAYS_MOST = 3 };      /* of following those who lead another variant: one tells which is ours, unless
+                                * the origin varies by this and that */
 
 static enum turn use_stored(struct exchange *x);
 
@@ -358,8 +359,8 @@ static enum turn take_over(struct exchange *x)
     }
     if (!is_ours(caching, object)) {
         object_unref(object);
-        drop_fill(caching);
-        return claim(x);                 /* under the variant that is known now */
+        drop_fill(caching);              /* under the variant that is known now: */
+        return ++caching->strays < STRAYS_MOST ? claim(x) : lead(x, fill_new_alone());
     }
     replace_stored(caching, object);
     x->cache_outcome = CACHE_HIT;
@@ -425,7 +426,7 @@ static void give_up(struct caching *caching, enum fill_state state, unsigned sta
 {
     if (caching->role != ROLE_LEADER)
         return;
-    fill_give_up(caching->fill, state, status, loop_now_ms(caching->x->loop) + PRIVATE_MS);
+    fill_give_up(caching->fill, state, status, loop_now_ms(caching->x->loop) + CACHING_PRIVATE_MS);
     drop_fill(caching);
     cache_arrived(caching->cache, &caching->arrival);
 }
@@ -523,7 +524,7 @@ static enum turn run_store(struct exchange *x)
     if (skeleton == NULL)
         return pass_on(x);
     if (!is_shared) {                    /* to be stored, but nobody may have it unasked */
-        fill_give_up(caching->fill, FILL_PRIVATE, 0, loop_now_ms(x->loop) + PRIVATE_MS);
+        fill_give_up(caching->fill, FILL_PRIVATE, 0, loop_now_ms(x->loop) + CACHING_PRIVATE_MS);
         drop_fill(caching);
         caching->fill = fill_new_alone();
         caching->role = ROLE_LEADER;

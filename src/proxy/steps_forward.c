@@ -417,6 +417,7 @@ static enum turn judge_head(struct exchange *x)
 
             x->kept_fields = answer_keep_fields(x);
             forward_done(x, false, false);
+            caching_share_nothing(x);
             forward_anew(x, uri);
             x->answer_type = type;
             return redirect_internally(x, uri);

@@ -94,6 +94,19 @@ def test_those_who_waited_for_what_is_private_do_not_go_one_by_one(bench):
     assert time.monotonic() - before < 2.5, "one after the other would be three seconds"
 
 
+def test_those_who_waited_for_an_internal_redirect_do_not_go_one_by_one(proxy, tier, origin):
+    back = origin()
+    desk = proxy(tier + """
+        proxy_cache one;
+        server { listen @P@; location / { proxy_pass http://@O@; }
+                 location = /inside { internal; return 200 inside; } }""", O=back)
+    desk.origin = back
+    back.handle = slowly(0.3, lambda number: reply(body="x", fields={**FRESH, "X-Accel-Redirect": "/inside"}))
+    before = time.monotonic()
+    assert {answer.body for answer in Bench(desk).many(12)} == {b"inside"}
+    assert time.monotonic() - before < 2.5, "one after the other would be nearly four seconds"
+
+
 def test_variants_are_not_mixed_among_those_who_wait(bench):
     def handle(seen):
         time.sleep(0.3)
@@ -102,6 +115,35 @@ def test_variants_are_not_mixed_among_those_who_wait(bench):
     with ThreadPoolExecutor(9) as threads:
         answers = list(threads.map(lambda i: (i % 3, bench.get(fields={"X-Lang": str(i % 3)})), range(9)))
     assert all(answer.body == f"for {lang}".encode() for lang, answer in answers)
+
+
+def test_an_origin_that_varies_now_by_this_and_now_by_that(bench):
+    """Who is sent from the fill of one variant to that of another, and back, does not go in circles."""
+    may_end = threading.Event()
+    varies = {"0": "X-A", "9": "X-B", "8": "X-B", "2": "X-A"}
+
+    def script(conn):
+        seen = conn.request()
+        b = seen.get("X-B")
+        slow = b in ("9", "8") or (seen.get("X-A"), b) == ("5", "2")
+        body = (seen.get("X-A") + b) * 10
+        answer = reply(body=body, fields={**FRESH, "Vary": varies[b]})
+        conn.send(answer[:-10] if slow else answer)
+        if slow:
+            may_end.wait(15)
+            conn.send(answer[-10:])
+
+    bench.origin.script = script
+    bench.get(fields={"X-A": "0", "X-B": "0"})
+    clients = []
+    for a, b in (("1", "9"), ("5", "8"), ("5", "2"), ("1", "2")):
+        clients.append(Client(bench.proxy.address(), timeout=10))
+        clients[-1].send(request(fields={"X-A": a, "X-B": b}))
+        clients[-1].take_until(b"\r\n\r\n" + (a + b).encode() * 5)
+    may_end.set()
+    for client in clients:
+        client.close()
+    assert bench.count() == 5
 
 
 def test_followers_read_while_the_leader_fills(bench):
