@@ -73,10 +73,8 @@ static enum turn run_respond(struct exchange *x)
     const struct error_page *page = may_use_error_page(x) ? answer_error_page(x) : NULL;
 
     caching_no_answer(x);
-    if (x->is_unattended) {              /* nobody is to be told */
-        x->is_client_gone = true;
-        return exchange_go(x, &step_finish);
-    }
+    if (x->is_unattended)                /* nobody is to be told */
+        return finish_for_nobody(x);
     if (x->refusal == FAULT_NO_BUFFERS || (x->is_error_answer && ends_connection(x->status)))
         x->client->is_last = true;   /* whatever page says so */
     if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)

@@ -40,6 +40,8 @@ bool forward_retry_begin(struct exchange *x);
 /* There will be no further try: gives back whatever place in the budget is held. */
 void forward_retry_end(struct exchange *x);
 
+/* Ends an exchange that is unattended: what it has is for nobody. */
+enum turn finish_for_nobody(struct exchange *x);
 /* Sends x->answer, with x->response_body behind it. */
 void deliver_begin(struct exchange *x);
 /* proxy_limit_rate: the peer's stream may read so much by now. */

@@ -431,20 +431,10 @@ static void give_up(struct caching *caching, enum fill_state state, unsigned sta
     cache_arrived(caching->cache, &caching->arrival);
 }
 
-static enum turn end_unattended(struct exchange *x)
-{
-    x->is_client_gone = true;
-    return exchange_go(x, &step_finish);
-}
-
 /* As if there were no cache. */
 static enum turn pass_on(struct exchange *x)
 {
     give_up(x->caching, FILL_PRIVATE, 0);
-    if (x->is_unattended) {              /* for nobody */
-        forward_done(x, false, false);
-        return end_unattended(x);
-    }
     x->response_body.may_splice = x->location->proxy.limit_rate == 0;
     return forward_answer(x);
 }
@@ -481,7 +471,7 @@ static enum turn renewed(struct exchange *x)
     }
     replace_stored(caching, object);
     if (x->is_unattended)
-        return end_unattended(x);
+        return finish_for_nobody(x);
     return serve_stored(x, CACHE_REVALIDATED);
 }
 

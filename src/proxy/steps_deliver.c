@@ -257,6 +257,12 @@ static enum turn run_deliver(struct exchange *x)
 
 /* ---- finish ---- */
 
+enum turn finish_for_nobody(struct exchange *x)
+{
+    x->is_client_gone = true;
+    return exchange_go(x, &step_finish);
+}
+
 static enum turn run_finish(struct exchange *x)
 {
     struct stream *client = x->client;

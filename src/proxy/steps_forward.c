@@ -381,6 +381,10 @@ static enum turn try_another_for(struct exchange *x, unsigned condition)
 
 enum turn forward_answer(struct exchange *x)
 {
+    if (x->is_unattended) {              /* and nothing is stored: it would wait for a reader */
+        forward_done(x, false, false);
+        return finish_for_nobody(x);
+    }
     if (answer_is_intercepted(x, x->response->status))
         return replace_answer(x, x->response->status);
     return exchange_go(x, relay_is_due(x) ? &step_relay : &step_deliver);
@@ -418,6 +422,8 @@ static enum turn judge_head(struct exchange *x)
             x->kept_fields = answer_keep_fields(x);
             forward_done(x, false, false);
             caching_share_nothing(x);
+            if (x->is_unattended)
+                return finish_for_nobody(x);
             forward_anew(x, uri);
             x->answer_type = type;
             return redirect_internally(x, uri);

@@ -188,6 +188,33 @@ def test_the_leader_leaves_and_the_response_is_stored(bench):
     assert bench.count() == 1
 
 
+def test_the_leader_leaves_and_the_answer_is_an_internal_redirect(proxy, tier, origin):
+    """There is nobody for whom to follow it: what it leads to has no reader, and would wait for one for ever."""
+    back = origin()
+    desk = proxy(tier + """
+        server { listen @P@; location / { proxy_pass http://@O@; proxy_cache one; }
+                 location = /inside { internal; proxy_pass http://@O@; } }""", O=back)
+    asked, may_go_on = threading.Event(), threading.Event()
+
+    def handle(seen):
+        if seen.target == "/":
+            asked.set()
+            may_go_on.wait(5)
+            return reply(fields={**FRESH, "X-Accel-Redirect": "/inside"})
+        return reply(body="x" * 3_000_000)
+
+    back.handle = handle
+    leader = Client(desk.address())
+    leader.send(request())
+    assert asked.wait(5)
+    leader.close()
+    time.sleep(0.3)
+    may_go_on.set()
+    time.sleep(0.5)
+    assert [seen.target for seen in back.requests] == ["/"]
+    assert desk.get("/next").status == 200
+
+
 def test_the_leader_leaves_and_followers_stay(bench):
     may_end = threading.Event()
 
