@@ -245,11 +245,12 @@ unsigned cache_count_use(struct cache *cache, const struct cache_key *key)
 
 /* ---- objects ---- */
 
-struct object *cache_find(struct cache *cache, const struct cache_key *key, struct variant_ask *ask,
-                          bool *ret_is_purged, bool *ret_has_other)
+static struct object *find(struct cache *cache, const struct cache_key *key,
+                           struct variant_ask *ask, bool is_use, bool *ret_is_purged,
+                           bool *ret_has_other)
 {
     struct object *object =
-        memory_find(cache->memory, key, ask, true, ret_is_purged, ret_has_other);
+        memory_find(cache->memory, key, ask, is_use, ret_is_purged, ret_has_other);
 
     if (object == NULL || object->large == NULL || !large_body_has_failed(object->large))
         return object;
@@ -257,6 +258,18 @@ struct object *cache_find(struct cache *cache, const struct cache_key *key, stru
     object_unref(object);
     *ret_is_purged = false;
     return NULL;
+}
+
+struct object *cache_find(struct cache *cache, const struct cache_key *key, struct variant_ask *ask,
+                          bool *ret_is_purged, bool *ret_has_other)
+{
+    return find(cache, key, ask, true, ret_is_purged, ret_has_other);
+}
+
+struct object *cache_find_again(struct cache *cache, const struct cache_key *key,
+                                struct variant_ask *ask, bool *ret_is_purged)
+{
+    return find(cache, key, ask, false, ret_is_purged, NULL);
 }
 
 static bool fits_memory(const struct cache *cache, const struct object *object)

@@ -47,6 +47,9 @@ struct disk     *cache_disk(struct cache *cache);        /* NULL: in memory only
 /* As memory_find(). */
 struct object *cache_find(struct cache *cache, const struct cache_key *key,
                           struct variant_ask *ask, bool *ret_is_purged, bool *ret_has_other);
+/* For the same request once more: counts neither as a use nor as a miss. */
+struct object *cache_find_again(struct cache *cache, const struct cache_key *key,
+                                struct variant_ask *ask, bool *ret_is_purged);
 /* An object that was read from the disk: from now on in memory as well, unless it is too large or was
  * purged meanwhile. False: purged, it must not be used; stale by a soft purge: *ret_is_purged. */
 bool           cache_promote(struct cache *cache, struct object *object, bool *ret_is_purged);

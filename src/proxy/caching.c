@@ -115,8 +115,7 @@ static void lead_no_more(struct caching *caching, enum fill_state state, unsigne
 {
     if (caching->fill == NULL || caching->role != ROLE_LEADER)
         return;
-    fill_give_up(caching->fill, state, status,
-                 loop_now_ms(caching->x->loop) + CACHING_PRIVATE_MS);
+    fill_give_up(caching->fill, state, status, loop_now_ms(caching->x->loop) + CACHING_PRIVATE_MS);
     fill_unref(caching->fill);
     caching->fill = NULL;
     caching->role = ROLE_NONE;

@@ -148,7 +148,7 @@ static bool has_come_meanwhile(struct caching *caching)
     uint64_t       serial = caching->stored == NULL ? 0 : caching->stored->facts.serial;
     bool           is_purged = false;
     struct object *object =
-        cache_find(caching->cache, &caching->key, &caching->ask, &is_purged, NULL);
+        cache_find_again(caching->cache, &caching->key, &caching->ask, &is_purged);
 
     if (object == NULL)
         return false;
