@@ -108,6 +108,7 @@ void forward_anew(struct exchange *x, struct text uri)
     x->upstream_host = x->upstream_port = TEXT_NONE;
     x->has_upstream_uri = false;
     x->is_new_round = true;
+    x->fault = FAULT_NONE;
     forward_retry_end(x);
     x->ask.tried_count = 0;
     x->must_be_new = false;
