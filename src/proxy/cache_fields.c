@@ -26,8 +26,7 @@ static struct text key_of(const struct caching *caching)
 static void add_status(struct caching *caching, struct head *answer)
 {
     struct cache_status status = { .name = caching->policy->status_name,
-                                   .key = key_of(caching),
-                                   .detail = caching->detail };
+                                   .key = key_of(caching) };
 
     if (is_answer_of_ours(caching)) {
         status.forward = CACHE_FORWARD_NONE;
@@ -36,6 +35,7 @@ static void add_status(struct caching *caching, struct head *answer)
         status.forward = caching->fwd;
         status.forward_status = caching->fwd_status;
         status.is_stored = caching->is_stored;
+        status.detail = caching->detail;
     }
     if (caching->is_collapsed) {
         status.forward = caching->fwd;

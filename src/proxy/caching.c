@@ -2,6 +2,7 @@
 /* Life of an exchange's part in a cache. */
 #include "proxy/caching.h"
 
+#include "cache/storing.h"
 #include "proxy/cache_key.h"
 #include "proxy/cache_rules.h"
 #include "proxy/purging.h"
@@ -44,6 +45,19 @@ bool caching_is_on(const struct exchange *x)
     return policy->zone != NULL || policy->zone_name != NULL;
 }
 
+/* Also why not, where `fwd` does not tell. */
+static bool may_store(struct caching *caching)
+{
+    if (caching->asked.flags & CACHE_CONTROL_NO_STORE)
+        caching->detail = storing_words(STORING_REQUEST_NO_STORE);
+    if (!rules_may_store(caching))
+        return false;
+    if (!caching_is_any_true(caching->x, caching->policy->no_cache))
+        return true;
+    caching->detail = TEXT("proxy_no_cache");
+    return false;
+}
+
 struct caching *caching_begin(struct exchange *x)
 {
     const struct cache_zone *zone = zone_of(x);
@@ -62,8 +76,7 @@ struct caching *caching_begin(struct exchange *x)
                          : cache_control_of_request(&x->request->fields, x->arena);
     caching->fwd = CACHE_FORWARD_URI_MISS;
     caching->is_bypass = !rules_may_look(x) || caching_is_any_true(x, caching->policy->bypass);
-    caching->may_store =
-        rules_may_store(caching) && !caching_is_any_true(x, caching->policy->no_cache);
+    caching->may_store = may_store(caching);
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
     if (!caching->is_bypass)
         return caching;

@@ -167,8 +167,12 @@ static enum turn claim(struct exchange *x)
     enum claim      claim;
     struct fill    *fill;
 
-    if (!caching->may_store || !is_used_enough(caching))
+    if (!caching->may_store)
         return forward_unstored(x);
+    if (!is_used_enough(caching)) {
+        caching->detail = TEXT("proxy_cache_min_uses");
+        return forward_unstored(x);
+    }
     if (caching->is_bypass || !caching->policy->is_locking)
         return lead(x, fill_new_alone());
     fill = claim_fill(caching, &claim);
@@ -390,6 +394,7 @@ static enum turn wait_on(struct exchange *x)
 
     if (now_ms >= caching->give_up_ms) {
         drop_fill(caching);
+        caching->detail = TEXT("proxy_cache_lock_timeout");
         return forward_unstored(x);
     }
     if (now_ms >= age_ms) {

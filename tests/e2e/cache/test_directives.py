@@ -88,6 +88,8 @@ server {
         error_page 404 /said;
         error_page 500 =200 /page;
     }
+    location /dead/ { proxy_pass http://127.0.0.1:1; proxy_cache_valid 1m; error_page 502 = @alive; }
+    location @alive { proxy_pass http://@O@; proxy_cache_key alive$uri; proxy_cache_valid 1m; }
     location = /said { internal; return 404 "ours"; }
     location = /page { proxy_pass http://@O@; proxy_cache_valid 1m; }
 }
@@ -626,6 +628,14 @@ def test_an_error_page_that_is_stored_itself(bench):
     answers = [bench.get(bench.path("pages")) for _ in range(2)]
     assert [(answer.status, answer.body) for answer in answers] == [(200, b"page")] * 2
     assert [request.target for request in bench.back.requests].count("/page") == 1
+
+
+def test_another_location_when_the_first_has_no_answer(bench):
+    bench.says(reply(body="x" * 100000))
+    path = bench.path("dead")
+    answers = [bench.get(path) for _ in range(2)]
+    assert [(answer.status, len(answer.body), answer.cached) for answer in answers] == [
+        (200, 100000, "MISS"), (200, 100000, "HIT")]
 
 
 def test_what_is_not_stored_has_its_error_page(bench):

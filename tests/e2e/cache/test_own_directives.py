@@ -22,6 +22,8 @@ server {
     location /silent/ { proxy_pass http://@O@; proxy_cache_status off; }
     location /token/ { proxy_pass http://@O@; proxy_cache_status edge-1; }
     location /key/ { proxy_pass http://@O@; proxy_cache_status edge key; }
+    location /min/ { proxy_pass http://@O@; proxy_cache_min_uses 2; }
+    location /no/ { proxy_pass http://@O@; proxy_no_cache $http_x_no; }
     location /stale_most/ { proxy_pass http://@O@; proxy_cache_stale_most 2s; }
 }
 """
@@ -114,3 +116,12 @@ def test_nothing_is_served_that_has_been_stale_for_too_long(shared, back):
     assert shared.get(soon, fields={"Cache-Control": "max-stale"}).body == b"body 1"
     time.sleep(3)
     assert shared.get(late, fields={"Cache-Control": "max-stale"}).body == b"body 3"
+
+
+def test_status_says_why_nothing_is_stored(get):
+    assert "min_uses" in get("min", **FRESH)[0].get("Cache-Status")
+    first, second, _ = get("no", {"X-No": "1"}, **FRESH)
+    assert "detail" not in first.get("Cache-Status") and "detail" not in second.get("Cache-Status"), "it was a hit"
+    first, second, _ = get("no", {"X-No": "1"}, **{"Cache-Control": "max-age=0"})
+    assert second.get("Cache-Status").endswith("detail=proxy_no_cache")
+    assert "no-store" in get("heard", {"Cache-Control": "no-store"}, **{"Cache-Control": "max-age=0"})[1].get("Cache-Status")
