@@ -143,3 +143,31 @@ def test_limits_and_logs(example, origin):
     assert lines[0]["server"] == "127.0.0.1:3000" and lines[0]["status"] == 200
     with desk.connect() as client:
         assert 429 in [client.ask("GET", "/page").status for _ in range(150)]
+
+
+@pytest.mark.ours
+def test_cache(example, origin):
+    film = bytes(range(256)) * 12000
+
+    def handle(one):
+        if one.target.startswith("/films/"):
+            first, last = (int(n) for n in one.get("Range").partition("=")[2].split("-"))
+            part = film[first:last + 1]
+            return reply(206, body=part, fields={"ETag": '"film"', "Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(film)}"})
+        return reply(body=str(len(back.requests)), fields={"Set-Cookie": "a=b"} if one.target.startswith("/assets") else {})
+    back = origin(port=3000, handle=handle)
+    desk = example("cache.conf")
+
+    assert {desk.get("/page").body for _ in range(3)} == {b"1"}
+    assert desk.get("/page", fields={"Cookie": "session=x"}).body == b"2"
+    assert desk.get("/page").body == b"1"
+    assert desk.fetch("PURGE", "/page").status == 204
+    assert desk.get("/page").body == b"3"
+    asset = [desk.get("/assets/a.1.css") for _ in range(2)]
+    assert [(one.body, one.get("Set-Cookie")) for one in asset] == [(b"4", None)] * 2
+    assert int(asset[1].get("Cache-Control").partition("=")[2]) >= 30 * 86400
+    assert len({desk.get("/account/me").body for _ in range(2)}) == 2
+    for _ in range(2):
+        assert desk.get("/films/a", fields={"Range": "bytes=2000000-2000009"}).body == film[2000000:2000010]
+    assert len([one for one in back.requests if one.target == "/films/a"]) == 1, "the slice alone, once"
+    desk.log_line(0, lambda line: "/page" in line and line.endswith(" 200 HIT origin=-"), name="logs/access.log")
