@@ -355,8 +355,7 @@ static enum turn run_stitch(struct exchange *x)
     }
     if (client->tx_budget != BUDGET_NONE && !client->is_tx_done)
         pace(x);
-    return client->is_tx_done || client->fault != FAULT_NONE ? exchange_go(x, &step_finish)
-                                                             : TURN_WAIT;
+    return client->is_tx_done ? exchange_go(x, &step_finish) : TURN_WAIT;
 }
 
 const struct step step_slice = { "slice", run_slice, GUARD_BOTH };

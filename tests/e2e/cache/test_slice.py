@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """slice: a large response is fetched and cached in pieces of one size."""
 import re
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -250,6 +251,17 @@ def test_clients_share_pieces_on_their_way(desk, back):
 
 
 @ours
+@ours
+def test_a_client_that_has_said_all_and_closed_its_side(desk, back):
+    """It still gets the rest: an exchange that takes it for neither there nor gone would never end."""
+    back.handle = lambda seen: time.sleep(0.3) or serve(seen)
+    with desk.connect() as client:
+        client.send(request())
+        client.take_until(BODY[:10])
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.take(84) == BODY[10:]
+
+
 def test_by_last_modified(desk, back):
     """Without tags another Last-Modified is another version."""
     def handle(request):
