@@ -235,12 +235,12 @@ void fill_unref(struct fill *fill)
 {
     if (atomic_fetch_sub_explicit(&fill->refs, 1, memory_order_acq_rel) != 1)
         return;
-    drop_slices(fill);
-    mem_free(fill->slices);
     if (fill->large != NULL) {
-        large_body_unwatch(fill->large);
+        large_body_unwatch(fill->large); /* first: has_written() lets slices go */
         large_body_unref(fill->large);
     }
+    drop_slices(fill);
+    mem_free(fill->slices);
     if (fill->object != NULL)
         object_unref(fill->object);
     pthread_mutex_destroy(&fill->lock);

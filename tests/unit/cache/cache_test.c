@@ -164,6 +164,27 @@ static void the_file_of_a_body_that_is_given_up_has_its_beginning(void **state)
     cache_close(&cache);
 }
 
+/* The thread that writes lets slices go as they get to the file, and may be about to when the last reference
+ * to the fill goes. */
+static void a_fill_may_go_while_its_file_is_written(void **state)
+{
+    enum { TIMES = 200, MOST = 1000, PIECE = 200000, PIECES = 5 };
+    struct cache *cache = opened((uint64_t)8 * MEGABYTE);
+
+    (void)state;
+    for (unsigned i = 0; i < TIMES; i++) {
+        struct fill *fill = fill_new_alone();
+
+        fill_head(fill, object_of(key_of("key"), 1, NULL, NULL, 0), FILL_LENGTH_UNKNOWN, MOST,
+                  cache_disk(cache));
+        append_in_pieces(fill, 0, (uint64_t)PIECES * PIECE, PIECE);
+        (void)usleep(i % 20 * 50);
+        fill_give_up(fill, FILL_FAILED, 0, 0);
+        fill_unref(fill);
+    }
+    cache_close(&cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_older_replaces_nothing, start, stop),
         cmocka_unit_test_setup_teardown(the_file_of_a_body_that_is_given_up_has_its_beginning,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(a_fill_may_go_while_its_file_is_written, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, drain);
