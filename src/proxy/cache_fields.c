@@ -36,6 +36,7 @@ static void add_status(struct caching *caching, struct head *answer)
         status.forward_status = caching->fwd_status;
         status.is_stored = caching->is_stored;
         status.detail = caching->detail;
+        status.collapse = caching->has_waited ? CACHE_NOT_COLLAPSED : CACHE_ALONE;
     }
     if (caching->is_collapsed) {
         status.forward = caching->fwd;

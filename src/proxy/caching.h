@@ -62,6 +62,7 @@ struct caching {
     bool                       may_store;    /* the answer, by what the request says */
     bool                       is_validating;    /* the request to the peer is conditional, by `stored` */
     bool                       is_stored, is_collapsed;   /* the origin's answer; the wait for it */
+    bool                       has_waited;   /* in vain: who was followed had nothing for us */
     bool                       must_judge;   /* a purge came between the leader and us */
     bool                       is_head_as_get;   /* the peer is asked by GET for a client's HEAD */
 };

@@ -330,6 +330,10 @@ static void follow_end(struct caching *caching)
 
 static void drop_fill(struct caching *caching)
 {
+    if (caching->role == ROLE_FOLLOWER) {
+        caching->is_collapsed = false;
+        caching->has_waited = true;
+    }
     follow_end(caching);
     fill_unref(caching->fill);
     caching->fill = NULL;

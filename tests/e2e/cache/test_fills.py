@@ -85,6 +85,9 @@ def test_what_may_not_be_stored_is_not_shared(bench):
     answers = bench.many(6)
     assert len({answer.body for answer in answers}) == 6
     assert bench.count() == 6
+    says = [answer.get("Cache-Status") for answer in answers]       # RFC 9211 2.2: the wait was in vain
+    assert all("fwd-status=200" in one for one in says), says
+    assert any("collapsed=?0" in one for one in says) and not any(one.endswith("collapsed") for one in says), says
 
 
 def test_those_who_waited_for_what_is_private_do_not_go_one_by_one(bench):
