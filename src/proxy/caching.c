@@ -50,7 +50,7 @@ static bool may_store(struct caching *caching)
 {
     if (caching->asked.flags & CACHE_CONTROL_NO_STORE)
         caching->detail = storing_words(STORING_REQUEST_NO_STORE);
-    if (!rules_may_store(caching))
+    if (!rules_may_store(caching) || caching->x->has_missed_body)
         return false;
     if (!caching_is_any_true(caching->x, caching->policy->no_cache))
         return true;
@@ -76,6 +76,8 @@ struct caching *caching_begin(struct exchange *x)
                          : cache_control_of_request(&x->request->fields, x->arena);
     caching->fwd = CACHE_FORWARD_URI_MISS;
     caching->is_bypass = !rules_may_look(x) || caching_is_any_true(x, caching->policy->bypass);
+    if (x->has_missed_body)              /* in the key: other bodies would have the same */
+        caching->is_bypass = true;
     caching->may_store = may_store(caching);
     caching->is_head_as_get = x->request->method == METHOD_HEAD && caching->may_store;
     if (!caching->is_bypass)

@@ -487,6 +487,8 @@ static struct text get_request_body(struct scope *scope, const struct variable *
     const struct pipe *pipe = &x->request_body;
 
     (void)self;
+    if (x->request->body != BODY_NONE && !body_is_whole(pipe))
+        x->has_missed_body = true;
     if (pipe->total_in == 0 || !body_is_whole(pipe))
         return TEXT_NONE;
     if (pipe->count == 1)
