@@ -117,7 +117,8 @@ void caching_end(struct exchange *x)
 
 bool caching_outlives_client(const struct exchange *x)
 {
-    return caching_wants_whole(x) && !x->is_unattended && !x->caching->is_bypass;
+    return caching_wants_whole(x) && !x->is_unattended && !x->caching->is_bypass &&
+           x->request_body.is_ended;
 }
 
 void caching_client_left(struct exchange *x)

@@ -83,7 +83,7 @@ static inline bool caching_wants_whole(const struct exchange *x)
 {
     return x->caching != NULL && x->caching->role == ROLE_LEADER;
 }
-/* A client that goes leaves a fill behind that others may want. */
+/* A client that goes leaves a fill behind that others may want; if it has said all of its request. */
 bool caching_outlives_client(const struct exchange *x);
 /* The client has gone. */
 void caching_client_left(struct exchange *x);

@@ -218,6 +218,25 @@ def test_the_leader_leaves_and_the_answer_is_an_internal_redirect(proxy, tier, o
     assert desk.get("/next").status == 200
 
 
+def test_the_leader_leaves_in_its_own_body(proxy, tier, origin):
+    """What it has not said nobody can: the origin is not left waiting for the rest."""
+    ended = threading.Event()
+
+    def script(conn):
+        try:
+            conn.request()
+        except Closed:
+            ended.set()
+
+    desk = proxy(tier + """
+        server { listen @P@; proxy_request_buffering off; proxy_http_version 1.1;
+                 location / { proxy_pass http://@O@; proxy_cache one; proxy_cache_methods POST; } }""", O=origin(script=script))
+    with desk.connect() as leader:
+        leader.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + "x" * 500)
+        time.sleep(0.3)
+    assert ended.wait(5)
+
+
 def test_the_leader_leaves_and_followers_stay(bench):
     may_end = threading.Event()
 
