@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* An exchange's part in a cache: what it found, what it waits for, what it fills.
  *
- * The steps lookup, load, follow, store, fill and serve (steps_cache.c) and purge move it; the rest of the exchange
- * asks here. Lives in the exchange's arena; caching_end() gives back what it holds. */
+ * The steps lookup, load and follow (steps_cache.c), store, fill and serve (steps_fill.c) and purge move it; the
+ * rest of the exchange asks here. Lives in the exchange's arena; caching_end() gives back what it holds. */
 #ifndef PROXY_CACHING_H
 #define PROXY_CACHING_H
 
@@ -77,6 +77,12 @@ bool caching_is_any_true(struct exchange *x, const struct template_list *list);
 /* The location has a cache, and requests like this one may be answered from it, stored in it, or make
  * what it holds invalid. */
 bool caching_is_on(const struct exchange *x);
+/* For the steps: what is held under the key from now on (takes the reference); no part in the fill any more;
+ * on to serve what is stored. */
+void      caching_replace_stored(struct caching *caching, struct object *object);
+void      caching_drop_fill(struct caching *caching);
+enum turn caching_serve(struct exchange *x, enum cache_outcome outcome);
+
 /* The answer may be stored, so the peer is asked for the whole: without the client's conditions and
  * ranges. */
 static inline bool caching_wants_whole(const struct exchange *x)

@@ -29,7 +29,7 @@ static void client_failed(struct exchange *x, int fault)
 
     if (!x->is_unattended && x->parent == NULL)
         exchange_log(x, fault == FAULT_BODY_TOO_LARGE ? LOG_ERROR : LOG_INFO, "%s", row->words);
-    if (caching_outlives_client(x)) {
+    if (fault != FAULT_SHUTDOWN && caching_outlives_client(x)) {
         x->status = x->is_head_sent ? x->status : (unsigned)row->status;
         caching_client_left(x);
         return;
