@@ -4,7 +4,7 @@
 
 static bool is_answer_of_ours(const struct caching *caching)
 {
-    return caching->fwd_status == 0 || caching->is_collapsed;
+    return (caching->fwd_status == 0 && !caching->has_rescued) || caching->is_collapsed;
 }
 
 static void set_ttl(const struct caching *caching, struct cache_status *status)
@@ -35,9 +35,11 @@ static void add_status(struct caching *caching, struct head *answer)
         status.forward = caching->fwd;
         status.forward_status = caching->fwd_status;
         status.is_stored = caching->is_stored;
-        status.detail = caching->detail;
+        status.detail = caching->fwd_status == 0 ? TEXT("no answer") : caching->detail;
         status.collapse = caching->has_waited ? CACHE_NOT_COLLAPSED : CACHE_ALONE;
     }
+    if (caching->has_rescued)
+        set_ttl(caching, &status);
     if (caching->is_collapsed) {
         status.forward = caching->fwd;
         status.collapse = CACHE_COLLAPSED;

@@ -161,6 +161,7 @@ bool caching_rescues(struct exchange *x, unsigned condition, unsigned status)
     lead_no_more(caching, FILL_FAILED, status);
     caching->role = ROLE_NONE;
     cache_arrived(caching->cache, &caching->arrival);
+    caching->has_rescued = true;
     x->fault = FAULT_NONE;
     x->cache_outcome = CACHE_STALE;
     x->is_client_gone = x->is_unattended;

@@ -57,6 +57,7 @@ struct caching {
     unsigned                   rounds;       /* of following */
     unsigned                   strays;       /* of those: to what was another variant */
     bool                       is_purged;    /* stored is, softly */
+    bool                       has_rescued;  /* what is stored stands in for the origin's answer */
     bool                       is_bypass;    /* not looked up */
     bool                       may_be_stale; /* stored may be used while somebody else asks */
     bool                       may_store;    /* the answer, by what the request says */

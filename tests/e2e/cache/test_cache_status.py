@@ -100,6 +100,8 @@ CASES = [
          get(UPDATING, check=says_(hit=True, ttl=lambda ttl: ttl < 0))),
     Case("stale on an error", "9211 2.3", get(MISS, ok("max-age=2, stale-if-error=60")), EXPIRE,
          get(STALE, says(503, "no-store"), check=says_(fwd="stale", fwd_status="503"))),
+    Case("stale because nobody answers", "9211 2.2", get(MISS, ok("max-age=2, stale-if-error=60")), EXPIRE,
+         get(STALE, DOWN, check=says_(hit=None, fwd="stale", fwd_status=None, detail='"no answer"', ttl=lambda ttl: ttl < 0))),
     Case("an error while validating", "9211 2.2", get(MISS, ok("max-age=2")), EXPIRE, get(MISS, says(500), status=500, check=says_(fwd="stale"))),
     Case("no-cache of the response", "9211 2.2", get(MISS, ok("no-cache", ETag='"a"')),
          get(VALIDATED, unmodified("no-cache", ETag='"a"'), check=says_(hit=None, fwd_status="304"))),
