@@ -367,7 +367,7 @@ struct cache_sweep *cache_sweep_start(struct cache *cache, struct task *waiter)
 
     sweep->waiter = waiter;
     upkeep_sweep(cache->upkeep, sweep);
-    return sweep;
+    return waiter == NULL ? NULL : sweep;
 }
 
 bool cache_has_purged_since(const struct cache *cache, uint64_t serial)

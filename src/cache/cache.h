@@ -78,7 +78,7 @@ bool cache_purge(struct cache *cache, const struct cache_purge *purge, struct ta
 bool cache_may_hold(struct cache *cache, const struct cache_key *key);
 /* Sweeps out all that is purged by now: behind a purge by prefix, which costs every look until then.
  * `waiter` is woken with WAKE_LETTER when sweep->is_done, the asker frees it then with mem_free(); without
- * one it frees itself. Logs. On a loop. */
+ * one (NULL is returned) nobody hears of it, the log neither. On a loop. */
 struct cache_sweep *cache_sweep_start(struct cache *cache, struct task *waiter);
 
 /* Has there been a purge since that serial was given? What is asked for before has serial 0: never. */

@@ -333,6 +333,14 @@ static void purge_opened(struct loop *loop, struct letter *letter)
         mem_free(purge);
 }
 
+void disk_purge_end(struct disk_purge *purge)
+{
+    if (purge->is_for_nobody)
+        mem_free(purge);
+    else
+        mailbox_post(purge->loop, &purge->letter);
+}
+
 static void purge_run(struct disk *disk, struct disk_work *work)
 {
     struct disk_purge *purge = container_of(work, struct disk_purge, work);
@@ -357,13 +365,14 @@ void disk_purge_start(struct disk_purge *purge)
 
     disk_say(disk);
     purge->is_done = purge->has_failed = false;
+    purge->is_for_nobody = purge->waiter == NULL;
     purge->loop = loop_self();
     purge->letter.open = purge_opened;
     purge->work = (struct disk_work){ .run = purge_run };
     must(purge->purge.prefix.len <= RECORD_PREFIX_MOST);
     if (!disk_queue_put(&disk->queue, &purge->work)) {
         purge->has_failed = true;
-        mailbox_post(purge->loop, &purge->letter);
+        disk_purge_end(purge);
     }
 }
 

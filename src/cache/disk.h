@@ -107,6 +107,7 @@ struct disk_purge {
     bool          is_done, has_failed;
 
     /* Of the disk tier. */
+    bool               is_for_nobody;    /* from the start: no loop needs to hear of it */
     struct disk_work   work;
     struct disk_purge *next;
     struct letter      letter;

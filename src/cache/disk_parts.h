@@ -113,4 +113,7 @@ bool disk_may_write(struct disk *disk, struct record *record);
 int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
                 struct index_row *ret_row) WARN_UNUSED;
 
+/* The purge is over: the asker's loop hears of it, if there is one. On any thread, once. */
+void disk_purge_end(struct disk_purge *purge);
+
 #endif

@@ -69,7 +69,7 @@ static void tell_purges(struct disk *disk, bool is_written)
         next = purge->next;
         purge->has_failed |= !is_written || r < 0;
         disk->snapshot.is_urgent |= purge->has_failed;
-        mailbox_post(purge->loop, &purge->letter);
+        disk_purge_end(purge);
     }
 }
 

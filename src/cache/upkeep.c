@@ -80,6 +80,15 @@ static void sweep_opened(struct loop *loop, struct letter *letter)
         mem_free(sweep);
 }
 
+/* Who asked may be a loop that has ended by now: it gets no letter that it did not ask for. */
+static void end(struct cache_sweep *sweep)
+{
+    if (sweep->is_for_nobody)
+        mem_free(sweep);
+    else
+        mailbox_post(sweep->loop, &sweep->letter);
+}
+
 static void tell(struct cache_sweep *sweeps, const struct cache_sweep *result)
 {
     struct cache_sweep *next;
@@ -89,7 +98,7 @@ static void tell(struct cache_sweep *sweeps, const struct cache_sweep *result)
         sweeps->is_partial = result->is_partial;
         sweeps->memory = result->memory;
         sweeps->disk = result->disk;
-        mailbox_post(sweeps->loop, &sweeps->letter);
+        end(sweeps);
     }
 }
 
@@ -103,12 +112,13 @@ static void wake(struct upkeep *upkeep)
 void upkeep_sweep(struct upkeep *upkeep, struct cache_sweep *sweep)
 {
     sweep->is_done = false;
+    sweep->is_for_nobody = sweep->waiter == NULL;
     sweep->loop = loop_self();
     sweep->letter.open = sweep_opened;
     (void)snprintf(sweep->name, sizeof(sweep->name), "%.*s", TEXT_ARGS(upkeep->upkept.name));
     if (!upkeep->has_thread) {
         sweep->is_partial = true;
-        mailbox_post(sweep->loop, &sweep->letter);
+        end(sweep);
         return;
     }
     pthread_mutex_lock(&upkeep->lock);

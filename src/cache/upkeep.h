@@ -36,6 +36,7 @@ struct cache_sweep {
     uint64_t      memory, disk;          /* how many went */
 
     /* Of the upkeep. */
+    bool                is_for_nobody;   /* from the start: no loop needs to hear of it */
     struct cache_sweep *next;
     struct letter       letter;
     struct loop        *loop;

@@ -53,9 +53,10 @@ def test_servers_and_configurations_change(proxy, origin, method):
     if method == "quiet":                # all are asked again in the end
         seen = {name: len(back.requests) for name, back in backs.items()}
         with CheckedLoad(desk.address(), clients=12, posts=False) as load:
-            load.wait(200)
+            # Whose connection was closed in the middle of an answer may be left alone for fail_timeout.
+            desk.wait_for(lambda: all(len(back.requests) > seen[name] + 20 for name, back in backs.items()),
+                          20, "all to get their part")
         assert load.failures == []
-        assert all(len(back.requests) > seen[name] + 20 for name, back in backs.items())
 
 
 def test_methods_change(proxy, origin):
