@@ -110,6 +110,7 @@ def test_a_prefix(desk, cache):
 def test_a_post_to_what_is_nowhere_leaves_no_purge(desk, cache):
     """RFC 9111 4.4: what is stored goes; for a site that mostly writes nothing piles up."""
     desk = desk(cache + SITE)
+    desk.proxy.wait_for(lambda: "still being read" not in desk.run("stat"), 10, "the disk to know what it has")
     desk.fill("/a", "/b")
     for number in range(20):
         assert desk.post(f"/nowhere/{number}").status == 200
