@@ -245,7 +245,7 @@ def test_files_are_damaged_between_stop_and_start(bench, damage, index):
     bench.start()
     hits, _ = bench.verify_damaged()
     assert hits < len(TARGETS) or damage is lengthen
-    bench.desk.wait_for(lambda: bench.verify_damaged()[0] == len(TARGETS), 10, "everything to be stored anew")
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored anew")
     bench.restart().verify()
 
 
