@@ -220,9 +220,11 @@ struct large_body *large_files_open(struct large_files *files, uint64_t id, stru
 
     pthread_mutex_lock(&files->lock);
     file = *link_of(files, id);
-    if (file != NULL && file->body != NULL && ref(file->body))
+    if (file == NULL)
+        body = NULL;                     /* taken out, though its name may still be there for a moment */
+    else if (file->body != NULL && ref(file->body))
         body = file->body;
-    else if (file != NULL)
+    else
         file->body = body;
     pthread_mutex_unlock(&files->lock);
     return body;

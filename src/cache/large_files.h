@@ -41,7 +41,8 @@ uint64_t large_files_place(struct large_files *files, uint64_t id, struct cache_
 /* An open body of this id, through `ref`, which may refuse one that is dying; or NULL. */
 struct large_body *large_files_body(struct large_files *files, uint64_t id,
                                     bool (*ref)(struct large_body *body));
-/* `body` is the open one from now on, unless another one is already: that, through `ref`. */
+/* `body` is the open one from now on, unless another one is already: that, through `ref`. NULL: the file has been
+ * taken out, though its name may still be there for a moment. */
 struct large_body *large_files_open(struct large_files *files, uint64_t id,
                                     struct large_body *body, bool (*ref)(struct large_body *body));
 void large_files_shut(struct large_files *files, uint64_t id, struct large_body *body);
