@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Bytes over a descriptor: what a conn needs of TCP, and later of TLS. */
+/* Bytes over a descriptor: what a conn needs of TCP and of TLS (tls/transport.h). */
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
 
@@ -10,17 +10,28 @@
 struct transport;
 
 struct transport_ops {
-    const char *name;                                             /* "tcp" */
+    const char *name;                                             /* "tcp", "tls" */
     bool        is_plain;                                         /* splice() may be used on fd */
-    ssize_t   (*read)(struct transport *transport, void *bytes, size_t room);       /* 0: end; -errno */
+    /* Goes on with the handshake: 0 once it is over, -EAGAIN (the poller tells when to call again),
+     * -errno: it has failed. NULL: there is none. */
+    int       (*handshake)(struct transport *transport);
+    /* 0: end; -EAGAIN; -errno. Fewer bytes than there is room for: nothing more is there now. */
+    ssize_t   (*read)(struct transport *transport, void *bytes, size_t room);
+    /* Bytes taken; -EAGAIN: none. What was taken may still lie here: see has_unsent. */
     ssize_t   (*write)(struct transport *transport, const struct iovec *iov, int count);
+    /* With has_unsent: sends what was taken before. 0: all of it is out; -EAGAIN; -errno. */
+    int       (*flush)(struct transport *transport);
+    /* Nothing is under way for a while: gives buffers back. NULL: has none. */
+    void      (*rest)(struct transport *transport);
     void      (*shutdown)(struct transport *transport);           /* we send no more */
-    void      (*close)(struct transport *transport);
+    void      (*close)(struct transport *transport);              /* and frees `state` */
 };
 
 struct transport {
     const struct transport_ops *ops;
     int                         fd;
+    bool                        has_unsent;
+    void                       *state;   /* of TLS; owned */
 };
 
 extern const struct transport_ops transport_tcp;
