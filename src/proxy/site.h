@@ -23,6 +23,7 @@
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "net/syslog.h"
+#include "tls/client.h"
 
 struct cache;
 struct sink;
@@ -183,6 +184,7 @@ struct pass {
     struct upstream       *upstream;     /* NULL with variables */
     struct text            host;         /* $proxy_host: "app", "app:3000", "localhost" for unix: */
     struct text            port;         /* $proxy_port: "3000", "80"; empty for unix: and groups */
+    bool                   is_tls;       /* https://, grpcs:// */
     bool                   has_uri;
     struct text            uri;          /* "/prefix/" part that replaces the location's prefix */
 };
@@ -241,7 +243,10 @@ struct cache_policy {
 
 struct proxy_policy {
     const struct pass     *pass;         /* NULL: not proxied */
-    unsigned               http_version; /* 10 or 11 (default 11) */
+    unsigned               http_version; /* 10, 11 (default) or 20 */
+    bool                   is_grpc;      /* grpc_pass */
+    struct tls_peer_policy tls_policy;
+    const struct tls_client *tls;        /* made of it; NULL: never `https://` from here */
     const struct template *method;       /* NULL: the client's */
     const struct template *body;         /* proxy_set_body; NULL: the client's */
     struct set_header     *set_headers;  /* the block's own list; see has_default_headers */
@@ -360,6 +365,10 @@ struct server {
     uint32_t               large_count, large_size;
     uint32_t               max_headers;          /* 1000 */
     bool                   is_ignoring_invalid, has_underscores, may_merge_slashes;
+
+    struct tls_policy      tls_policy;
+    const struct tls_server *tls;        /* made of it; NULL: no `listen ... ssl` leads here, or no certificate */
+    bool                   is_http2;     /* http2 on */
 };
 
 struct server_index;                     /* made by route_prepare() */
@@ -371,6 +380,8 @@ struct listen {
     struct listen_options  options;
     bool                   has_options;
     bool                   has_proxy_protocol;
+    bool                   is_ssl;
+    bool                   is_http2;     /* listen ... http2, or some server of it has `http2 on` */
     struct place           place;
     struct server        **servers;      /* default first */
     unsigned               server_count;
