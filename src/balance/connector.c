@@ -8,6 +8,7 @@
 #include "balance/shelf.h"
 #include "base/must.h"
 #include "base/pool.h"
+#include "http/h1_codec.h"
 #include "net/room.h"
 #include "net/socket.h"
 
@@ -53,6 +54,19 @@ static void waiter_wake(struct connector *connector)
         task_wake(connector->waiter, WAKE_LETTER);
 }
 
+/* The connection stands: what has to be said first is said. */
+static void connected(struct connector *connector)
+{
+    int error = 0;
+
+    if (connector->introduction.len > 0)
+        error = conn_say_first(connector->peer_conn->conn, connector->introduction);
+    if (error < 0)
+        connect_failed(connector, error);
+    else
+        connector->state = CONNECTOR_READY;
+}
+
 /* News of the connection: it stands, or it has ended (in use, at rest or while connecting). */
 static void peer_conn_run(struct task *task, unsigned wakes)
 {
@@ -63,7 +77,7 @@ static void peer_conn_run(struct task *task, unsigned wakes)
         if (wakes & WAKE_END)
             connect_failed(user, peer_conn->error);
         else if (wakes & WAKE_WRITABLE)
-            user->state = CONNECTOR_READY;
+            connected(user);
         if (user->state != CONNECTOR_WAITING)
             waiter_wake(user);
     }
@@ -100,7 +114,7 @@ static struct peer_conn *peer_conn_if_open(struct peer_conn *peer_conn)
         return NULL;
     }
     peer_conn->conn->error_to = &peer_conn->error;
-    h1_attach(peer_conn->codec, peer_conn->conn);
+    peer_conn->codec->ops->attach(peer_conn->codec, peer_conn->conn);
     return peer_conn;
 }
 
@@ -152,7 +166,7 @@ static struct peer_conn *peer_conn_revive(const struct connector_ask *ask, struc
     peer_conn->made_ms = shelved->made_ms;
     peer_conn->served = shelved->served;
     peer_conn->codec = h1_client_new();
-    h1_set_message_count(peer_conn->codec, shelved->served);
+    peer_conn->codec->ops->set_count(peer_conn->codec, shelved->served);
     peer_conn->conn =
         conn_new(loop, shelved->fd, &peer_conn->codec->protocol, &ask->timeouts, &peer_conn->task);
     return peer_conn_if_open(peer_conn);
@@ -174,10 +188,13 @@ static struct peer_conn *take_kept(const struct connector_ask *ask, struct loop 
 void connector_start(struct connector *connector, const struct connector_ask *ask,
                      struct loop *loop, struct task *waiter)
 {
-    struct peer_conn *kept = ask->must_be_new ? NULL : take_kept(ask, loop);
+    bool              must_be_new = ask->must_be_new || ask->introduction.len > 0;
+    struct peer_conn *kept = must_be_new ? NULL : take_kept(ask, loop);
     int               r;
 
-    *connector = (struct connector){ .upstream = ask->upstream, .waiter = waiter };
+    *connector = (struct connector){ .upstream = ask->upstream,
+                                     .waiter = waiter,
+                                     .introduction = ask->introduction };
     if (kept != NULL) {
         connector->peer_conn = kept;
         connector->state = CONNECTOR_READY;
@@ -190,7 +207,7 @@ void connector_start(struct connector *connector, const struct connector_ask *as
         }
     }
     connector->peer_conn->user = connector;
-    h1_set_limits(connector->peer_conn->codec, &ask->limits);
+    connector->peer_conn->codec->ops->set_limits(connector->peer_conn->codec, &ask->limits);
 }
 
 enum connector_state connector_poll(struct connector *connector, int *reterr_fault)

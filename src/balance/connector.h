@@ -7,7 +7,7 @@
 #define BALANCE_CONNECTOR_H
 
 #include "balance/group.h"
-#include "http/h1_codec.h"
+#include "http/codec.h"
 
 struct peer_conn;
 
@@ -18,8 +18,10 @@ struct connector_ask {
     struct peer           *peer;
     const struct address  *bind_to;      /* NULL: any */
     struct conn_timeouts   timeouts;     /* of the connection while we use it */
-    struct h1_limits       limits;       /* of the response head */
+    struct head_limits       limits;       /* of the response head */
     uint32_t               connect_timeout_ms;
+    struct text            introduction; /* goes before everything else; the connection is then for this
+                                            use alone. Lives until the connector is released */
     bool                   must_be_new;  /* a kept connection has just failed */
     bool                   has_socket_keepalive;
 };
@@ -28,6 +30,7 @@ struct connector {
     struct peer_conn      *peer_conn;
     const struct upstream *upstream;
     struct task           *waiter;       /* woken when the state changes */
+    struct text            introduction;
     enum connector_state   state;
     int                    fault;
     int                    error;        /* -errno behind the fault, or 0 */

@@ -91,7 +91,7 @@ void idle_ended(struct loop *loop, struct peer_conn *peer_conn)
 
 static bool is_fit(struct peer_conn *peer_conn)
 {
-    return conn_is_quiet(peer_conn->conn) && h1_is_idle(peer_conn->codec);
+    return conn_is_quiet(peer_conn->conn) && peer_conn->codec->ops->is_idle(peer_conn->codec);
 }
 
 struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
@@ -153,7 +153,8 @@ static bool may_rest(const struct loop *loop, const struct upstream *upstream,
                      const struct peer_conn *peer_conn)
 {
     return upstream->keepalive > 0 && !peer_conn->conn->is_closed &&
-           h1_is_idle(peer_conn->codec) && peer_conn->served < upstream->keepalive_requests &&
+           peer_conn->codec->ops->is_idle(peer_conn->codec) &&
+           peer_conn->served < upstream->keepalive_requests &&
            loop_now_ms(loop) - peer_conn->made_ms < upstream->keepalive_time_ms;
 }
 

@@ -9,7 +9,7 @@
 #define BALANCE_IDLE_H
 
 #include "balance/group.h"
-#include "http/h1_codec.h"
+#include "http/codec.h"
 
 /* A connection to a peer: at rest in its peer's list, or in use by one connector. */
 struct peer_conn {

@@ -116,13 +116,30 @@ static void line_release(struct corpse *corpse)
     mem_free(line);
 }
 
+/* proxy_send_proxy_protocol: the connection is nobody's but ours (LOCAL, UNKNOWN). */
+static void introduce(struct line *line, const struct check *check)
+{
+    static const struct address none;
+    char                        bytes[PROXY_PROTOCOL_WRITE_MOST];
+    struct writer               writer = writer_fixed(bytes, sizeof(bytes));
+
+    if (check->proxy_protocol == PROXY_PROTOCOL_OFF)
+        return;
+    proxy_protocol_write(&writer, check->proxy_protocol, &none, &none);
+    if (conn_say_first(line->conn, writer_done(&writer)) < 0)
+        conn_close(line->conn, LOSS_RESET);
+}
+
 static void line_run(struct task *task, unsigned wakes)
 {
     struct line  *line = container_of(task, struct line, task);
     struct probe *probe = line->probe;
 
-    if (wakes & WAKE_WRITABLE)
+    if (wakes & WAKE_WRITABLE) {
         line->is_up = true;
+        if (probe != NULL && !(wakes & WAKE_END))
+            introduce(line, probe->check);
+    }
     if (wakes & WAKE_END)
         loop_bury(line->loop, &line->corpse);
     if (probe == NULL)
@@ -160,7 +177,7 @@ static int line_open(struct probe *probe)
 {
     const struct check  *check = probe->check;
     struct conn_timeouts timeouts = timeouts_of(check);
-    struct h1_limits     limits = { .line_bytes = check->head_bytes, .field_bytes = check->head_bytes,
+    struct head_limits     limits = { .line_bytes = check->head_bytes, .field_bytes = check->head_bytes,
                                     .head_bytes = check->head_bytes, .fields = FIELDS_MOST };
     struct address       address = probe->peer->address;
     struct line         *line;
@@ -185,8 +202,8 @@ static int line_open(struct probe *probe)
         return -ENOMEM;
     }
     line->conn->error_to = &line->error;
-    h1_attach(line->codec, line->conn);
-    h1_set_limits(line->codec, &limits);
+    line->codec->ops->attach(line->codec, line->conn);
+    line->codec->ops->set_limits(line->codec, &limits);
     line->probe = probe;
     probe->line = line;
     return 0;
@@ -197,7 +214,7 @@ static bool line_may_be_kept(const struct probe *probe)
     const struct line *line = probe->line;
 
     return line != NULL && probe->check->keepalive_time_ms > 0 && !line->conn->is_closed &&
-           h1_is_idle(line->codec) &&
+           line->codec->ops->is_idle(line->codec) &&
            loop_now_ms(probe->loop) - line->made_ms < probe->check->keepalive_time_ms;
 }
 
@@ -292,20 +309,6 @@ static struct head *head_build(const struct check *check, struct arena *arena)
     return head;
 }
 
-/* proxy_send_proxy_protocol: the connection is nobody's but ours (LOCAL, UNKNOWN). */
-static void introduce(struct probe *probe)
-{
-    static const struct address none;
-    struct writer               writer;
-
-    if (probe->check->proxy_protocol == PROXY_PROTOCOL_OFF ||
-        h1_message_count(probe->line->codec) > 1)
-        return;
-    writer = writer_arena(probe->attempt->arena, PROXY_PROTOCOL_WRITE_MOST);
-    proxy_protocol_write(&writer, probe->check->proxy_protocol, &none, &none);
-    h1_begin_with(probe->line->codec, writer_done(&writer));
-}
-
 static void request_send(struct probe *probe)
 {
     struct attempt *attempt = probe->attempt;
@@ -316,7 +319,6 @@ static void request_send(struct probe *probe)
     stream->owner = &probe->task;
     stream->arena = attempt->arena;
     stream->tx_head = head_build(probe->check, attempt->arena);
-    introduce(probe);
     stream->is_last = probe->check->keepalive_time_ms == 0;
     stream->rx_body = &attempt->body;
     pipe_set_writer(&attempt->body, &stream->task);

@@ -3,7 +3,6 @@
 #ifndef HTTP_CODEC_H
 #define HTTP_CODEC_H
 
-#include "http/h1_parse.h"
 #include "http/stream.h"
 
 struct codec;
@@ -18,17 +17,36 @@ struct codec_host {
 };
 
 struct codec_ops {
-    const char    *name;                                  /* "h1" */
-    struct stream *(*open)(struct codec *codec);          /* client side: next request */
-    unsigned       (*room)(const struct codec *codec);    /* streams that may be opened now */
+    const char    *name;                                  /* "h1", "h2" */
+    bool           is_multiplexed;                        /* carries several streams at once */
+    /* Once, when a conn has been made with its protocol. */
+    void           (*attach)(struct codec *codec, struct conn *conn);
+    /* Of heads that come from now on. */
+    void           (*set_limits)(struct codec *codec, const struct head_limits *limits);
+    struct stream *(*open)(struct codec *codec);          /* client side: next request; room() was not 0 */
+    unsigned       (*room)(const struct codec *codec);    /* client side: streams that may be opened now */
+    /* Between messages, with nothing unread and nothing wrong: may carry another one. */
+    bool           (*is_idle)(const struct codec *codec);
+    /* Messages of the connection so far, those under way included. */
+    unsigned       (*count)(const struct codec *codec);
+    /* So many were carried before this codec was made; NULL: it lives as long as its connection. */
+    void           (*set_count)(struct codec *codec, unsigned count);
+    /* The owner of a stream that is under way, for whoever writes what a loop was about; or NULL. */
+    const struct task *(*owner)(const struct codec *codec);
     /* Finish what is open, then close; one that has carried nothing yet may still carry one. */
     void           (*drain)(struct codec *codec);
 };
 
+/* Owner: its conn, through `protocol`. */
 struct codec {
     struct protocol         protocol;
     const struct codec_ops *ops;
     struct codec_host      *host;                         /* server side */
 };
+
+static inline struct codec *codec_of_protocol(struct protocol *protocol)
+{
+    return container_of(protocol, struct codec, protocol);
+}
 
 #endif

@@ -194,8 +194,8 @@ static struct stream *client_open(struct codec *codec)
 
     h1_next_message(h1);
     h1->is_open = true;
-    h1->messages++;
-    stream->is_reused = h1->messages > 1;
+    stream->number = ++h1->messages;
+    stream->is_reused = stream->number > 1;
     stream->rx_budget = stream->tx_budget = BUDGET_NONE;
     return stream;
 }
@@ -281,12 +281,19 @@ static const struct protocol_ops client_protocol = {
 
 static const struct codec_ops client_codec = {
     .name = "h1",
+    .attach = h1_attach,
+    .set_limits = h1_set_limits,
+    .is_idle = h1_is_idle,
+    .count = h1_count,
+    .set_count = h1_set_count,
+    .owner = h1_owner,
     .open = client_open,
     .room = client_room,
     .drain = client_drain,
 };
 
 static const struct stream_ops client_stream = {
+    .use = h1_use,
     .send = client_send,
     .tunnel = h1_start_tunnel,
     .reset = client_reset,

@@ -35,7 +35,7 @@ void h1_init(struct h1_codec *h1, const struct protocol_ops *protocol_ops,
     task_init(&h1->stream.task, h1_stream_run);
 }
 
-struct codec *h1_server_new(const struct h1_limits *limits, struct codec_host *host)
+struct codec *h1_server_new(const struct head_limits *limits, struct codec_host *host)
 {
     struct h1_codec *h1 = pool_take(&pool);
 
@@ -61,7 +61,7 @@ void h1_attach(struct codec *codec, struct conn *conn)
     h1->stream.conn = conn;
 }
 
-void h1_set_limits(struct codec *codec, const struct h1_limits *limits)
+void h1_set_limits(struct codec *codec, const struct head_limits *limits)
 {
     h1_of_codec(codec)->limits = *limits;
 }
@@ -84,19 +84,20 @@ const struct task *h1_owner_of_task(const struct task *task)
     return task->run == h1_stream_run ? container_of(task, struct stream, task)->owner : NULL;
 }
 
-unsigned h1_message_count(const struct codec *codec)
+unsigned h1_count(const struct codec *codec)
 {
     return h1_of_codec(codec)->messages;
 }
 
-void h1_set_message_count(struct codec *codec, unsigned count)
+void h1_set_count(struct codec *codec, unsigned count)
 {
     h1_of_codec(codec)->messages = count;
 }
 
-void h1_begin_with(struct codec *codec, struct text bytes)
+void h1_use(struct stream *stream, const struct conn_timeouts *timeouts)
 {
-    h1_add_out(h1_of_codec(codec), bytes);
+    if (!h1_of_stream(stream)->is_lost)
+        conn_set_timeouts(stream->conn, timeouts);
 }
 
 /* ---- what both sides do ---- */
@@ -179,7 +180,8 @@ void h1_next_message(struct h1_codec *h1)
     stream->rx_bytes = stream->tx_bytes = 0;
     stream->rx_most = 0;
     stream->fault = FAULT_NONE;
-    stream->is_tx_done = stream->is_rx_done = stream->is_last = stream->has_reply_begun = false;
+    stream->is_tx_done = stream->is_rx_done = stream->is_last = stream->has_reply_begun =
+        stream->is_tail_held = stream->is_early = false;
     h1->rx = RX_HEAD;
     h1->tx = TX_NOTHING;
     h1->scan = (struct h1_scan){ 0 };

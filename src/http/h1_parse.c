@@ -18,7 +18,7 @@ enum { TRAILERS_FIRST_CAPACITY = 4, VERSION_BYTES = 8, VERSION_NONE = 0 };
 /* What reading one field line needs besides the line. */
 struct reader {
     const char             *at, *end;    /* not yet read */
-    const struct h1_limits *limits;
+    const struct head_limits *limits;
     struct arena           *arena;
     unsigned                lines;       /* of fields, continuations included */
     bool                    may_fold;
@@ -70,7 +70,7 @@ static enum h1_scan_result scan_line(struct h1_scan *scan, const char *bytes, ui
 
 /* Line by line up to the empty one. */
 static enum h1_scan_result scan_lines(struct h1_scan *scan, const char *bytes, size_t all,
-                                      const struct h1_limits *limits, bool has_start_line,
+                                      const struct head_limits *limits, bool has_start_line,
                                       size_t *ret_size, int *reterr_fault)
 {
     const struct line_rules start = { limits->line_bytes, FAULT_LINE_TOO_LONG, FAULT_BAD_LINE };
@@ -97,24 +97,24 @@ static enum h1_scan_result scan_lines(struct h1_scan *scan, const char *bytes, s
 }
 
 enum h1_scan_result h1_scan(struct h1_scan *scan, const char *bytes, size_t len,
-                            const struct h1_limits *limits, size_t *ret_size, int *reterr_fault)
+                            const struct head_limits *limits, size_t *ret_size, int *reterr_fault)
 {
     return scan_lines(scan, bytes, len, limits, true, ret_size, reterr_fault);
 }
 
-size_t h1_head_size(const char *bytes, size_t len, const struct h1_limits *limits)
+size_t h1_head_size(const char *bytes, size_t len, const struct head_limits *limits)
 {
     return h1_scan_empty_line(bytes, len < limits->head_bytes ? len : limits->head_bytes);
 }
 
 enum h1_scan_result h1_scan_trailers(struct h1_scan *scan, const char *bytes, size_t len,
-                                     const struct h1_limits *limits, size_t *ret_size,
+                                     const struct head_limits *limits, size_t *ret_size,
                                      int *reterr_fault)
 {
     return scan_lines(scan, bytes, len, limits, false, ret_size, reterr_fault);
 }
 
-static struct reader reader_of(struct text bytes, const struct h1_limits *limits,
+static struct reader reader_of(struct text bytes, const struct head_limits *limits,
                                struct arena *arena)
 {
     return (struct reader){ .at = bytes.ptr, .end = bytes.ptr + bytes.len, .limits = limits,
@@ -123,7 +123,7 @@ static struct reader reader_of(struct text bytes, const struct h1_limits *limits
 
 /* ---- requests ---- */
 
-int h1_parse_request(struct text bytes, const struct h1_limits *limits, struct arena *arena,
+int h1_parse_request(struct text bytes, const struct head_limits *limits, struct arena *arena,
                      struct head *ret_head)
 {
     struct reader reader = reader_of(bytes, limits, arena);
@@ -239,7 +239,7 @@ static int absolute_target_read(struct head *head, struct arena *arena)
 
 /* ---- responses and trailers ---- */
 
-int h1_parse_response(struct text bytes, const struct h1_limits *limits, enum method asked,
+int h1_parse_response(struct text bytes, const struct head_limits *limits, enum method asked,
                       struct arena *arena, struct head *ret_head)
 {
     struct reader reader = reader_of(bytes, limits, arena);
@@ -302,7 +302,7 @@ static bool trailer_is_welcome(enum field_id id)
     return refused[id] == 0 && (field_flags(id) & (FIELD_HOP | FIELD_FRAMING | FIELD_KEEP)) == 0;
 }
 
-int h1_parse_trailers(struct text bytes, const struct h1_limits *limits, struct arena *arena,
+int h1_parse_trailers(struct text bytes, const struct head_limits *limits, struct arena *arena,
                       struct fields *ret_fields)
 {
     struct reader reader = reader_of(bytes, limits, arena);

@@ -6,6 +6,7 @@
 
 #include "http/h1_chunk.h"
 #include "http/h1_codec.h"
+#include "http/h1_parse.h"
 #include "http/h1_write.h"
 
 /* What the next bytes from the wire are. */
@@ -29,7 +30,7 @@ struct h1_codec {
     struct codec     codec;
     struct stream    stream;
     struct conn     *conn;
-    struct h1_limits limits;
+    struct head_limits limits;
     struct h1_scan   scan;
     struct h1_chunk  chunk;
     uint64_t         rx_left;
@@ -85,6 +86,14 @@ void    h1_close(struct h1_codec *h1);                  /* once the output is ou
 void    h1_pause(struct h1_codec *h1);
 void    h1_resume(struct h1_codec *h1);
 void    h1_start_tunnel(struct stream *stream);
+/* As codec_ops and stream_ops have them; the same for both sides. */
+void    h1_attach(struct codec *codec, struct conn *conn);
+void    h1_set_limits(struct codec *codec, const struct head_limits *limits);
+bool    h1_is_idle(const struct codec *codec);
+unsigned h1_count(const struct codec *codec);
+void    h1_set_count(struct codec *codec, unsigned count);
+const struct task *h1_owner(const struct codec *codec);
+void    h1_use(struct stream *stream, const struct conn_timeouts *timeouts);
 bool    h1_is_held(const struct protocol *protocol);
 void    h1_free(struct protocol **protocol);
 /* Forgets the message, keeps the connection. */

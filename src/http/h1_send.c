@@ -123,12 +123,13 @@ static void chunk_begin(struct h1_codec *h1)
     if (pipe == NULL || pipe->fault != 0 || h1->is_last_chunk)
         return;
     size = pipe->fill < stream->tx_budget ? pipe->fill : stream->tx_budget;
-    if (size == 0 && !pipe_is_finished(pipe))
+    if (size == 0 && (!pipe_is_finished(pipe) || stream->is_tail_held))
         return;
     h1->tx_left = size;
     h1->frame_at = 0;
     h1->frame_len = size > 0 ? (uint8_t)h1_write_chunk_size(h1->frame, size) : 0;
-    h1->is_last_chunk = pipe->is_ended && size == pipe->fill && lane_fill(pipe->lane) == 0;
+    h1->is_last_chunk =
+        pipe->is_ended && !stream->is_tail_held && size == pipe->fill && lane_fill(pipe->lane) == 0;
     if (!h1->is_last_chunk) {
         h1->after = TEXT("\r\n");
         return;

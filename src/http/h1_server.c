@@ -26,7 +26,7 @@ static ssize_t skip_empty_lines(struct h1_codec *h1, struct text text)
 static void begin(struct h1_codec *h1)
 {
     h1->is_open = true;
-    h1->messages++;
+    h1->stream.number = ++h1->messages;
     h1->stream.arena = arena_new();
     h1->stream.is_pipelined = h1->has_more;
     h1->has_more = false;
@@ -360,7 +360,7 @@ static void server_drain(struct codec *codec)
         h1_close(h1);
 }
 
-const struct protocol_ops h1_server_protocol = {
+static const struct protocol_ops server_protocol = {
     .feed = server_feed,
     .finish = server_finish,
     .fill = h1_fill,
@@ -376,9 +376,19 @@ const struct protocol_ops h1_server_protocol = {
     .spliced_out = h1_spliced_out,
 };
 
-static const struct codec_ops server_codec = { .name = "h1", .drain = server_drain };
+static const struct codec_ops server_codec = {
+    .name = "h1",
+    .attach = h1_attach,
+    .set_limits = h1_set_limits,
+    .is_idle = h1_is_idle,
+    .count = h1_count,
+    .set_count = h1_set_count,
+    .owner = h1_owner,
+    .drain = server_drain,
+};
 
 static const struct stream_ops server_stream = {
+    .use = h1_use,
     .send = server_send,
     .send_interim = server_send_interim,
     .want_body = server_want_body,
@@ -389,6 +399,6 @@ static const struct stream_ops server_stream = {
 
 void h1_server_init(struct h1_codec *h1)
 {
-    h1_init(h1, &h1_server_protocol, &server_codec, &server_stream);
+    h1_init(h1, &server_protocol, &server_codec, &server_stream);
     h1->is_server = true;
 }

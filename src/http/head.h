@@ -13,6 +13,14 @@
 #include "http/fields.h"
 #include "http/method.h"
 
+/* What a head may have at most; of a request the listen's default server says so. */
+struct head_limits {
+    uint32_t line_bytes;                 /* start line, without CRLF */
+    uint32_t field_bytes;                /* one field line, without CRLF */
+    uint32_t head_bytes;                 /* everything */
+    uint32_t fields;                     /* how many */
+};
+
 enum body_kind {
     BODY_NONE = 0,                       /* ends with the head */
     BODY_SIZED,                          /* `length` bytes */

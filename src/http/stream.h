@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* One message pair on a connection. HTTP/1 and later HTTP/2 and 3 all present this, on the client's
- * side of us and on the upstream's.
+/* One message pair on a connection. HTTP/1 and HTTP/2 both present this, on the client's side of us
+ * and on the upstream's.
  *
  * Memory: the codec owns the stream; it stays valid until release(), even when the connection is
  * lost before. Heads live in `arena`: on the server side the codec makes one per request and hands
@@ -22,6 +22,8 @@ struct stream;
 #define BUDGET_NONE UINT64_MAX           /* no pacing */
 
 struct stream_ops {
+    /* Deadlines from now on: of the connection, where it carries one stream at a time. */
+    void (*use)(struct stream *stream, const struct conn_timeouts *timeouts);
     /* tx_head is set; tx_body may still grow (NULL: none). Sends them. */
     void (*send)(struct stream *stream);
     /* Server side: sends a 1xx head at once, before the final one. */
@@ -51,8 +53,12 @@ struct stream {
     uint64_t                 rx_most;                     /* body bytes allowed; 0: no limit */
     uint64_t                 rx_budget, tx_budget;        /* body bytes that may pass now; pacing */
     int64_t                  started_us;                  /* server: first byte of the request */
+    unsigned                 number;     /* among the messages of its connection, from 1 */
     int                      fault;
     bool                     is_tx_done, is_rx_done;
+    bool                     is_tail_held;   /* by the owner: the message does not end yet, since trailers
+                                                may come. Cleared, the codec's task is to be woken */
+    bool                     is_early;   /* server side: may have been replayed (TLS early data, RFC 8470) */
     bool                     is_reused;  /* client side: not the first message on its conn */
     bool                     is_last;    /* set by the owner before send(): then close */
     bool                     is_pipelined; /* server side: came before its forerunner was answered */

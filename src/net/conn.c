@@ -23,7 +23,8 @@ enum {
     KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
     KEEP_ROOM = 512,            /* room that is worth a read */
     GIVE_BYTES = 256 * 1024,    /* of a lane at once: a megabyte costs a third more in one piece */
-    LINGER_BYTES = 256 * 1024   /* what a lingering conn swallows at most per run */
+    LINGER_BYTES = 256 * 1024,  /* what a lingering conn swallows at most per run */
+    HANDSHAKES_PER_TURN = 8     /* steps of them, of all conns: each may take as long as a hundred requests */
 };
 
 static struct pool pool = POOL("conn", struct conn, 256);
@@ -117,6 +118,34 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
     return conn;
 }
 
+void conn_become(struct conn *conn, struct protocol *protocol)
+{
+    struct protocol *former = conn->protocol;
+
+    conn->protocol = protocol;
+    protocol->conn = &conn->task;
+    former->ops->free(&former);
+}
+
+int conn_say_first(struct conn *conn, struct text bytes)
+{
+    struct iovec iov = { .iov_base = (void *)bytes.ptr, .iov_len = bytes.len };
+    ssize_t      n = conn->transport.ops->write(&conn->transport, &iov, 1);
+
+    if (n < 0)
+        return (int)n;
+    conn->bytes_out += (uint64_t)n;
+    return (size_t)n == bytes.len ? 0 : -ENOBUFS;
+}
+
+void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms)
+{
+    conn->transport = transport;
+    conn->is_securing = true;
+    timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
+    task_wake(&conn->task, WAKE_READABLE);
+}
+
 void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts)
 {
     conn->timeouts = *timeouts;
@@ -168,7 +197,8 @@ int conn_detach(struct conn *conn)
 {
     int fd = conn->transport.fd;
 
-    must(!conn->is_closed && conn->pending.len == 0 && !conn->is_blocked);
+    must(!conn->is_closed && conn->pending.len == 0 && !conn->is_blocked &&
+         conn->transport.ops->is_plain);
     conn->is_closed = true;
     conn->transport.fd = -1;
     timer_remove(loop_timers(conn->loop), &conn->timer);
@@ -200,6 +230,43 @@ static void connect_end(struct conn *conn)
     task_wake(conn->owner, WAKE_WRITABLE);
 }
 
+/* A crowd of handshakes must not keep the others waiting: what is too much for this turn is for the next. */
+static bool may_handshake(struct loop *loop)
+{
+    static thread_local uint64_t turn;
+    static thread_local unsigned steps;
+
+    if (turn != loop_turns(loop)) {
+        turn = loop_turns(loop);
+        steps = 0;
+    }
+    return steps++ < HANDSHAKES_PER_TURN;
+}
+
+static void handshake(struct conn *conn)
+{
+    int error;
+
+    if (!may_handshake(conn->loop)) {
+        task_wake_last(&conn->task, WAKE_READABLE);
+        return;
+    }
+    error = conn->transport.ops->handshake(&conn->transport);
+    if (error == -EAGAIN)
+        return;
+    if (error < 0) {
+        conn->error = error;
+        conn_close(conn, LOSS_CLOSED);
+        return;
+    }
+    conn->is_securing = false;
+    conn->is_writable = true;
+    conn->since_ms = loop_now_ms(conn->loop);
+    timer_stop(&conn->timer);
+    task_wake(conn->owner, WAKE_WRITABLE);
+    task_wake(&conn->task, WAKE_READABLE);   /* behind the owner */
+}
+
 /* Who has output says so with WAKE_DATA; the poller calls a socket writable whenever it calls it
  * readable, which is news only to a blocked one. */
 static bool may_write_more(const struct conn *conn, unsigned wakes)
@@ -226,7 +293,9 @@ static void conn_run(struct task *task, unsigned wakes)
         conn->is_writable = true;
     if (wakes & WAKE_DEADLINE)
         conn_expire(conn);
-    if (conn->is_closed || conn->is_connecting)
+    if (conn->is_securing && !conn->is_closed && (wakes & (WAKE_READABLE | WAKE_WRITABLE)))
+        handshake(conn);
+    if (conn->is_closed || conn->is_connecting || conn->is_securing)
         return;
     /* A paused conn does not read, so only the poller can tell that the other side is gone. */
     if ((wakes & WAKE_FAULT) && conn->protocol->is_paused) {
@@ -260,10 +329,30 @@ static void keep_rest(struct conn *conn, struct slice slice, uint32_t used)
     conn->pending = (struct slice){ .block = block, .start = 0, .len = len };
 }
 
+/* As protocol_ops have it. A protocol that has given its place to another has taken its own share. */
+static ssize_t feed_protocol(struct conn *conn, struct slice slice)
+{
+    const struct protocol *former;
+    uint32_t               used = 0;
+    ssize_t                n;
+
+    do {
+        struct slice rest = { .block = slice.block, .start = slice.start + used,
+                              .len = slice.len - used };
+
+        former = conn->protocol;
+        n = former->ops->feed(conn->protocol, rest);
+        if (n < 0)
+            return n;
+        used += (uint32_t)n;
+    } while (conn->protocol != former && used < slice.len && !conn->is_securing);
+    return used;
+}
+
 /* False: the conn is closed. */
 static bool feed(struct conn *conn, struct slice slice)
 {
-    ssize_t used = conn->protocol->ops->feed(conn->protocol, slice);
+    ssize_t used = feed_protocol(conn, slice);
 
     if (used < 0) {
         slice_unref(slice);
@@ -419,11 +508,10 @@ static bool read_step(struct conn *conn)
 
 static void conn_read(struct conn *conn)
 {
-    struct protocol *protocol = conn->protocol;
-
-    if (conn->pending.len > 0 && !protocol->is_paused && !feed_pending(conn))
+    if (conn->pending.len > 0 && !conn->protocol->is_paused && !feed_pending(conn))
         return;
-    for (int reads = 0; conn->is_readable && !protocol->is_paused && !protocol->is_closing;
+    for (int reads = 0; conn->is_readable && !conn->is_securing && !conn->protocol->is_paused &&
+                        !conn->protocol->is_closing;
          reads++) {
         if (reads == READS_PER_RUN) {
             task_wake_last(&conn->task, WAKE_READABLE);
@@ -528,20 +616,41 @@ static bool write_step(struct conn *conn)
         note_written(conn, n);
         protocol->ops->sent(protocol, (size_t)n);
     }
-    if (n == (ssize_t)total)
+    if (n == (ssize_t)total && !conn->transport.has_unsent)
         return true;
     write_blocked(conn);
     return false;
+}
+
+/* What the transport took before and could not send. False: some of it still waits, or closed. */
+static bool flush_transport(struct conn *conn)
+{
+    int error = conn->transport.ops->flush(&conn->transport);
+
+    if (error == -EAGAIN)
+        write_blocked(conn);
+    else if (error < 0)
+        write_failed(conn, error);
+    else
+        conn->is_blocked = false;
+    return error == 0;
+}
+
+static bool may_write(const struct conn *conn)
+{
+    return conn->is_writable && !conn->is_lingering;
 }
 
 static void conn_flush(struct flush *flush)
 {
     struct conn *conn = container_of(flush, struct conn, flush);
 
-    if (conn->is_closed || conn->is_connecting)
+    if (conn->is_closed || conn->is_connecting || conn->is_securing)
         return;
     task_note_running(&conn->task);
-    while (conn->has_output && conn->is_writable && !conn->is_lingering)
+    if (conn->transport.has_unsent && may_write(conn) && !flush_transport(conn))
+        conn->has_output = false;
+    while (conn->has_output && may_write(conn))
         if (!write_step(conn))
             break;
     conn->has_output = false;
@@ -559,6 +668,12 @@ static bool may_linger(const struct conn *conn)
            conn->timeouts.linger_ms > 0 && !protocol->must_reset && !conn->has_seen_end;
 }
 
+/* By a socket that takes no more for now. */
+static bool is_held_up(const struct conn *conn)
+{
+    return conn->is_blocked || conn->transport.has_unsent;
+}
+
 static bool is_paced(const struct conn *conn)
 {
     return conn->timeouts.body_rate > 0 && conn->wait == CONN_WAIT_BODY;
@@ -570,9 +685,9 @@ static void conn_settle(struct conn *conn)
     enum conn_wait   wait;
     int64_t          deadline_ms = INT64_MAX;
 
-    if (conn->is_lingering)
+    if (conn->is_lingering || conn->is_securing)
         return;
-    if (protocol->must_reset || (protocol->is_closing && !conn->is_blocked)) {
+    if (protocol->must_reset || (protocol->is_closing && !is_held_up(conn))) {
         if (may_linger(conn))
             linger_begin(conn);
         else
@@ -585,7 +700,7 @@ static void conn_settle(struct conn *conn)
         conn->since_ms = loop_now_ms(conn->loop);
         conn->pace_ms = conn->since_ms + conn->timeouts.body_slack_ms;
     }
-    if (conn->is_blocked && conn->timeouts.send_ms > 0)
+    if (is_held_up(conn) && conn->timeouts.send_ms > 0)
         deadline_ms = conn->wrote_ms + conn->timeouts.send_ms;
     if (conn->timeouts.waits_ms[wait] > 0 &&
         conn->since_ms + conn->timeouts.waits_ms[wait] < deadline_ms)
@@ -605,10 +720,10 @@ static void conn_expire(struct conn *conn)
 
     if (conn->is_lingering) {   /* no reset: our last answer may still be on its way */
         conn_close(conn, LOSS_CLOSED);
-    } else if (conn->is_connecting) {
+    } else if (conn->is_connecting || conn->is_securing) {
         conn->error = -ETIMEDOUT;
         conn_close(conn, LOSS_TIMEOUT);
-    } else if (conn->is_blocked && conn->timeouts.send_ms > 0 &&
+    } else if (is_held_up(conn) && conn->timeouts.send_ms > 0 &&
                now_ms >= conn->wrote_ms + conn->timeouts.send_ms) {
         conn->error = -ETIMEDOUT;
         conn_close(conn, LOSS_TIMEOUT);
@@ -665,6 +780,12 @@ static void linger_read(struct conn *conn)
     }
     if (conn->is_readable)
         task_wake_last(&conn->task, WAKE_READABLE);
+}
+
+void conn_rest(struct conn *conn)
+{
+    if (conn->transport.ops->rest != NULL && !conn->transport.has_unsent)
+        conn->transport.ops->rest(&conn->transport);
 }
 
 const struct conn *conn_of_task(const struct task *task)

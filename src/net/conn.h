@@ -45,7 +45,8 @@ struct conn {
     int                  error;          /* -errno that ended it */
     int                 *error_to;       /* where the owner wants it too, or NULL */
     uint8_t              wait;           /* enum conn_wait */
-    bool                 is_connecting, is_readable, is_writable, has_hangup, has_seen_end;
+    bool                 is_connecting, is_securing, is_readable, is_writable, has_hangup,
+                         has_seen_end;
     bool                 is_closed, is_buried, is_blocked, is_lingering, is_reset_on_timeout;
     bool                 is_delaying;    /* its owner has turned TCP_NODELAY off */
     bool                 has_output;     /* perhaps: to be looked for at the flush */
@@ -61,7 +62,21 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
                        const struct conn_timeouts *timeouts, struct task *owner,
                        int64_t deadline_ms);
 
-/* A quiet conn without streams gives up its descriptor, still watched, and dies without lost(). */
+/* Another protocol takes over and the former is freed: from within feed() of the former, which then
+ * returns how much of the bytes was its own, or from the owner's task. */
+void conn_become(struct conn *conn, struct protocol *protocol);
+/* On a connection that has just been made: these bytes go before everything else, also before a handshake. 0, or
+ * -errno when its socket does not take them at once, all of them: then it is of no use. */
+int conn_say_first(struct conn *conn, struct text bytes) WARN_UNUSED;
+/* Another transport takes over, on the same descriptor, and shakes hands, by `deadline_ms`; nothing is read
+ * or written meanwhile. Then the owner is woken with WAKE_WRITABLE, and has its turn before what
+ * comes is fed to the protocol. A handshake that fails ends the conn with conn->error set. */
+void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms);
+
+/* Nothing will come for a while: its transport gives buffers back. */
+void conn_rest(struct conn *conn);
+
+/* A quiet conn without streams, of a plain transport, gives up its descriptor, still watched, and dies without lost(). */
 int          conn_detach(struct conn *conn);
 void         conn_close_detached(int fd);
 /* As conn_new(), for a descriptor that the loop watches already. */

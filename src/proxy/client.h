@@ -3,7 +3,7 @@
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
-#include "http/h1_codec.h"
+#include "http/codec.h"
 #include "net/timer.h"
 #include "proxy/snapshot.h"
 
@@ -17,7 +17,8 @@ struct client {
     struct task       task;              /* woken when the conn has ended, rests, or is parked */
     struct conn      *conn;              /* NULL: ended or parked */
     struct door      *door;
-    struct exchange  *exchange;          /* NULL between requests */
+    struct exchange  *unattended;        /* of a stand-in; else NULL */
+    unsigned          exchanges;         /* under way */
     struct link       link;              /* of the front's clients, oldest first */
     int64_t           connected_ms;
     uint64_t          serial;
@@ -38,13 +39,15 @@ struct client {
 
 /* Whose task this is, or NULL: some other task. */
 const struct client *client_of_task(const struct task *task);
-/* Of a client that has a conn. */
+/* Of a client that has a conn; NULL: it is not known yet what the client speaks. */
 struct codec *client_codec(const struct client *client);
+/* As the listen's default server says it: what the client speaks now. `is_h2`: by ALPN or its first bytes. */
+void client_speaks(struct client *client, bool is_h2);
 /* Who is connected, whatever a preface or a field says. */
 struct address client_remote(const struct client *client);
 const struct listen *client_listen(const struct client *client);
-/* The location's deadlines hold from now on. */
-void client_use(struct client *client, const struct location *location);
+/* The location's deadlines hold for that stream of the client's from now on. */
+void client_use(struct client *client, struct stream *stream, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */
 bool client_is_draining(const struct client *client);
 /* After this answer? Under pressure it may not, or another one that rests is closed for it. */

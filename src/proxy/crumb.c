@@ -3,10 +3,23 @@
  * what crashed. */
 #include "proxy/crumb.h"
 
+#include "http/h1_codec.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
+#include "proxy/opening.h"
 
 enum { LINE_MOST = 1024 };               /* of a request line: others want room too */
+
+/* Who waits for what a conn carries: of one that is still opening, nobody. */
+static const struct task *codec_owner(const struct conn *conn)
+{
+    const struct codec *codec;
+
+    if (opening_is(conn->protocol))
+        return NULL;
+    codec = codec_of_protocol(conn->protocol);
+    return codec->ops->owner(codec);
+}
 
 static const struct exchange *exchange_behind(const struct task *task)
 {
@@ -19,8 +32,7 @@ static const struct exchange *exchange_behind(const struct task *task)
     if (x != NULL)
         return x;
     conn = conn_of_task(task);
-    task = conn != NULL ? h1_owner(container_of(conn->protocol, struct codec, protocol))
-                        : h1_owner_of_task(task);
+    task = conn == NULL ? h1_owner_of_task(task) : codec_owner(conn);
     return task == NULL ? NULL : exchange_of_task(task);
 }
 

@@ -101,7 +101,7 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->refusal = admission_enter(stream->fault);
     x->server = listen->servers[0];
     x->location = &x->server->level;
-    client->exchange = x;
+    client->exchanges++;
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;
@@ -321,9 +321,7 @@ uint64_t exchange_serial(const struct exchange *x)
 
 unsigned exchange_request_number(const struct exchange *x)
 {
-    const struct protocol *protocol = x->client->conn->protocol;
-
-    return protocol == NULL ? 1 : h1_message_count(container_of(protocol, struct codec, protocol));
+    return x->client->number;
 }
 
 int64_t exchange_connected_ms(const struct exchange *x)

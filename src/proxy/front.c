@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "http/h1_codec.h"
 #include "net/lane.h"
 #include "net/pressure.h"
 #include "net/room.h"
@@ -17,6 +18,7 @@
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/nobody.h"
+#include "proxy/opening.h"
 #include "proxy/preface.h"
 
 enum {
@@ -71,7 +73,7 @@ static struct pool client_pool = POOL_OF_SLABS("client", struct client, 64);
 static void                 door_run(struct task *task, unsigned wakes);
 static bool                 accept_one(struct door *door, bool is_first);
 static void                 client_close(struct client *client);
-static struct codec        *codec_new(struct client *client);
+static struct codec        *codec_new(struct client *client, bool is_h2);
 static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
 static void front_run(struct task *task, unsigned wakes);
 static void front_trim(struct task *task, unsigned wakes);
@@ -209,8 +211,9 @@ static void client_drain(struct client *client)
 {
     struct codec *codec = client_codec(client);
 
-    codec->ops->drain(codec);
-    if (client->exchange != NULL || h1_message_count(codec) > 0)
+    if (codec != NULL)
+        codec->ops->drain(codec);
+    if (client->exchanges > 0 || (codec != NULL && codec->ops->count(codec) > 0))
         return;
     client->conn->timeouts.waits_ms[CONN_WAIT_HEAD] = DRAIN_FRESH_MS;
     task_wake(&client->conn->task, 0);
@@ -289,7 +292,7 @@ static void client_bury_if_over(struct client *client)
     struct door  *door = client->door;
     struct front *front = door->front;
 
-    if (client->conn != NULL || client->exchange != NULL || is_parked(client))
+    if (client->conn != NULL || client->exchanges > 0 || is_parked(client))
         return;
     door->clients--;
     front->client_count--;
@@ -307,28 +310,51 @@ static void client_bury_if_over(struct client *client)
 
 /* A connection that rests keeps its descriptor, a deadline and its client; conn and codec, three
  * quarters of its memory, are made anew when it speaks again. */
-static void client_park(struct client *client)
+static void client_park(struct client *client, int64_t until_ms)
 {
-    struct loop *loop = client->door->front->loop;
-    int64_t      until_ms = client->conn->since_ms + client->keepalive_ms;
+    struct front *front = client->door->front;
+    struct codec *codec = client_codec(client);
 
-    if (client->exchange != NULL || !h1_is_idle(client_codec(client)) ||
-        !conn_is_quiet(client->conn) || client->conn->pending.len > 0) {
-        client->conn->since_ms = loop_now_ms(loop);   /* it has news; the rest begins anew */
-        return;
-    }
-    if (until_ms <= loop_now_ms(loop)) {
-        conn_close(client->conn, LOSS_CLOSED);
-        return;
-    }
-    client->requests = h1_message_count(client_codec(client));
+    client->requests = codec->ops->count(codec);
     client->watch.fd = conn_detach(client->conn);
     client->conn = NULL;
-    timer_set(loop_timers(loop), &client->timer, until_ms);
-    if (loop_rewatch(loop, &client->watch) < 0)
+    timer_set(loop_timers(front->loop), &client->timer, until_ms);
+    if (loop_rewatch(front->loop, &client->watch) < 0)
         client_close(client);
-    if (++client->door->front->parked == TRIM_FROM)
-        timer_set(loop_timers(loop), &client->door->front->trim_timer, loop_now_ms(loop) + TRIM_MS);
+    if (++front->parked == TRIM_FROM)
+        timer_set(loop_timers(front->loop), &front->trim_timer, loop_now_ms(front->loop) + TRIM_MS);
+}
+
+/* It has lasted as long as it may; of several streams none must be lost that is on its way. */
+static void client_rest_over(struct client *client)
+{
+    struct codec *codec = client_codec(client);
+
+    if (codec->ops->is_multiplexed)
+        codec->ops->drain(codec);
+    else
+        conn_close(client->conn, LOSS_CLOSED);
+}
+
+/* Nothing has come for a while. What a handshake has made cannot be parked, and keeps the conn. */
+static void client_rest(struct client *client)
+{
+    struct conn  *conn = client->conn;
+    struct codec *codec = client_codec(client);
+    struct loop  *loop = client->door->front->loop;
+    int64_t       until_ms = conn->since_ms + client->keepalive_ms;
+
+    if (client->exchanges > 0 || !codec->ops->is_idle(codec) || !conn_is_quiet(conn) ||
+        conn->pending.len > 0) {
+        conn->since_ms = loop_now_ms(loop);   /* it has news; the rest begins anew */
+    } else if (until_ms <= loop_now_ms(loop)) {
+        client_rest_over(client);
+    } else if (conn->transport.ops->is_plain && !codec->ops->is_multiplexed) {
+        client_park(client, until_ms);
+    } else {
+        conn_rest(conn);
+        conn->timeouts.waits_ms[CONN_WAIT_IDLE] = client->keepalive_ms;
+    }
 }
 
 static void front_trim(struct task *task, unsigned wakes)
@@ -349,11 +375,11 @@ static void client_unpark(struct client *client)
     timeouts = client_timeouts(client, level);
     client->watch.fd = -1;
     timer_stop(&client->timer);
-    codec = codec_new(client);
-    h1_set_message_count(codec, client->requests);
+    codec = codec_new(client, false);
+    codec->ops->set_count(codec, client->requests);
     client->conn = conn_resume(loop, fd, &codec->protocol, &timeouts, &client->task);
     if (client->conn != NULL)
-        h1_attach(codec, client->conn);
+        codec->ops->attach(codec, client->conn);
     else
         client_bury_if_over(client);
 }
@@ -370,6 +396,17 @@ static void client_close(struct client *client)
     }
 }
 
+/* Of its open conn. */
+static void client_hear(struct client *client, unsigned wakes)
+{
+    if (!opening_is(client->conn->protocol)) {
+        if (wakes & WAKE_DEADLINE)
+            client_rest(client);
+    } else if (wakes & WAKE_WRITABLE) {
+        opening_secured(client);
+    }
+}
+
 static void client_run(struct task *task, unsigned wakes)
 {
     struct client *client = container_of(task, struct client, task);
@@ -378,8 +415,8 @@ static void client_run(struct task *task, unsigned wakes)
         client->conn = NULL;
         client_bury_if_over(client);
     } else if (!is_parked(client)) {
-        if ((wakes & WAKE_DEADLINE) && client->conn != NULL && !client->conn->is_closed)
-            client_park(client);
+        if (client->conn != NULL && !client->conn->is_closed)
+            client_hear(client, wakes);
     } else if (wakes & WAKE_READABLE) {
         client_unpark(client);
     } else if (wakes & WAKE_DEADLINE) {
@@ -394,7 +431,8 @@ const struct client *client_of_task(const struct task *task)
 
 void client_exchange_over(struct client *client)
 {
-    client->exchange = NULL;
+    client->exchanges--;
+    client->unattended = NULL;
     client->door->front->none_idle_ms = 0;
     client_bury_if_over(client);
 }
@@ -407,7 +445,8 @@ struct client *client_stand_in(const struct client *like, struct exchange *excha
     client->door = door;
     client->serial = like->serial;
     client->connected_ms = like->connected_ms;
-    client->exchange = exchange;
+    client->unattended = exchange;
+    client->exchanges = 1;
     client->watch.fd = -1;
     preface_copy(client, like);
     task_init(&client->task, client_run);
@@ -441,24 +480,33 @@ const struct listen *client_listen(const struct client *client)
     return client->door->listen;
 }
 
-static struct h1_limits limits_of(const struct server *server)
+static struct head_limits limits_of(const struct server *server)
 {
-    return (struct h1_limits){ .line_bytes = server->large_size,
+    return (struct head_limits){ .line_bytes = server->large_size,
                                .field_bytes = server->large_size,
                                .head_bytes = server->large_size * server->large_count,
                                .fields = server->max_headers };
 }
 
-static struct codec *codec_new(struct client *client)
+static struct codec *codec_new(struct client *client, bool is_h2)
 {
-    struct h1_limits limits = limits_of(client->door->listen->servers[0]);
+    struct head_limits limits = limits_of(client->door->listen->servers[0]);
 
+    (void)is_h2;
     return h1_server_new(&limits, &client->host);
 }
 
 struct codec *client_codec(const struct client *client)
 {
-    return container_of(client->conn->protocol, struct codec, protocol);
+    return opening_is(client->conn->protocol) ? NULL : codec_of_protocol(client->conn->protocol);
+}
+
+void client_speaks(struct client *client, bool is_h2)
+{
+    struct codec *codec = codec_new(client, is_h2);
+
+    conn_become(client->conn, &codec->protocol);
+    codec->ops->attach(codec, client->conn);
 }
 
 /* Unless it is said, no location that streams uploads has a least rate: what trickles there may be
@@ -496,13 +544,13 @@ static struct conn_timeouts client_timeouts(struct client *client, const struct 
     };
 }
 
-void client_use(struct client *client, const struct location *location)
+void client_use(struct client *client, struct stream *stream, const struct location *location)
 {
     struct conn_timeouts timeouts = client_timeouts(client, location);
 
     if (client->conn == NULL)
         return;
-    conn_set_timeouts(client->conn, &timeouts);
+    stream->ops->use(stream, &timeouts);
     client->conn->is_reset_on_timeout = location->is_reset_on_timeout;
     if (client->conn->is_delaying == location->has_nodelay) {
         client->conn->is_delaying = !location->has_nodelay;
@@ -515,7 +563,8 @@ static void client_new(struct door *door, int fd, const struct address *remote)
     struct front        *front = door->front;
     struct client       *client = pool_take(&client_pool);
     struct conn_timeouts timeouts;
-    struct codec        *codec;
+    struct codec        *codec = NULL;
+    struct protocol     *protocol;
 
     client->door = door;
     client->host = (struct codec_host){ .accept = client_accept, .resting = &client->task };
@@ -526,16 +575,20 @@ static void client_new(struct door *door, int fd, const struct address *remote)
     client->remote = address_shorten(remote);
     client->connected_ms = loop_now_ms(front->loop);
     timeouts = client_timeouts(client, &door->listen->servers[0]->level);
-    codec = codec_new(client);
-    if (door->listen->has_proxy_protocol)
-        preface_expect(codec);
-    client->conn = conn_new(front->loop, fd, &codec->protocol, &timeouts, &client->task);
+    if (opening_is_due(door->listen)) {
+        protocol = opening_new(client);
+    } else {
+        codec = codec_new(client, false);
+        protocol = &codec->protocol;
+    }
+    client->conn = conn_new(front->loop, fd, protocol, &timeouts, &client->task);
     if (client->conn == NULL) {
         pool_give(&client_pool, client);
         return;
     }
     client->serial = client->conn->serial;
-    h1_attach(codec, client->conn);
+    if (codec != NULL)
+        codec->ops->attach(codec, client->conn);
     list_append(&front->clients, &client->link);
     door->clients++;
     front->client_count++;
@@ -545,9 +598,14 @@ static void client_new(struct door *door, int fd, const struct address *remote)
 
 static bool is_at_rest(const struct client *client)
 {
-    return is_parked(client) ||
-           (client->conn != NULL && client->exchange == NULL && h1_is_idle(client_codec(client)) &&
-            h1_message_count(client_codec(client)) > 0);
+    const struct codec *codec;
+
+    if (is_parked(client))
+        return true;
+    if (client->conn == NULL || client->exchanges > 0)
+        return false;
+    codec = client_codec(client);
+    return codec != NULL && codec->ops->is_idle(codec) && codec->ops->count(codec) > 0;
 }
 
 /* Oldest first. Those who wait between two requests lose nothing but a handshake. A crowd in which
@@ -741,7 +799,7 @@ void front_close_all(struct front *front)
             conn_close(client->conn, LOSS_SHUTDOWN);
         else if (is_parked(client))
             client_close(client);
-        else if (client->exchange != NULL && client->exchange->is_unattended)
-            nobody_leaves(client->exchange);
+        else if (client->unattended != NULL)
+            nobody_leaves(client->unattended);
     }
 }

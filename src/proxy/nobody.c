@@ -25,13 +25,20 @@ static void do_nothing(struct stream *stream)
     (void)stream;
 }
 
+static void use(struct stream *stream, const struct conn_timeouts *timeouts)
+{
+    (void)stream;
+    (void)timeouts;
+}
+
 static void reset(struct stream *stream, int fault)
 {
     if (stream->fault == FAULT_NONE)
         stream->fault = fault;
 }
 
-static const struct stream_ops nobody_stream = { .send = do_nothing,
+static const struct stream_ops nobody_stream = { .use = use,
+                                                 .send = do_nothing,
                                                  .send_interim = send_interim,
                                                  .want_body = do_nothing,
                                                  .tunnel = do_nothing,
@@ -46,6 +53,7 @@ void nobody_take_over(struct exchange *x, struct client *client)
     absence->stream.ops = &nobody_stream;
     absence->stream.owner = &x->task;
     absence->stream.conn = &absence->conn;
+    absence->stream.number = (x->client != NULL ? x : x->parent)->client->number;
     absence->stream.arena = x->arena;
     absence->stream.rx_head = x->request;
     absence->stream.rx_body = &x->request_body;

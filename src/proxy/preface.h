@@ -11,7 +11,6 @@
 #include "net/address.h"
 
 struct client;
-struct codec;
 
 struct preface {
     struct address_short sender;                     /* who is really connected */
@@ -25,9 +24,9 @@ static inline struct text preface_values(const struct preface *preface)
     return text_of(preface->values, preface->value_bytes);
 }
 
-/* The codec of a new client hears nothing before a header has come, within client_header_timeout; a
- * connection that begins otherwise is closed. */
-void preface_expect(struct codec *codec);
+/* The header that these bytes begin with: its size, 0 (there has to be more), or -1 when it is none, which the log
+ * is told of. The client keeps what it says. */
+ssize_t preface_read(struct client *client, struct text bytes);
 /* `to` has nothing of its own: it gets what was said of `from`. */
 void preface_copy(struct client *to, const struct client *from);
 /* At the client's end. */

@@ -130,11 +130,24 @@ static enum turn run_pick(struct exchange *x)
 
 /* ---- connect ---- */
 
-static struct connector_ask ask_of(const struct exchange *x, struct address *bind_to)
+/* proxy_send_proxy_protocol: the connection is this client's from its first byte to its last, so it
+ * carries nobody else's request. */
+static struct text introduction(struct exchange *x)
+{
+    enum proxy_protocol_version version = x->location->proxy.proxy_protocol;
+    struct writer               writer;
+
+    if (version == PROXY_PROTOCOL_OFF)
+        return TEXT("");
+    writer = writer_arena(x->arena, PROXY_PROTOCOL_WRITE_MOST);
+    proxy_protocol_write(&writer, version, exchange_remote(x), exchange_local(x));
+    return writer_done(&writer);
+}
+
+static struct connector_ask ask_of(struct exchange *x, struct address *bind_to)
 {
     const struct proxy_policy *policy = &x->location->proxy;
-    struct text bind =
-        policy->bind != NULL ? template_eval(policy->bind, (struct scope *)&x->scope) : TEXT_NONE;
+    struct text bind = policy->bind != NULL ? template_eval(policy->bind, &x->scope) : TEXT_NONE;
 
     return (struct connector_ask){
         .upstream = x->upstream,
@@ -148,7 +161,8 @@ static struct connector_ask ask_of(const struct exchange *x, struct address *bin
                     .head_bytes = (uint32_t)policy->buffer_size,
                     .fields = 1000 },
         .connect_timeout_ms = policy->connect_timeout_ms,
-        .must_be_new = x->must_be_new || policy->proxy_protocol != PROXY_PROTOCOL_OFF,
+        .introduction = introduction(x),
+        .must_be_new = x->must_be_new,
         .has_socket_keepalive = policy->has_socket_keepalive,
     };
 }
@@ -253,21 +267,6 @@ static void join(struct exchange *x, struct stream *peer)
         pipe_set_reader(peer->tx_body, &peer->task);
 }
 
-/* proxy_send_proxy_protocol: the connection is this client's from its first byte to its last, so it
- * carries nobody else's request. */
-static void introduce_client(struct exchange *x, struct head *head)
-{
-    enum proxy_protocol_version version = x->location->proxy.proxy_protocol;
-    struct writer               writer;
-
-    if (version == PROXY_PROTOCOL_OFF)
-        return;
-    writer = writer_arena(x->arena, PROXY_PROTOCOL_WRITE_MOST);
-    proxy_protocol_write(&writer, version, exchange_remote(x), exchange_local(x));
-    h1_begin_with(x->connector.peer_conn->codec, writer_done(&writer));
-    head->may_persist = false;
-}
-
 static enum turn run_send(struct exchange *x)
 {
     struct stream *peer;
@@ -282,7 +281,8 @@ static enum turn run_send(struct exchange *x)
     peer->owner = &x->task;
     peer->arena = x->arena;
     peer->tx_head = head;
-    introduce_client(x, head);
+    if (x->location->proxy.proxy_protocol != PROXY_PROTOCOL_OFF)
+        head->may_persist = false;
     if (x->upstream->keepalive == 0)
         peer->is_last = true;
     join(x, peer);

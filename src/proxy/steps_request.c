@@ -62,7 +62,7 @@ static void drop_odd_fields(struct exchange *x)
 static void use_location(struct exchange *x, const struct location *location)
 {
     x->location = location;
-    client_use(x->client_conn, location);
+    client_use(x->client_conn, x->client, location);
 }
 
 /* 413, checked before anything else is done with the request. */

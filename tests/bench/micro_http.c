@@ -14,7 +14,7 @@
 
 enum { ROUNDS = 7, RUNS = 20000 };
 
-static const struct h1_limits limits = {
+static const struct head_limits limits = {
     .line_bytes = 8192, .field_bytes = 8192, .head_bytes = 32768, .fields = 128,
 };
 

@@ -10,10 +10,10 @@
 #include "base/pool.h"
 #include "http/h1_parse.h"
 
-static const struct h1_limits h1_wide_limits = {
+static const struct head_limits h1_wide_limits = {
     .line_bytes = 1 << 20, .field_bytes = 1 << 20, .head_bytes = 1 << 21, .fields = 1 << 16,
 };
-static const struct h1_limits h1_tight_limits = {
+static const struct head_limits h1_tight_limits = {
     .line_bytes = 40, .field_bytes = 30, .head_bytes = 200, .fields = 4,
 };
 
@@ -30,7 +30,7 @@ static inline char *h1_exact_copy(struct text text)
 }
 
 static inline enum h1_scan_result h1_scan_pieces(struct text input, size_t step,
-                                                 const struct h1_limits *limits, size_t *ret_size,
+                                                 const struct head_limits *limits, size_t *ret_size,
                                                  int *reterr_fault)
 {
     struct h1_scan      scan = { 0 };
@@ -46,7 +46,7 @@ static inline enum h1_scan_result h1_scan_pieces(struct text input, size_t step,
 }
 
 /* What scanning refuses parsing must refuse too: a head that comes whole is not scanned. */
-static inline void h1_check_whole(struct text input, const struct h1_limits *limits)
+static inline void h1_check_whole(struct text input, const struct head_limits *limits)
 {
     size_t        size = h1_head_size(input.ptr, input.len, limits), scanned = 0;
     int           fault = FAULT_NONE;
@@ -66,7 +66,7 @@ static inline void h1_check_whole(struct text input, const struct h1_limits *lim
 }
 
 /* All ways to cut the input agree; true when it starts with a complete head of *ret_size bytes. */
-static inline bool h1_check_scan(struct text input, const struct h1_limits *limits,
+static inline bool h1_check_scan(struct text input, const struct head_limits *limits,
                                  size_t *ret_size)
 {
     size_t              size = 0;

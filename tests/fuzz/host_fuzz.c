@@ -10,7 +10,7 @@
 #include "http/h1_parse.h"
 #include "http/uri.h"
 
-static const struct h1_limits limits = {
+static const struct head_limits limits = {
     .line_bytes = 1 << 20, .field_bytes = 1 << 20, .head_bytes = 1 << 21, .fields = 10,
 };
 

@@ -21,7 +21,7 @@
 enum { RUNS = 400, REQUESTS = 6, STEPS_MOST = 200000 };
 enum { BODY_MOST = 30000, WIRE_BYTES = 4096, PIPE_BYTES = 8192 };
 
-static const struct h1_limits limits = { .line_bytes = 8192, .field_bytes = 8192,
+static const struct head_limits limits = { .line_bytes = 8192, .field_bytes = 8192,
                                          .head_bytes = 16384, .fields = 100 };
 
 /* One end of a connection: what its codec takes for a conn, and the bytes on their way to it. */
@@ -332,7 +332,7 @@ static void end_begin(struct end *end, struct codec *codec)
     end->conn.loop = loop;
     task_init(&end->conn.task, nothing_run);
     codec->protocol.conn = &end->conn.task;
-    h1_attach(codec, &end->conn);
+    codec->ops->attach(codec, &end->conn);
 }
 
 static void end_done(struct end *end)
@@ -348,7 +348,7 @@ static void end_done(struct end *end)
 static void connection_begin(void)
 {
     end_begin(&client, h1_client_new());
-    h1_set_limits(client.codec, &limits);
+    client.codec->ops->set_limits(client.codec, &limits);
     end_begin(&server, h1_server_new(&limits, &echo.host));
 }
 

@@ -7,7 +7,7 @@
 
 #include "http/h1_parse.h"
 
-static const struct h1_limits limits = {
+static const struct head_limits limits = {
     .line_bytes = 8192, .field_bytes = 8192, .head_bytes = 32768, .fields = 128,
 };
 
@@ -26,7 +26,7 @@ static void check_fault(int got, int wanted, const char *name)
 /* ---- h1_scan ---- */
 
 /* Shows `bytes` in growing pieces; what every step finds must be what one look finds. */
-static enum h1_scan_result scan_in_steps(struct text bytes, const struct h1_limits *with,
+static enum h1_scan_result scan_in_steps(struct text bytes, const struct head_limits *with,
                                          size_t step, size_t *ret_size, int *reterr_fault)
 {
     struct h1_scan      scan = { 0 };
@@ -41,7 +41,7 @@ static enum h1_scan_result scan_in_steps(struct text bytes, const struct h1_limi
     return result;
 }
 
-static void check_scan(const char *bytes, const struct h1_limits *with, enum h1_scan_result result,
+static void check_scan(const char *bytes, const struct head_limits *with, enum h1_scan_result result,
                        size_t size, int fault)
 {
     for (size_t step = 1; step <= strlen(bytes); step++) {
@@ -80,10 +80,10 @@ static void scan_keeps_to_its_limits(void **state)
 {
     /* Limits that this head just keeps to, then each one less. */
     static const char      head[] = "GET / HTTP/1.1\r\nA: bcd\r\nE: f\r\n\r\n";
-    const struct h1_limits exact = {
+    const struct head_limits exact = {
         .line_bytes = 14, .field_bytes = 6, .head_bytes = sizeof(head) - 1, .fields = 2,
     };
-    struct h1_limits less;
+    struct head_limits less;
 
     (void)state;
     check_scan(head, &exact, H1_SCAN_DONE, sizeof(head) - 1, FAULT_NONE);
@@ -426,7 +426,7 @@ static void expectations_must_be_known(void **state)
 
 static void too_many_fields_are_refused(void **state)
 {
-    struct h1_limits few = limits;
+    struct head_limits few = limits;
     struct head      head;
     struct text      bytes = TEXT("GET / HTTP/1.1\r\nHost: a\r\nB: c\r\nD: efgh\r\n\r\n");
 
@@ -552,7 +552,7 @@ static void folded_response_fields_become_one_line(void **state)
 
 static void too_large_responses_have_their_own_fault(void **state)
 {
-    struct h1_limits few = limits;
+    struct head_limits few = limits;
     struct head      head;
 
     few.fields = 1;

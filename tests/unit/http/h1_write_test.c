@@ -90,7 +90,7 @@ static void nothing_splits_a_message(void **state)
 /* Lines that are as they were read are copied as they stand; whatever was changed is written anew. */
 static void lines_as_read_are_kept(void **state)
 {
-    const struct h1_limits limits = { 1000, 1000, 1000, 20 };
+    const struct head_limits limits = { 1000, 1000, 1000, 20 };
     struct head            head;
 
     assert_int_equal(h1_parse_response(TEXT("HTTP/1.1 200 OK\r\nA: 1\r\nB:  2 \r\nC:3\r\nD:\t4\r\n"

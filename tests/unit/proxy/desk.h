@@ -112,7 +112,7 @@ static inline bool desk_find(struct names *names, struct text name, struct varia
     return variables_find(name, ret_variable);
 }
 
-static const struct h1_limits desk_limits = { .line_bytes = 8192, .field_bytes = 8192,
+static const struct head_limits desk_limits = { .line_bytes = 8192, .field_bytes = 8192,
                                               .head_bytes = 65536, .fields = 100 };
 
 static inline void desk_request(const char *bytes)
