@@ -49,4 +49,10 @@ static inline struct codec *codec_of_protocol(struct protocol *protocol)
     return container_of(protocol, struct codec, protocol);
 }
 
+/* Are there others on its connection, or may there be? */
+static inline bool stream_shares_conn(const struct stream *stream)
+{
+    return codec_of_protocol(stream->conn->protocol)->ops->is_multiplexed;
+}
+
 #endif

@@ -367,3 +367,13 @@ bool field_list_next(struct text *rest, struct text *ret_element)
     }
     return false;
 }
+
+bool field_list_has(struct text list, struct text wanted)
+{
+    struct text element;
+
+    while (field_list_next(&list, &element))
+        if (text_is_equal_nocase(element, wanted))
+            return true;
+    return false;
+}

@@ -91,5 +91,7 @@ static inline struct field *fields_push(struct fields *fields)
 /* Takes the next element of a comma-separated list (RFC 9110 5.6.1; quoted strings are kept whole,
  * empty elements skipped); false at the end. */
 bool field_list_next(struct text *rest, struct text *ret_element);
+/* Is it one of the list's elements, whatever the case? */
+bool field_list_has(struct text list, struct text wanted);
 
 #endif

@@ -180,8 +180,8 @@ void h1_next_message(struct h1_codec *h1)
     stream->rx_bytes = stream->tx_bytes = 0;
     stream->rx_most = 0;
     stream->fault = FAULT_NONE;
-    stream->is_tx_done = stream->is_rx_done = stream->is_last = stream->has_reply_begun =
-        stream->is_tail_held = stream->is_early = false;
+    stream->is_tx_done = stream->is_rx_done = stream->is_last = stream->is_suspect =
+        stream->has_reply_begun = stream->is_tail_held = false;
     h1->rx = RX_HEAD;
     h1->tx = TX_NOTHING;
     h1->scan = (struct h1_scan){ 0 };

@@ -244,8 +244,8 @@ static bool may_persist(const struct h1_codec *h1)
 {
     const struct stream *stream = &h1->stream;
 
-    if (h1->must_close || h1->is_draining || stream->is_last || !stream->rx_head->may_persist ||
-        stream->tx_head->body == BODY_UNTIL_CLOSE)
+    if (h1->must_close || h1->is_draining || stream->is_last || stream->is_suspect ||
+        !stream->rx_head->may_persist || stream->tx_head->body == BODY_UNTIL_CLOSE)
         return false;
     if (stream->is_rx_done)
         return true;

@@ -58,11 +58,21 @@ struct stream {
     bool                     is_tx_done, is_rx_done;
     bool                     is_tail_held;   /* by the owner: the message does not end yet, since trailers
                                                 may come. Cleared, the codec's task is to be woken */
-    bool                     is_early;   /* server side: may have been replayed (TLS early data, RFC 8470) */
     bool                     is_reused;  /* client side: not the first message on its conn */
     bool                     is_last;    /* set by the owner before send(): then close */
+    bool                     is_suspect; /* the same: what comes behind it is not to be trusted, or not wanted.
+                                            One of several on its connection is that for itself */
     bool                     is_pipelined; /* server side: came before its forerunner was answered */
     bool                     has_reply_begun;  /* client side: some byte of the answer has come */
 };
+
+/* May bytes go to its connection as they are, past us (net/lane.h)? */
+static inline bool stream_may_splice(const struct stream *stream)
+{
+    const struct conn *conn = stream->conn;
+
+    return conn->protocol != NULL && conn->protocol->ops->splice_out != NULL &&
+           conn->transport.ops->is_plain;
+}
 
 #endif

@@ -19,7 +19,6 @@
 
 enum {
     SPARE_FIELDS = 8,
-    DEFAULT_PORT = 80,
     EXTENSION_BYTES = 32,
     MS_PER_S = 1000,
     STATUS_HEAD_TOO_LARGE = 431,
@@ -600,17 +599,34 @@ static struct text page_words(unsigned status)
     return status == 401 ? TEXT("Authorization Required") : status_reason(status);
 }
 
+/* `heading` is what the page has in large; `words` more below it, or "". */
+static struct text page(struct exchange *x, struct text title, struct text heading,
+                        struct text words)
+{
+    struct text token = server_token(x);
+
+    return arena_format(x->arena,
+                        "<html>\r\n<head><title>%.*s</title></head>\r\n<body>\r\n"
+                        "<center><h1>%.*s</h1></center>\r\n%.*s"
+                        "<hr><center>%.*s</center>\r\n</body>\r\n</html>\r\n",
+                        TEXT_ARGS(title), TEXT_ARGS(heading), TEXT_ARGS(words), TEXT_ARGS(token));
+}
+
 struct text answer_page(struct exchange *x)
 {
-    struct text words = page_words(x->status), token = server_token(x);
+    struct text words = page_words(x->status), title;
 
     if (words.len == 0)
         return TEXT("");
-    return arena_format(x->arena,
-                        "<html>\r\n<head><title>%u %.*s</title></head>\r\n<body>\r\n"
-                        "<center><h1>%u %.*s</h1></center>\r\n"
-                        "<hr><center>%.*s</center>\r\n</body>\r\n</html>\r\n",
-                        x->status, TEXT_ARGS(words), x->status, TEXT_ARGS(words), TEXT_ARGS(token));
+    title = arena_format(x->arena, "%u %.*s", x->status, TEXT_ARGS(words));
+    return page(x, title, title, TEXT(""));
+}
+
+struct text answer_page_saying(struct exchange *x, const char *words)
+{
+    return page(x, arena_format(x->arena, "%u %s", x->status, words),
+                arena_format(x->arena, "%u %.*s", x->status, TEXT_ARGS(status_reason(x->status))),
+                arena_format(x->arena, "<center>%s</center>\r\n", words));
 }
 
 /* ---- absolute redirects ---- */
@@ -633,12 +649,13 @@ struct text answer_redirect(struct exchange *x, struct text uri)
     if (!x->location->is_absolute_redirect || !text_has_prefix(uri, TEXT("/")))
         return uri;
     local = exchange_local(x);
-    writer = writer_arena(x->arena, x->host.len + uri.len + sizeof("http://:65535"));
-    writer_text(&writer, TEXT("http://"));
+    writer = writer_arena(x->arena, x->host.len + uri.len + sizeof("https://:65535"));
+    writer_text(&writer, exchange_scheme(x));
+    writer_string(&writer, "://");
     write_own_host(x, &writer, local);
 
     unsigned port = address_port(local);
-    if (x->location->has_port_in_redirect && port != 0 && port != DEFAULT_PORT) {
+    if (x->location->has_port_in_redirect && port != 0 && port != exchange_scheme_port(x)) {
         writer_char(&writer, ':');
         writer_u64(&writer, port);
     }

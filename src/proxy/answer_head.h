@@ -28,6 +28,8 @@ bool answer_is_intercepted(const struct exchange *x, unsigned status);
 const struct error_page *answer_error_page(const struct exchange *x);
 /* The built-in page: "<html>...404 Not Found...". Evaluated for x->status; in x->arena. */
 struct text answer_page(struct exchange *x);
+/* The same with words of its own. */
+struct text answer_page_saying(struct exchange *x, const char *words);
 /* Absolute form of a local redirect's URI, by absolute_redirect, port_in_redirect and
  * server_name_in_redirect. */
 struct text answer_redirect(struct exchange *x, struct text uri);

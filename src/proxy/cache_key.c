@@ -6,12 +6,11 @@
 #include "cache/vary.h"
 #include "http/uri.h"
 
-enum { PORT_HTTP = 80 };
-
 static void write_authority(const struct exchange *x, struct writer *writer)
 {
     writer_text(writer, x->host);
-    if (x->request->port > 0 && x->request->port != PORT_HTTP && x->has_asked_host) {
+    if (x->request->port > 0 && (unsigned)x->request->port != exchange_scheme_port(x) &&
+        x->has_asked_host) {
         writer_char(writer, ':');
         writer_u64(writer, (uint64_t)x->request->port);
     }
@@ -21,7 +20,8 @@ struct text cache_key_origin(const struct exchange *x)
 {
     struct writer writer = writer_arena(x->arena, x->host.len + 16);
 
-    writer_string(&writer, "http://");
+    writer_text(&writer, exchange_scheme(x));
+    writer_string(&writer, "://");
     write_authority(x, &writer);
     return writer_done(&writer);
 }
@@ -30,7 +30,8 @@ static struct text plain_key(const struct exchange *x, struct text target)
 {
     struct writer writer = writer_arena(x->arena, x->host.len + target.len + 16);
 
-    writer_string(&writer, "http://");
+    writer_text(&writer, exchange_scheme(x));
+    writer_string(&writer, "://");
     write_authority(x, &writer);
     writer_text(&writer, target);
     return writer_done(&writer);
@@ -113,9 +114,9 @@ struct text cache_key_text_of(struct exchange *x, struct text path)
     return text;
 }
 
-static int port_of(int port)
+static int port_of(const struct exchange *x, int port)
 {
-    return port < 0 ? PORT_HTTP : port;
+    return port < 0 ? (int)exchange_scheme_port(x) : port;
 }
 
 static bool is_own_authority(const struct exchange *x, struct text authority)
@@ -124,7 +125,7 @@ static bool is_own_authority(const struct exchange *x, struct text authority)
     int         port;
 
     return uri_host_parse(authority, &host, &port) == 0 && text_is_equal_nocase(host, x->host) &&
-           port_of(port) == port_of(x->has_asked_host ? x->request->port : -1);
+           port_of(x, port) == port_of(x, x->has_asked_host ? x->request->port : -1);
 }
 
 static struct text with_root(struct exchange *x, struct text rest)
@@ -184,7 +185,8 @@ struct text cache_key_target(struct exchange *x, struct text reference)
     if (reference.len == 0)
         return TEXT_NONE;
     if (uri_url_parse(reference, &url) == 0) {
-        if (!text_is_equal_nocase(url.scheme, TEXT("http")) || !is_own_authority(x, url.authority))
+        if (!text_is_equal_nocase(url.scheme, exchange_scheme(x)) ||
+            !is_own_authority(x, url.authority))
             return TEXT_NONE;
         reference = with_root(x, url.rest);
     } else if (text_has_prefix(reference, TEXT("//"))) {

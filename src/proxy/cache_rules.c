@@ -189,7 +189,7 @@ static struct received received_of(const struct caching *caching, const struct h
                               .answer = answer,
                               .asked = &caching->asked,
                               .targeted = targeted_of(caching, answer),
-                              .scheme = TEXT("http"),
+                              .scheme = exchange_scheme(caching->x),
                               .request_ms = caching->asked_ms,
                               .response_ms = loop_wall_ms(caching->x->loop) };
 }

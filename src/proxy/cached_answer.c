@@ -228,7 +228,7 @@ static bool may_splice(const struct exchange *x, const struct head *answer)
 {
     return answer->body == BODY_SIZED && x->location->trailers == NULL &&
            x->location->limit_rate == NULL && x->set_rate.ptr == NULL &&
-           x->client->conn->protocol != NULL && x->client->conn->protocol->ops->splice_out != NULL;
+           stream_may_splice(x->client);
 }
 
 static void begin_body(struct exchange *x, const struct head *answer)

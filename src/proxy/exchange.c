@@ -21,6 +21,8 @@
 #include "proxy/relay.h"
 #include "proxy/slices.h"
 #include "proxy/steps.h"
+#include "proxy/trailers.h"
+#include "tls/info.h"
 
 enum { REQUEST_PIPE_BYTES = 64 * 1024 };
 
@@ -102,6 +104,7 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->server = listen->servers[0];
     x->location = &x->server->level;
     client->exchanges++;
+    x->is_tls = tls_is_tls(&stream->conn->transport);
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;
@@ -141,6 +144,7 @@ struct exchange *exchange_fork(struct exchange *x, const struct step *step)
     fork->path = x->path;
     fork->query = x->query;
     fork->has_query = x->has_query;
+    fork->is_tls = x->is_tls;
     fork->has_asked_host = x->has_asked_host;
     fork->request_id = x->request_id;
     fork->remote = exchange_remote(x);
@@ -183,6 +187,7 @@ static void exchange_run(struct task *task, unsigned wakes)
     (void)wakes;   /* level, not edge: each step looks for itself */
     do {
         exchange_note(x);
+        trailers_pass_request(x);
         turn = x->step->run(x);
     } while (turn == TURN_NEXT);
     must(turn != TURN_WAIT || x->step->guard != GUARD_NONE);   /* rule 3 */
@@ -250,6 +255,16 @@ static void write_quoted(struct writer *writer, const char *key, struct text val
     writer_format(writer, ", %s: \"%.*s\"", key, TEXT_ARGS(value));
 }
 
+/* As proxy_pass or grpc_pass has it. */
+static const char *upstream_scheme(const struct exchange *x)
+{
+    bool is_tls = x->location->proxy.pass->is_tls;
+
+    if (x->location->proxy.is_grpc)
+        return is_tls ? "grpcs" : "grpc";
+    return is_tls ? "https" : "http";
+}
+
 static void describe(const struct log_scope *scope, struct writer *writer)
 {
     const struct exchange *x = container_of(scope, struct exchange, log_scope);
@@ -260,7 +275,7 @@ static void describe(const struct log_scope *scope, struct writer *writer)
     writer_format(writer, ", server: %.*s", TEXT_ARGS(x->server->first_name));
     write_quoted(writer, "request", request->line);
     if (x->last_attempt != NULL && x->location->proxy.pass != NULL)
-        writer_format(writer, ", upstream: \"http://%.*s%s%.*s\"",
+        writer_format(writer, ", upstream: \"%s://%.*s%s%.*s\"", upstream_scheme(x),
                       TEXT_ARGS(x->last_attempt->address),
                       text_has_prefix(x->last_attempt->address, TEXT("unix:")) ? ":" : "",
                       TEXT_ARGS(forward_target((struct exchange *)x)));

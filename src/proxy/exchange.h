@@ -82,6 +82,7 @@ struct exchange {
     struct text             host;        /* lower case, without port: $host */
     struct text             path;        /* normalised: $uri */
     struct text             query;       /* $args */
+    bool                    is_tls;      /* https: came over TLS */
     bool                    has_query;
     bool                    has_asked_host;  /* `host` is the client's, not the server's name */
     struct scope            scope;
@@ -190,6 +191,17 @@ enum turn exchange_answer(struct exchange *x, unsigned status);
  * host behind it. */
 void exchange_log(struct exchange *x, enum log_level level, const char *format, ...)
     PRINTF_LIKE(3, 4);
+
+/* "https" or "http", as the client asked; and the port that goes without saying. */
+static inline struct text exchange_scheme(const struct exchange *x)
+{
+    return x->is_tls ? TEXT("https") : TEXT("http");
+}
+
+static inline unsigned exchange_scheme_port(const struct exchange *x)
+{
+    return x->is_tls ? 443 : 80;
+}
 
 /* Facts about the connection, for variables and headers. */
 const struct address *exchange_remote(struct exchange *x);      /* the client, as far as is known */

@@ -245,16 +245,6 @@ static void add_client_fields(const struct exchange *x, struct head *head,
 
 /* ---- connection ---- */
 
-static bool list_has(struct text list, struct text wanted)
-{
-    struct text element;
-
-    while (field_list_next(&list, &element))
-        if (text_is_equal_nocase(element, wanted))
-            return true;
-    return false;
-}
-
 /* protocol-name ["/" protocol-version], and not h2c: it would carry requests that nobody here reads. */
 static bool may_be_asked_for(struct text protocol)
 {
@@ -283,7 +273,7 @@ static struct text protocols_filtered(struct arena *arena, struct text list)
  * has none (RFC 9110 7.8). */
 static struct text configured_upgrade(struct exchange *x, const struct overrides *overrides)
 {
-    if (overrides->upgrade.len == 0 || !list_has(overrides->connection, TEXT("upgrade")))
+    if (overrides->upgrade.len == 0 || !field_list_has(overrides->connection, TEXT("upgrade")))
         return TEXT("");
     if (x->request->version < 11 || fields_find(&x->request->fields, FIELD_UPGRADE) == NULL)
         return TEXT("");
@@ -307,8 +297,9 @@ static void set_connection(struct exchange *x, struct head *head, const struct o
     bool is_configured =
         is_overridden(overrides, FIELD_CONNECTION) || is_overridden(overrides, FIELD_UPGRADE);
 
-    head->may_persist = head->version >= 11 ? !list_has(overrides->connection, TEXT("close"))
-                                            : list_has(overrides->connection, TEXT("keep-alive"));
+    head->may_persist = head->version >= 11
+                            ? !field_list_has(overrides->connection, TEXT("close"))
+                                            : field_list_has(overrides->connection, TEXT("keep-alive"));
     if (head->version < 11)
         head->upgrade = TEXT("");
     else

@@ -3,6 +3,7 @@
 #include "http/status.h"
 #include "proxy/answer_head.h"
 #include "proxy/caching.h"
+#include "proxy/secure.h"
 #include "proxy/steps.h"
 
 enum {
@@ -39,10 +40,31 @@ static void choose_page(struct exchange *x)
     x->answer_type = TEXT("text/html");
 }
 
+/* nginx's numbers for kinds of 400. */
+static bool is_own_number(unsigned status)
+{
+    return status >= STATUS_CERT_ERROR && status <= STATUS_PLAIN_TO_TLS;
+}
+
+/* The client is told what was wrong, by a status that it knows. */
+static void own_page(struct exchange *x)
+{
+    static const char *const words[] = { "The SSL certificate error",
+                                         "No required SSL certificate was sent",
+                                         "The plain HTTP request was sent to HTTPS port" };
+    const char              *own = words[x->status - STATUS_CERT_ERROR];
+
+    x->status = 400;
+    if (x->answer_text.ptr != NULL)
+        return;
+    x->answer_text = answer_page_saying(x, own);
+    x->answer_type = TEXT("text/html");
+}
+
 /* After these the connection can't be trusted, or has a body on it that nobody wants (nginx's list). */
 static bool ends_connection(unsigned status)
 {
-    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431 ||
+    return is_own_number(status) || status == 400 || status == 408 || status == 413 || status == 414 || status == 431 ||
            status == 500 || status == 501 || status == 505;
 }
 
@@ -61,7 +83,7 @@ static bool may_use_error_page(const struct exchange *x)
 static enum turn close_silently(struct exchange *x)
 {
     x->is_client_gone = true;
-    if (x->location->is_reset_on_timeout)
+    if (x->location->is_reset_on_timeout && !stream_shares_conn(x->client))
         conn_close(x->client->conn, LOSS_TIMEOUT);
     else
         x->client->ops->reset(x->client, FAULT_CLIENT_GONE);
@@ -75,14 +97,18 @@ static enum turn run_respond(struct exchange *x)
     caching_no_answer(x);
     if (x->is_unattended)                /* nobody is to be told */
         return finish_for_nobody(x);
-    if (x->refusal == FAULT_NO_BUFFERS || (x->is_error_answer && ends_connection(x->status)))
-        x->client->is_last = true;   /* whatever page says so */
+    if (x->refusal == FAULT_NO_BUFFERS)
+        x->client->is_last = true;
+    if (x->is_error_answer && ends_connection(x->status))
+        x->client->is_suspect = true;   /* whatever page says so */
     if (page != NULL && use_error_page(x, page) == TURN_NEXT && x->step != &step_respond)
         return TURN_NEXT;
     if (x->status == STATUS_CLOSE || x->status == STATUS_CLIENT_GONE)
         return close_silently(x);
     if (x->has_error_page && x->error_answer != 0)
         x->status = x->error_answer > 0 ? (unsigned)x->error_answer : x->error_status;
+    if (is_own_number(x->status))
+        own_page(x);
     choose_page(x);
     x->client->rx_most = 0;   /* nobody takes the body, so what comes of it must not cut the answer */
     x->answer = answer_head_local(x);

@@ -10,6 +10,7 @@
 #include "proxy/hedge.h"
 #include "proxy/rate.h"
 #include "proxy/steps.h"
+#include "proxy/trailers.h"
 
 /* ---- facts about the client ---- */
 
@@ -161,6 +162,8 @@ void deliver_begin(struct exchange *x)
     trailers_set(x);
     announce_keepalive(x);
     pace(x);
+    if (x->step == &step_deliver)
+        trailers_await_answer(x);
     pipe_set_reader(&x->response_body, &client->task);   /* first: one wake of the conn for both */
     client->ops->send(client);
 }
@@ -237,8 +240,10 @@ static enum turn run_deliver(struct exchange *x)
     }
     if (peer != NULL && peer->is_rx_done) {
         x->response_trailers = peer->rx_trailers;
+        trailers_pass_answer(x);
         forward_done(x, peer->is_tx_done, false);
     } else if (peer != NULL && has_no_reader(x)) {
+        trailers_pass_answer(x);
         forward_done(x, false, false);
     } else if (peer != NULL && peer->fault != FAULT_NONE) {
         return cut(x, peer->fault);

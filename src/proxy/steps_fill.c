@@ -24,7 +24,8 @@ static void give_up(struct caching *caching, enum fill_state state, unsigned sta
 static enum turn pass_on(struct exchange *x)
 {
     give_up(x->caching, FILL_PRIVATE, 0);
-    x->response_body.may_splice = x->location->proxy.limit_rate == 0;
+    x->response_body.may_splice =
+        x->location->proxy.limit_rate == 0 && stream_may_splice(x->client);
     return forward_answer(x);
 }
 

@@ -12,6 +12,7 @@
 #include "proxy/relay.h"
 #include "proxy/steps.h"
 #include "proxy/sticky.h"
+#include "proxy/trailers.h"
 
 enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_DOUBLINGS = 4 };
 
@@ -235,7 +236,7 @@ static struct pipe *own_body(struct exchange *x, struct text text)
 /* Where the answer goes straight to the client, as it is and as fast as may be. */
 static bool may_splice(const struct exchange *x)
 {
-    return x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
+    return stream_may_splice(x->client) && x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
            !relay_may_be_due(x);
 }
 
@@ -259,7 +260,7 @@ static void join(struct exchange *x, struct stream *peer)
         /* What is not whole by now cannot be sent twice, so it need not be kept. */
         if (!x->request_body.is_ended) {
             pipe_forget(&x->request_body);
-            x->request_body.may_splice = true;
+            x->request_body.may_splice = stream_may_splice(peer);
         }
         peer->tx_body = &x->request_body;
     }
@@ -286,6 +287,7 @@ static enum turn run_send(struct exchange *x)
     if (x->upstream->keepalive == 0)
         peer->is_last = true;
     join(x, peer);
+    trailers_await_request(x, peer);
     peer->ops->send(peer);
     return exchange_go(x, &step_await_head);
 }

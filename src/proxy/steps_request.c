@@ -11,6 +11,7 @@
 #include "proxy/limits.h"
 #include "proxy/realip.h"
 #include "proxy/route.h"
+#include "proxy/secure.h"
 #include "proxy/slices.h"
 #include "proxy/steps.h"
 #include "proxy/variables.h"
@@ -148,6 +149,9 @@ static enum turn first_route(struct exchange *x)
     drop_odd_fields(x);
     if (x->refusal != FAULT_NONE)
         return refuse(x);
+    unsigned refusal = secure_refusal(x);
+    if (refusal != 0)
+        return exchange_answer(x, refusal);
     /* Behind CONNECT may come what was meant for the tunnel: never requests. */
     x->client->is_last = x->request->method == METHOD_CONNECT;
     if (x->request->method == METHOD_CONNECT || x->request->method == METHOD_TRACE)

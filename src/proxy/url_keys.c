@@ -13,13 +13,14 @@
 #include "proxy/route.h"
 #include "proxy/steps.h"
 
-enum { KEYS_MOST = 256, DEPTH_MOST = 32, PORT_HTTPS = 443 };
+enum { KEYS_MOST = 256, DEPTH_MOST = 32 };
 
 struct search {
     const struct url_question *question;
     struct snapshot           *snapshot;
     struct arena              *arena;
     struct head                request;
+    bool                       is_tls;
     struct url_key            *keys;
     unsigned                   count;
     bool                       has_cache;    /* some location has one */
@@ -45,8 +46,7 @@ static int request_make(struct search *search, struct text *reterr_why)
         return refuse(TEXT("no URL with a host"), reterr_why);
     if (url.rest.len == 0 && question->is_prefix)
         return refuse(TEXT("a prefix needs a path: http://HOST/*"), reterr_why);
-    if (head->port == PORT_HTTPS && text_is_equal_nocase(url.scheme, TEXT("https")))
-        head->port = -1;
+    search->is_tls = text_is_equal_nocase(url.scheme, TEXT("https"));
     head->method = METHOD_GET;
     head->method_name = TEXT("GET");
     head->version = 11;
@@ -97,6 +97,7 @@ static struct exchange *exchange_imagine(struct search *search, const struct lis
     x->client = &nowhere->stream;
     x->request = &search->request;
     x->listen = listen;
+    x->is_tls = search->is_tls;
     x->scope.arena = search->arena;
     x->scope.slot_count = search->snapshot->site->slot_count;
     x->scope.slots = ARENA_ARRAY(search->arena, struct text, x->scope.slot_count + 1);

@@ -671,8 +671,24 @@ static struct text get_version(struct scope *scope, const struct variable *self)
 
 static struct text get_scheme(struct scope *scope, const struct variable *self)
 {
-    (void)scope, (void)self;
-    return TEXT("http");
+    (void)self;
+    return exchange_scheme(exchange_of_scope(scope));
+}
+
+static struct text get_https(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return exchange_of_scope(scope)->is_tls ? TEXT("on") : TEXT("");
+}
+
+static struct text get_http2(struct scope *scope, const struct variable *self)
+{
+    const struct exchange *x = exchange_of_scope(scope);
+
+    (void)self;
+    if (x->request->version < 20)
+        return TEXT("");
+    return x->is_tls ? TEXT("h2") : TEXT("h2c");
 }
 
 /* Pipelining is the codec's own affair: nobody above it can tell. */
@@ -1043,9 +1059,9 @@ static const struct row rows[] = {
     { LITERAL("document_uri"), get_uri, 0 },
     { LITERAL("host"), get_host, 0 },
     { LITERAL("hostname"), get_hostname, 0 },
-    { LITERAL("http2"), get_empty, 0 },
+    { LITERAL("http2"), get_http2, 0 },
     { LITERAL("http3"), get_empty, 0 },
-    { LITERAL("https"), get_empty, 0 },
+    { LITERAL("https"), get_https, 0 },
     { LITERAL("is_args"), get_is_args, 0 },
     { LITERAL("is_request_port"), get_is_request_port, 0 },
     { LITERAL("limit_conn_status"), get_limit_conn_status, 0 },

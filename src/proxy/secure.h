@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/* May a request be answered on the connection that it came by? What TLS has to say of that. */
+#ifndef PROXY_SECURE_H
+#define PROXY_SECURE_H
+
+#include "net/transport.h"
+#include "proxy/exchange.h"
+
+/* nginx's numbers for what its error_page may want to catch; the client is told 400. */
+enum { STATUS_CERT_ERROR = 495, STATUS_NO_CERT = 496, STATUS_PLAIN_TO_TLS = 497 };
+
+/* 0, or the status of the answer: the server is chosen, nothing else has been looked at. */
+unsigned secure_refusal(struct exchange *x);
+/* The connection's, while it is there; NULL: it is none of TLS. */
+const struct transport *secure_transport(const struct exchange *x);
+/* It came before the handshake was over, so it may be a replay (RFC 8470). */
+bool secure_is_early(const struct exchange *x);
+
+#endif
