@@ -166,6 +166,13 @@ void caches_end(void)
     }
 }
 
+void caches_say(void)
+{
+    for (struct cache *cache = all; cache != NULL; cache = cache->next)
+        if (cache->disk != NULL)
+            disk_say(cache->disk);
+}
+
 void cache_set(struct cache *cache, const struct cache_settings *settings)
 {
     struct disk_settings disk = disk_settings_of(settings);

@@ -27,6 +27,8 @@ void          cache_close(struct cache **cache);
 /* The process ends, and no thread uses a cache any more, but loops still exist: all disks write what waits
  * and their snapshots, and are given free. */
 void          caches_end(void);
+/* Whatever the threads that write disks have to say goes to the log. Control thread, every now and then. */
+void          caches_say(void);
 /* The same cache under a newer configuration. */
 void          cache_set(struct cache *cache, const struct cache_settings *settings);
 

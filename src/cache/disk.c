@@ -118,6 +118,7 @@ void disk_close(struct disk **disk)
         return;
     *disk = NULL;
     disk_writer_stop(closed);
+    disk_say(closed);
     atomic_store(&closed->state, DISK_CLOSED);
     disk_log_done(&closed->log);
     disk_unref(closed);

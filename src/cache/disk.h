@@ -47,8 +47,8 @@ struct disk_figures {
  * may be set on success as well: something to be said at [warn]. */
 int      disk_open(const struct disk_settings *settings, struct purges *purges, struct disk **ret_disk,
                    struct text *ret_complaint) WARN_UNUSED;
-/* Writes what waits and the snapshot, gives the directory free; blocks. Any thread, while loops still
- * exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
+/* Writes what waits and the snapshot, gives the directory free, says what went wrong; blocks. Any thread,
+ * while loops still exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
  * readable. */
 void     disk_close(struct disk **disk);
 /* Gives the directory to the process that comes after this one: what waits is written, then nothing is
@@ -58,6 +58,9 @@ void     disk_leave(struct disk *disk);
 /* Another max_size, min_free, inactive after a reload. */
 void     disk_set(struct disk *disk, const struct disk_settings *settings);
 uint64_t disk_seed(const struct disk *disk);
+/* Whatever the thread that writes has to say goes to the calling thread's log. Loops do so when they ask
+ * for something; somebody has to when nobody does. */
+void     disk_say(struct disk *disk);
 /* Serials must be larger than all that were ever given in this directory: each opening has a range of
  * its own, and `loaded` is called at once with the number before its first. */
 void     disk_on_loaded(struct disk *disk, void (*loaded)(uint64_t serial, void *arg), void *arg);

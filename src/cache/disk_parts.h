@@ -31,7 +31,7 @@ enum disk_state {
     DISK_CLOSED
 };
 
-/* A line for the log, kept until a thread that has one comes by. */
+/* A line for the log, kept until a thread that has one comes by: disk_say(). */
 struct disk_words {
     pthread_mutex_t lock;
     atomic_bool     has_line;
@@ -76,7 +76,6 @@ struct disk {
 
 struct disk *disk_ref(struct disk *disk);
 void         disk_unref(struct disk *disk);
-void         disk_say(struct disk *disk);            /* on a loop: what the writer could not log */
 void         disk_note_words(struct disk *disk, enum log_level level, const char *format, ...)
     PRINTF_LIKE(3, 4);
 bool         disk_is_ready(const struct disk *disk);

@@ -31,12 +31,12 @@ void disk_fail(struct disk *disk, const char *what, int error)
     if (disk->pause_ms > PAUSE_MOST_MS)
         disk->pause_ms = PAUSE_MOST_MS;
     disk->retry_ms = now_ms + disk->pause_ms;
-    atomic_store(&disk->is_failing, true);
-    if (disk->said_ms != 0 && now_ms - disk->said_ms < SAY_AGAIN_MS)
-        return;
-    disk->said_ms = now_ms;
-    disk_note_words(disk, LOG_CRIT, "cache \"%s\": %s failed %s: nothing is stored for now",
-                    disk->path, what, log_errno(-error).text);
+    if (disk->said_ms == 0 || now_ms - disk->said_ms >= SAY_AGAIN_MS) {
+        disk->said_ms = now_ms;
+        disk_note_words(disk, LOG_CRIT, "cache \"%s\": %s failed %s: nothing is stored for now",
+                        disk->path, what, log_errno(-error).text);
+    }
+    atomic_store(&disk->is_failing, true);           /* whoever sees it has something to say */
 }
 
 static void retry_if_due(struct disk *disk)

@@ -217,7 +217,7 @@ static void memory_say(struct control_request *request, const struct memory_figu
                 figures->ghost_hits);
 }
 
-static void disk_say(struct control_request *request, const struct disk_figures *figures)
+static void disk_tier_say(struct control_request *request, const struct disk_figures *figures)
 {
     control_say(request, "  disk objects: %" PRIu64, figures->objects);
     control_say(request, "  disk bytes: %" PRIu64 " of %" PRIu64 " (%.1f %%)", figures->bytes,
@@ -240,7 +240,7 @@ static void cache_say(struct control_request *request, struct cache *cache)
     control_say(request, "%.*s", TEXT_ARGS(cache_name(cache)));
     memory_say(request, &figures.memory);
     if (figures.has_disk)
-        disk_say(request, &figures.disk);
+        disk_tier_say(request, &figures.disk);
     control_say(request, "  bytes beside objects: %" PRIu64 ", of the memory", figures.beside);
     control_say(request, "  purges remembered: %zu", figures.purges);
     control_say(request, "  sweeps: %" PRIu64 ", went by them: %" PRIu64 " in memory, %" PRIu64

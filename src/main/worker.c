@@ -29,6 +29,7 @@ enum {
     STOP_MOST_MS = 1000,                 /* for loops to close everything */
     ORPHAN_MOST_MS = 60000,              /* to finish when the supervisor is gone */
     SINKS_MOST_MS = 2000,
+    WORDS_MS = 1000,                     /* between looks whether the disks of caches have something to say */
     STATUS_REFUSED = 2
 };
 
@@ -39,8 +40,9 @@ struct worker {
     enum worker_phase phase;
     struct loop      *control;
     struct watch      channel_watch, signal_watch;
-    struct task       channel_task, signal_task, deadline_task;
+    struct task       channel_task, signal_task, deadline_task, words_task;
     struct timer      deadline;          /* of draining and stopping */
+    struct timer      words;
     struct delivery   delivery;
     struct sockets    sockets;
     struct runners    runners;
@@ -70,6 +72,24 @@ static void tell(enum message_kind kind, uint32_t number, const char *reason)
     /* When it does not listen it is gone, and the end of the channel will say so. */
     if (channel_send(worker.channel, &message) < 0)
         return;
+}
+
+/* ---- what disks have to say ---- */
+
+/* Loops come by a disk only when they ask for something that memory does not have. */
+static void words_take(void)
+{
+    caches_say();
+    if (cache_next(NULL) != NULL)
+        timer_set(loop_timers(worker.control), &worker.words,
+                  loop_now_ms(worker.control) + WORDS_MS);
+}
+
+static void words_run(struct task *task, unsigned wakes)
+{
+    (void)task;
+    (void)wakes;
+    words_take();
 }
 
 /* ---- taking over a bundle ---- */
@@ -113,6 +133,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);
     commands_turn_to(worker.current);
+    words_take();
     tell(MESSAGE_READY, worker.current->number, "");
 }
 
@@ -382,7 +403,9 @@ static int watches_begin(void)
     task_init(&worker.channel_task, channel_run);
     task_init(&worker.signal_task, signal_run);
     task_init(&worker.deadline_task, deadline_run);
+    task_init(&worker.words_task, words_run);
     timer_init(&worker.deadline, &worker.deadline_task);
+    timer_init(&worker.words, &worker.words_task);
     worker.channel_watch = (struct watch){ .fd = worker.channel, .task = &worker.channel_task };
     worker.signal_watch = (struct watch){ .fd = worker.signal_fd, .task = &worker.signal_task };
     error = loop_watch(worker.control, &worker.channel_watch, false);

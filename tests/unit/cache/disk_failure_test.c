@@ -494,13 +494,35 @@ static void a_large_body_on_a_full_disk_fails(void **state)
         (void)large_body_append(body, slice);
         WAIT_UNTIL(large_body_pending(body) == 0);
     }
-    WAIT_UNTIL(large_body_has_failed(body));
+    WAIT_UNTIL(disk_figures(it.disk).is_failing);
+    assert_true(large_body_has_failed(body));
+    assert_int_equal(lines, 0);          /* nobody has asked for anything since */
+    disk_say(it.disk);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(last_line, "nothing is stored for now"));
+    disk_say(it.disk);
+    assert_int_equal(lines, 1);
     large_body_finish(body);
     slice = read_large(body, 0, 9);
     assert_true(text_is_equal(slice_text(slice), TEXT("beginning")));
     slice_unref(slice);
     assert_false(large_body_is_whole(body));
     large_body_unref(body);
+}
+
+static void what_fails_at_the_end_is_said(void **state)
+{
+    char filler[80];
+
+    (void)state;
+    mount_small("4m");
+    open_again(DEFAULTS);
+    store_number(it.disk, 1, 1, 1000);
+    (void)snprintf(filler, sizeof(filler), "%s/filler", it.above);
+    fill_the_disk(filler);
+    close_disk();                        /* for its index there is no room */
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(last_line, "writing the index failed"));
 }
 
 static void min_free_is_kept_by_evicting(void **state)
@@ -557,6 +579,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_that_was_wrong_makes_no_negative_age, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_makes_misses_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_large_body_on_a_full_disk_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_fails_at_the_end_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(min_free_is_kept_by_evicting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_directory_that_vanishes_makes_misses, set_up, tear_down),
     };
