@@ -51,7 +51,7 @@ class Maker:
     """Starts proxies; ends them all, checks each, throws away what nobody needs any more."""
 
     def __init__(self, name):
-        self.name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:60]
+        self.name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:40]     # the path of a socket has at most 107 bytes
         self.made = []
 
     def new(self):

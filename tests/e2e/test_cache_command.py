@@ -36,11 +36,6 @@ class Desk:
         self.origin = origin(answer)
         self.proxy = proxy(http, O=self.origin, **names)
         self.last = {}
-        self.wait_loaded()
-
-    def wait_loaded(self):
-        """Until a disk has read its index, nothing is stored on it."""
-        self.proxy.wait_for(lambda: "is still being read" not in self.run("stat"), 5, "the index")
 
     def get(self, target, host="h.test", fields=()):
         done = self.proxy.get(target, host=host, fields=fields)
@@ -110,7 +105,6 @@ def test_a_prefix(desk, cache):
 def test_a_post_to_what_is_nowhere_leaves_no_purge(desk, cache):
     """RFC 9111 4.4: what is stored goes; for a site that mostly writes nothing piles up."""
     desk = desk(cache + SITE)
-    desk.proxy.wait_for(lambda: "still being read" not in desk.run("stat"), 10, "the disk to know what it has")
     desk.fill("/a", "/b")
     for number in range(20):
         assert desk.post(f"/nowhere/{number}").status == 200
@@ -186,7 +180,6 @@ def test_softly(desk):
 def restarted(desk):
     desk.proxy.stop()
     desk.proxy.start()
-    desk.wait_loaded()
 
 
 def test_a_purge_outlives_a_restart(desk):

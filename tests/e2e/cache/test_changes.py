@@ -14,7 +14,7 @@ from harness.wire import Closed
 from test_process import Daemon
 
 from .shelf import Shelf
-from .test_crashes import TARGETS, Traffic, kill_worker, verify, wait_loaded
+from .test_crashes import TARGETS, Traffic, kill_worker, verify
 
 pytestmark = pytest.mark.ours
 
@@ -35,7 +35,6 @@ def judged(traffic):
 @pytest.mark.slow
 def test_reloads_that_change_and_remove_the_zone(proxy, origin, shelf):
     desk = proxy(ZONE % ("2m", "16m") + SITE, O=origin(handle=shelf.handle))
-    wait_loaded(desk)
     with Traffic(desk, shelf, 1, has_purger=False) as traffic:
         for zone in (ZONE % ("4m", "32m"), ZONE % ("1m", "8m"), "", ZONE % ("2m", "16m"), ZONE.replace("store", "other") % ("2m", "8m"),
                      ZONE % ("2m", "16m")) * 2:
@@ -44,7 +43,7 @@ def test_reloads_that_change_and_remove_the_zone(proxy, origin, shelf):
             desk.reload(http=zone + SITE)
             desk.wait_for(lambda: traffic.count > count + 50 or traffic.failures, 15, "answers")
     judged(traffic)
-    wait_loaded(desk)
+    desk.wait_disks()
     assert verify(desk, shelf, TARGETS) > 0
     desk.wait_for(lambda: disk_bytes(desk, "store") <= 16 * 1024 * 1024 * 1.01, 10, "the smaller size")
 
@@ -61,7 +60,7 @@ def test_workers_die_under_load(proxy, origin, shelf):
         for _ in range(4):
             time.sleep(0.5)
             kill_worker(desk)
-            wait_loaded(desk)
+            desk.wait_disks()
     judged(traffic)
     assert verify(desk, shelf, TARGETS) > 0
 
@@ -81,7 +80,7 @@ def test_a_new_binary_takes_the_directory_over(proxy, origin, shelf):
 
     back.handle = lambda seen: slowly if seen.target == "/slow" else shelf.handle(seen)
     with Daemon(desk, ZONE % ("2m", "16m") + SITE, O=back) as daemon:
-        wait_loaded(desk)
+        desk.wait_disks()
         verify(desk, shelf, TARGETS[:100])
         with desk.connect(timeout=20) as client:
             client.send(request(target="/slow"))
@@ -94,7 +93,7 @@ def test_a_new_binary_takes_the_directory_over(proxy, origin, shelf):
             may_end.set()
             assert len(client.take(90_000)) == 90_000
         desk.wait_for(lambda: not os.path.exists(f"/proc/{old}") or not daemon.workers(old), 10, "the old one's end")
-        wait_loaded(desk)
+        desk.wait_disks()
         assert verify(desk, shelf, TARGETS[:100]) > 50, "what the old one had stored is there"
 
 
@@ -111,7 +110,6 @@ def test_an_end_while_answers_come(proxy, origin, shelf, how, is_whole):
 
     back = origin(handle=lambda seen: slowly if seen.target == "/slow" else shelf.handle(seen))
     desk = proxy(ZONE % ("2m", "16m") + SITE, O=back)
-    wait_loaded(desk)
     verify(desk, shelf, TARGETS[:50])
     with desk.connect(timeout=15) as client:
         client.send(request(target="/slow"))
@@ -128,7 +126,6 @@ def test_an_end_while_answers_come(proxy, origin, shelf, how, is_whole):
         assert desk.process.wait(5 if how == signal.SIGTERM else 10) == 0
         may_end.set()
     desk.start()
-    wait_loaded(desk)
     asked = len(back.requests)
     assert desk.get("/slow", timeout=15).body == body
     assert len(back.requests) - asked == (0 if is_whole else 1), "what was whole is stored"

@@ -11,7 +11,6 @@ from harness.proxy import is_sanitized
 from harness.shim import shim_environment
 
 from .shelf import CACHED, Shelf
-from .test_crashes import wait_loaded
 
 pytestmark = [pytest.mark.ours, pytest.mark.skipif(is_sanitized(), reason="sanitizers have a clock of their own")]
 
@@ -35,8 +34,6 @@ class Bench:
 
     def start(self):
         self.desk.start(environment=shim_environment("wall_clock", WALL_CLOCK=self.clock))
-        if os.path.exists(self.desk.path("store")):
-            wait_loaded(self.desk)
         return self
 
     def restart(self, offset):

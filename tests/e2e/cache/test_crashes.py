@@ -86,11 +86,6 @@ def verify(desk, shelf, targets):
         return sum(shelf.check(client.ask("GET", target), target, shelf.floor(target)) for target in targets)
 
 
-def wait_loaded(desk):
-    desk.wait_for(lambda: (done := desk.run("cache", "stat")).returncode == 0 and "being read" not in done.stdout,
-                  20, "the index")
-
-
 def kill_worker(desk):
     worker = desk.worker()
     os.kill(worker, signal.SIGKILL)
@@ -117,14 +112,14 @@ def test_whatever_is_served_after_a_kill_is_right(proxy, origin):
     desk.may_alert = desk.may_fail = True
     hits = purges = 0
     for round_ in range(KILLS):
-        wait_loaded(desk)
+        desk.wait_disks()
         hits += verify(desk, shelf, chance.sample(TARGETS, 40))
         with Traffic(desk, shelf, seed + round_) as traffic:
             time.sleep(0.1 + chance.random() * (0.8 if is_sanitized() else 0.4))
             (kill_worker, kill_both, lambda proxy: kill_in_snapshot(proxy, chance))[round_ % 3](desk)
         assert not traffic.failures, f"CRASH_SEED={seed}, round {round_}: {traffic.failures[:3]}"
         purges += traffic.purges
-    wait_loaded(desk)
+    desk.wait_disks()
     hits += verify(desk, shelf, TARGETS)
     assert hits > KILLS and purges > KILLS, (hits, purges)
     assert disk_bytes(desk) <= 16 * 1024 * 1024 * 1.01

@@ -211,7 +211,7 @@ def test_the_leader_leaves_and_the_answer_is_an_internal_redirect(proxy, tier, o
     leader.send(request())
     assert asked.wait(5)
     leader.close()
-    time.sleep(0.3)
+    desk.log_lines(1)                    # it has left
     may_go_on.set()
     time.sleep(0.5)
     assert [seen.target for seen in back.requests] == ["/"]
@@ -310,24 +310,22 @@ def test_concurrent_validations_are_one_request(bench):
 
 
 def test_one_update_in_the_background_for_many(bench):
-    numbers = []
+    numbers, may_end = [], threading.Event()
 
     def handle(_):
         numbers.append(1)
         if len(numbers) > 1:
-            time.sleep(2)
+            may_end.wait(15)
         return reply(body=f"body {len(numbers)}", fields={"Cache-Control": "max-age=1, stale-while-revalidate=60"})
 
     bench.origin.handle = handle
     bench.get()
     time.sleep(2.1)
-    before = time.monotonic()
-    answers = bench.many(20)
-    assert time.monotonic() - before < 1.5
+    answers = bench.many(20)             # nobody waits for it, or it would be cut
     assert {answer.body for answer in answers} == {b"body 1"}
     bench.origin.wait_requests(2)
-    time.sleep(0.2)
     assert bench.count() == 2
+    may_end.set()
 
 
 def test_unsafe_requests_are_never_collapsed(bench):
@@ -400,8 +398,6 @@ def test_bodies_of_many_sizes(bench, size, framing):
     body = bytes(i * 7 % 251 for i in range(1009)) * (size // 1009 + 1)
     body = body[:size]
     bench.origin.handle = lambda _: reply(body=body, fields=FRESH, chunked=framing == "chunked", length=framing == "length")
-    if size > 4_000_000:                 # for the disk alone, which must be ready
-        bench.proxy.wait_for(lambda: "being read" not in bench.proxy.run("cache", "stat").stdout, 10, "the index")
     assert bench.get().body == body
     assert bench.get().body == body
     assert bench.count() == 1

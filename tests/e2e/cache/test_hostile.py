@@ -31,7 +31,6 @@ class Bench:
             add_header X-Status $upstream_cache_status always;
             keepalive_requests 100000; large_client_header_buffers 8 64k; proxy_buffer_size 128k; proxy_buffers 8 128k; proxy_busy_buffers_size 256k;
             server { listen @P@ default_server; server_name a.test; location / { proxy_pass http://@O@; } }""", O=self.origin)
-        self.desk.wait_for(lambda: "being read" not in self.desk.run("cache", "stat").stdout, 10, "the index")
 
     def handle(self, seen):
         """What the origin was asked for stands in the body, and a number."""

@@ -136,6 +136,8 @@ class Proxy:
                 start_new_session=True)
         if wait:
             self.wait_for(self._is_up, 20, "start")
+            if self._has_disks():
+                self.wait_disks(*arguments)
         return self
 
     def _is_up(self):
@@ -147,6 +149,17 @@ class Proxy:
                 return file.read().strip().isdigit()
         except FileNotFoundError:
             return False
+
+    def _has_disks(self):
+        return not is_nginx() and re.search(r"proxy_cache_path\s+(?!memory:)", self.read(self.conf)) is not None
+
+    def wait_disks(self, *arguments):
+        """Its caches know what lies on their disks: until then nothing there is found, and nothing is stored there.
+        `arguments` as at the start: they say where it listens."""
+        def have_loaded():
+            done = self.run(*arguments, "cache", "stat")
+            return done.returncode == 0 and "is still being read" not in done.stdout
+        self.wait_for(have_loaded, 20, "the disks to know what they have")
 
     @staticmethod
     def wait_for(condition, seconds=5.0, what="condition"):
