@@ -34,6 +34,10 @@ struct tls_host {
     /* Server side: the server for this name (SNI, lower case; empty: none was sent). NULL: the handshake
      * is refused with unrecognized_name. */
     const struct tls_server *(*choose)(struct tls_host *host, struct text name);
+    /* Server side, or NULL: what the templates of this pair say for this name; the texts stay until the host is asked
+     * again. False: they cannot be evaluated; the handshake is refused. */
+    bool (*evaluate)(struct tls_host *host, const struct tls_pair *pair, struct text name,
+                     struct text *ret_certificate, struct text *ret_key);
     /* The handshake has failed; `words` as nginx writes them: `SSL_do_handshake() failed (SSL: error:...)`. */
     void (*failed)(struct tls_host *host, enum log_level level, const char *words);
 };
