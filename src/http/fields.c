@@ -11,7 +11,7 @@
 
 #include "http/h1_scan_bytes.h"
 
-enum { NAME_MAX_BYTES = 24, SLOTS = 256 };
+enum { NAME_MAX_BYTES = 24, SLOTS = 256, LENGTH_DIGITS_MAX = 19 };
 
 /* A name as words, so that two names are compared in three operations. */
 struct name_words {
@@ -32,6 +32,7 @@ static struct known_name known_names[FIELD_ID_COUNT] = {
 };
 
 static uint8_t slots[SLOTS];                 /* enum field_id */
+static char    lower_names[FIELD_ID_COUNT][NAME_MAX_BYTES];
 
 #define ODD_TOKEN (FIELD_CHAR_TOKEN | FIELD_CHAR_ODD)
 
@@ -48,9 +49,9 @@ static inline struct name_words name_words_of(const char *name, size_t len);
 
 /* ---- the table of names ---- */
 
-static void known_fill(struct known_name *known)
+static void known_fill(struct known_name *known, char lower[NAME_MAX_BYTES])
 {
-    char lower[NAME_MAX_BYTES] = { 0 }, fold[NAME_MAX_BYTES] = { 0 };
+    char fold[NAME_MAX_BYTES] = { 0 };
 
     must(known->name.len > 0 && known->name.len <= NAME_MAX_BYTES);
     for (size_t i = 0; i < known->name.len; i++) {
@@ -67,7 +68,7 @@ __attribute__((constructor)) static void known_names_build(void)
         struct known_name *known = &known_names[id];
         unsigned           slot = name_slot(known->name.ptr, known->name.len);
 
-        known_fill(known);
+        known_fill(known, lower_names[id]);
         while (slots[slot] != FIELD_OTHER)
             slot = (slot + 1) % SLOTS;
         slots[slot] = (uint8_t)id;
@@ -138,10 +139,38 @@ struct text field_name(enum field_id id)
     return known_names[id].name;
 }
 
+struct text field_name_lower(enum field_id id)
+{
+    must(id > FIELD_OTHER && id < FIELD_ID_COUNT);
+    return text_of(lower_names[id], known_names[id].name.len);
+}
+
 unsigned field_flags(enum field_id id)
 {
     must(id < FIELD_ID_COUNT);
     return known_names[id].flags;
+}
+
+bool field_is_of_connection(enum field_id id)
+{
+    return (field_flags(id) & FIELD_HOP) != 0 && id != FIELD_TE && id != FIELD_TRAILER;
+}
+
+bool field_may_trail(enum field_id id)
+{
+    static const uint8_t refused[FIELD_ID_COUNT] = {
+        [FIELD_AGE] = 1, [FIELD_CONTENT_ENCODING] = 1, [FIELD_CONTENT_LOCATION] = 1,
+        [FIELD_CONTENT_RANGE] = 1, [FIELD_CONTENT_TYPE] = 1, [FIELD_DATE] = 1, [FIELD_EXPECT] = 1,
+        [FIELD_EXPIRES] = 1, [FIELD_IF_MATCH] = 1, [FIELD_IF_MODIFIED_SINCE] = 1,
+        [FIELD_IF_NONE_MATCH] = 1, [FIELD_IF_RANGE] = 1, [FIELD_IF_UNMODIFIED_SINCE] = 1,
+        [FIELD_LOCATION] = 1, [FIELD_PRAGMA] = 1, [FIELD_PROXY_AUTHENTICATE] = 1,
+        [FIELD_PROXY_AUTHORIZATION] = 1, [FIELD_RANGE] = 1, [FIELD_REFRESH] = 1,
+        [FIELD_RETRY_AFTER] = 1, [FIELD_SET_COOKIE] = 1, [FIELD_VARY] = 1,
+        [FIELD_WWW_AUTHENTICATE] = 1, [FIELD_X_ACCEL_BUFFERING] = 1, [FIELD_X_ACCEL_CHARSET] = 1,
+        [FIELD_X_ACCEL_EXPIRES] = 1, [FIELD_X_ACCEL_LIMIT_RATE] = 1, [FIELD_X_ACCEL_REDIRECT] = 1,
+    };
+
+    return refused[id] == 0 && (field_flags(id) & (FIELD_HOP | FIELD_FRAMING | FIELD_KEEP)) == 0;
 }
 
 /* ---- the list ---- */
@@ -330,9 +359,36 @@ size_t field_find_control(struct text text)
     return h1_scan_bytes(text.ptr, text.len);
 }
 
+void field_blank_controls(char *bytes, size_t len)
+{
+    size_t at = h1_scan_bytes(bytes, len);
+
+    while (at < len) {
+        bytes[at] = ' ';
+        at += h1_scan_bytes(bytes + at, len - at);
+    }
+}
+
 bool field_value_is_valid(struct text value)
 {
     return h1_scan_bytes(value.ptr, value.len) == value.len;
+}
+
+bool field_length_read(struct text value, uint64_t *ret_length)
+{
+    uint64_t length = 0;
+
+    if (value.len == 0 || value.len > LENGTH_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] < '0' || value.ptr[i] > '9')
+            return false;
+        length = length * 10 + (uint64_t)(value.ptr[i] - '0');
+    }
+    if (length > INT64_MAX)
+        return false;
+    *ret_length = length;
+    return true;
 }
 
 /* Length of the element that starts at bytes[0]: up to a comma outside of quotes. */

@@ -41,7 +41,13 @@ void fields_init(struct fields *fields, struct arena *arena, unsigned first_capa
 
 enum field_id field_id_of(struct text name);             /* any case */
 struct text   field_name(enum field_id id);              /* canonical spelling */
+struct text   field_name_lower(enum field_id id);        /* the same in lower case */
 unsigned      field_flags(enum field_id id);
+/* Connection-specific: may not stand in an HTTP/2 message (RFC 9113 8.2.2). TE is a case of its own. */
+bool          field_is_of_connection(enum field_id id);
+/* May it be a trailer? What decides over routing, framing, authentication, caching or the meaning of
+ * the content is of no use after it, and dangerous (RFC 9110 6.5.1). */
+bool          field_may_trail(enum field_id id);
 
 /* Room for one more at the end, counted, not filled in: for a parser that knows id and is_odd. */
 static inline struct field *fields_push(struct fields *fields);
@@ -78,6 +84,8 @@ bool field_name_is_valid(struct text name);
 bool field_value_is_valid(struct text value);
 /* Offset of the first control character other than tab, or DEL; text.len if there is none. */
 size_t field_find_control(struct text text);
+/* Writes spaces over them: for values that a configuration's variables made. */
+void field_blank_controls(char *bytes, size_t len);
 
 void fields_grow(struct fields *fields);                 /* for fields_push() */
 
@@ -87,6 +95,9 @@ static inline struct field *fields_push(struct fields *fields)
         fields_grow(fields);
     return &fields->items[fields->count++];
 }
+
+/* Content-Length: 1*DIGIT below 2^63, what everybody behind us can count with. */
+bool field_length_read(struct text value, uint64_t *ret_length);
 
 /* Takes the next element of a comma-separated list (RFC 9110 5.6.1; quoted strings are kept whole,
  * empty elements skipped); false at the end. */

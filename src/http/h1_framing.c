@@ -7,8 +7,6 @@
 #include "http/status.h"
 #include "http/uri.h"
 
-enum { LENGTH_DIGITS_MAX = 19 };
-
 struct options {
     bool is_close, is_keep_alive, is_upgrade;
 };
@@ -80,31 +78,13 @@ static int frame_request_body(struct head *head, const struct h1_seen *seen)
     return frame_codings(head);
 }
 
-/* 1*DIGIT below 2^63: what everybody behind us can count with. */
-static bool length_parse(struct text value, uint64_t *ret_length)
-{
-    uint64_t length = 0;
-
-    if (value.len == 0 || value.len > LENGTH_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] < '0' || value.ptr[i] > '9')
-            return false;
-        length = length * 10 + (uint64_t)(value.ptr[i] - '0');
-    }
-    if (length > INT64_MAX)
-        return false;
-    *ret_length = length;
-    return true;
-}
-
 static int frame_length(struct head *head, const struct h1_seen *seen)
 {
     if (!(seen->once & bit(FIELD_CONTENT_LENGTH)))
         return FAULT_NONE;
     if (seen->again & bit(FIELD_CONTENT_LENGTH))
         return FAULT_BAD_LENGTH;
-    if (!length_parse(fields_value(&head->fields, FIELD_CONTENT_LENGTH), &head->length))
+    if (!field_length_read(fields_value(&head->fields, FIELD_CONTENT_LENGTH), &head->length))
         return FAULT_BAD_LENGTH;
     head->body = BODY_SIZED;
     head->has_length = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* What the fields of an HTTP/1 head mean for the connection: host, where the body ends, whether the
- * connection lives on. Called by h1_parse when all fields are read. Pure functions. */
+/* What the fields of a head mean for the connection: host, where the body ends, whether the
+ * connection lives on. Called by h1_parse when all fields are read, and by h2_head for what both
+ * versions have in common. Pure functions. */
 #ifndef HTTP_H1_FRAMING_H
 #define HTTP_H1_FRAMING_H
 
@@ -20,7 +21,8 @@ static inline void h1_seen_add(struct h1_seen *seen, enum field_id id)
     seen->once |= UINT64_C(1) << id;
 }
 
-/* Set the facts of `head` below its fields. FAULT_NONE, or why the message is refused. */
+/* Set the facts of `head` below its fields. FAULT_NONE, or why the message is refused. The body of
+ * a request without framing fields stays what head->body says. */
 int h1_frame_request(struct head *head, const struct h1_seen *seen, struct arena *arena) WARN_UNUSED;
 int h1_frame_response(struct head *head, const struct h1_seen *seen, enum method asked,
                       struct arena *arena) WARN_UNUSED;

@@ -283,25 +283,6 @@ static int status_line_read(struct text line, struct head *head)
     return FAULT_NONE;
 }
 
-/* What may decide over routing, framing, authentication, caching or the meaning of the content is
- * of no use after it, and dangerous (RFC 9110 6.5.1). */
-static bool trailer_is_welcome(enum field_id id)
-{
-    static const uint8_t refused[FIELD_ID_COUNT] = {
-        [FIELD_AGE] = 1, [FIELD_CONTENT_ENCODING] = 1, [FIELD_CONTENT_LOCATION] = 1,
-        [FIELD_CONTENT_RANGE] = 1, [FIELD_CONTENT_TYPE] = 1, [FIELD_DATE] = 1, [FIELD_EXPECT] = 1,
-        [FIELD_EXPIRES] = 1, [FIELD_IF_MATCH] = 1, [FIELD_IF_MODIFIED_SINCE] = 1,
-        [FIELD_IF_NONE_MATCH] = 1, [FIELD_IF_RANGE] = 1, [FIELD_IF_UNMODIFIED_SINCE] = 1,
-        [FIELD_LOCATION] = 1, [FIELD_PRAGMA] = 1, [FIELD_PROXY_AUTHENTICATE] = 1,
-        [FIELD_PROXY_AUTHORIZATION] = 1, [FIELD_RANGE] = 1, [FIELD_REFRESH] = 1,
-        [FIELD_RETRY_AFTER] = 1, [FIELD_SET_COOKIE] = 1, [FIELD_VARY] = 1,
-        [FIELD_WWW_AUTHENTICATE] = 1, [FIELD_X_ACCEL_BUFFERING] = 1, [FIELD_X_ACCEL_CHARSET] = 1,
-        [FIELD_X_ACCEL_EXPIRES] = 1, [FIELD_X_ACCEL_LIMIT_RATE] = 1, [FIELD_X_ACCEL_REDIRECT] = 1,
-    };
-
-    return refused[id] == 0 && (field_flags(id) & (FIELD_HOP | FIELD_FRAMING | FIELD_KEEP)) == 0;
-}
-
 int h1_parse_trailers(struct text bytes, const struct head_limits *limits, struct arena *arena,
                       struct fields *ret_fields)
 {
@@ -312,7 +293,7 @@ int h1_parse_trailers(struct text bytes, const struct head_limits *limits, struc
     if (fault != FAULT_NONE)
         return fault;
     FIELDS_EACH(ret_fields, field)
-        if (!trailer_is_welcome((enum field_id)field->id))
+        if (!field_may_trail((enum field_id)field->id))
             field->is_gone = true;
     return FAULT_NONE;
 }

@@ -15,14 +15,12 @@
 enum {
     START_LINE_MOST = 64,                /* beside method, target and reason */
     FRAMING_MOST = 64,                   /* the line that says where the body ends */
-    CONNECTION_MOST = 64,                /* Connection, and Upgrade beside its value */
-    ESCAPED_BYTES = 3
+    CONNECTION_MOST = 64                 /* Connection, and Upgrade beside its value */
 };
 
 static size_t fields_size(const struct fields *fields);
 static char  *put(char *at, struct text text);
 static char  *put_number(char *at, uint64_t number);
-static char  *put_escaped(char *at, struct text target);
 static char  *put_fields(char *at, const struct fields *fields, bool is_upgrade);
 static char  *put_framing(char *at, const struct head *head, bool has_length);
 static char  *put_connection(char *at, const struct head *head, enum h1_connection connection);
@@ -43,7 +41,7 @@ static void written_to(struct writer *writer, const char *start, const char *end
 void h1_write_request(struct writer *writer, const struct head *head, enum h1_connection connection)
 {
     bool   is_plain = uri_target_is_valid(head->target);
-    size_t target = is_plain ? head->target.len : ESCAPED_BYTES * head->target.len;
+    size_t target = is_plain ? head->target.len : URI_ESCAPED_BYTES * head->target.len;
     char  *start = writer_reserve(writer, head_size(head, head->method_name.len + target));
     char  *at = start;
 
@@ -51,7 +49,7 @@ void h1_write_request(struct writer *writer, const struct head *head, enum h1_co
         return;
     at = put(at, head->method_name);
     *at++ = ' ';
-    at = is_plain ? put(at, head->target) : put_escaped(at, head->target);
+    at = is_plain ? put(at, head->target) : uri_put_target(at, head->target);
     at = put(at, head->version == 10 ? TEXT(" HTTP/1.0\r\n") : TEXT(" HTTP/1.1\r\n"));
     at = put_fields(at, &head->fields, connection == H1_CONNECTION_UPGRADE);
     at = put_connection(at, head, connection);
@@ -100,40 +98,11 @@ static char *put_number(char *at, uint64_t number)
     return put(at, text_of(first, (size_t)(digits + sizeof(digits) - first)));
 }
 
-/* A target with bytes that may not stand in one. */
-static char *put_escaped(char *at, struct text target)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char byte = (unsigned char)target.ptr[i];
-        if (byte > 0x20 && byte != 0x7f && byte != '#') {
-            *at++ = target.ptr[i];
-        } else {
-            *at++ = '%';
-            *at++ = digits[byte >> 4];
-            *at++ = digits[byte & 15];
-        }
-    }
-    return at;
-}
-
-/* The rare way: no control character survives. */
-static void blank_controls(char *bytes, size_t len)
-{
-    size_t at = h1_scan_bytes(bytes, len);
-
-    while (at < len) {
-        bytes[at] = ' ';
-        at += h1_scan_bytes(bytes + at, len - at);
-    }
-}
-
 static char *put_field(char *at, struct text name, struct text value)
 {
     at = put(put(at, name), TEXT(": "));
     at = put(at, value);
-    blank_controls(at - value.len, value.len);
+    field_blank_controls(at - value.len, value.len);
     return put(at, TEXT("\r\n"));
 }
 

@@ -59,6 +59,23 @@ bool uri_target_is_valid(struct text target)
     return target.len > 0 && h1_scan_target(target.ptr, target.len) == target.len;
 }
 
+char *uri_put_target(char *at, struct text target)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char byte = (unsigned char)target.ptr[i];
+        if (byte > 0x20 && byte != 0x7f && byte != '#') {
+            *at++ = target.ptr[i];
+        } else {
+            *at++ = '%';
+            *at++ = digits[byte >> 4];
+            *at++ = digits[byte & 15];
+        }
+    }
+    return at;
+}
+
 /* ---- normalising ---- */
 
 /* Where the bytes since the last "/" stand. */

@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/text.h"
 
+enum { URI_ESCAPED_BYTES = 3 };
+
 /* Splits "path?query"; the query has no "?"; has_query tells "/a?" from "/a". */
 struct uri_parts { struct text path, query; bool has_query; };
 struct uri_parts uri_split(struct text path_and_query);
@@ -39,5 +41,8 @@ int uri_url_parse(struct text url, struct uri_url *ret_url) WARN_UNUSED;
 
 /* Every byte may stand in a request target: no control, space, DEL, fragment. */
 bool uri_target_is_valid(struct text target);
+/* Writes a target, with those bytes escaped that may not stand in one; returns where it ends. There
+ * is room for URI_ESCAPED_BYTES for each of its bytes. */
+char *uri_put_target(char *at, struct text target);
 
 #endif
