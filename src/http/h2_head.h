@@ -37,7 +37,6 @@ struct h2_head {
     struct h2_pseudo          pseudo;    /* ptr NULL: not there */
     uint32_t                  bytes;     /* decoded so far: names, values, 32 for each field */
     uint32_t                  fields;    /* crumbs of Cookie count as one together */
-    uint32_t                  cookie_bytes;
     enum h2_head_kind         kind;
     int                       fault;     /* the first one; nothing is kept after it */
     bool                      has_fields;    /* a field that is no pseudo field has come */
@@ -47,7 +46,7 @@ struct h2_head {
  * together, as the request line that they would make; head_bytes bounds `bytes`. */
 void h2_head_begin(struct h2_head *block, enum h2_head_kind kind,
                    const struct head_limits *limits, struct arena *arena);
-/* Copies what it keeps. After a fault, or beyond a limit, it costs nothing any more. */
+/* Copies what it keeps. After a fault, or beyond a limit, it only counts. */
 void h2_head_add(struct h2_head *block, struct text name, struct text value);
 
 /* The block was a request's; `is_end`: END_STREAM was set. Fills in all of block->head:
@@ -63,15 +62,18 @@ void h2_head_add(struct h2_head *block, struct text name, struct text value);
  * Malformed are: names and values that 8.2.1 forbids, connection-specific fields and TE (8.2.2),
  * pseudo fields that are unknown, repeated, late, missing, empty or out of place (8.3, 8.5),
  * userinfo in :authority, and a length with a body that has ended already (8.1.1). What HTTP/1 answers
- * is answered here: hosts, targets, lengths that are no number, Expect, sizes, plain CONNECT. */
+ * is answered here: hosts, targets, lengths that are no number, Expect, sizes, plain CONNECT, and
+ * CONNECT for another protocol. */
 int h2_head_end_request(struct h2_head *block, bool is_end, const uint8_t key[H2_KEY_BYTES])
     WARN_UNUSED;
 
 /* The block was the answer, or an interim one (status below 200), to `asked`: the head that
- * h2_write_request() was given. Version 20; the reason is the status's own. An accepted extended
- * CONNECT is the 101 that HTTP/1 would have sent, Sec-WebSocket-Accept included. FAULT_NONE,
- * FAULT_BAD_RESPONSE (also a stream error) or FAULT_RESPONSE_LARGE. */
-int h2_head_end_response(struct h2_head *block, bool is_end, const struct head *asked) WARN_UNUSED;
+ * h2_write_request() was given; `is_extended`: as extended CONNECT (list->is_extended). Version 20;
+ * the reason is the status's own. An accepted extended CONNECT is the 101 that HTTP/1 would have
+ * sent, Sec-WebSocket-Accept included. A body without Content-Length is CHUNKED, or SIZED 0 with
+ * is_end. FAULT_NONE, FAULT_BAD_RESPONSE (also a stream error) or FAULT_RESPONSE_LARGE. */
+int h2_head_end_response(struct h2_head *block, bool is_end, const struct head *asked,
+                         bool is_extended) WARN_UNUSED;
 
 /* The block was a trailer section, which ends its stream. Fields that may not be one are left out
  * (RFC 9110 6.5.1), as of a chunked body. Result: block->head->fields. FAULT_NONE,

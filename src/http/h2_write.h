@@ -20,13 +20,15 @@
 struct h2_list {
     nghttp2_nv *items;
     size_t      count;
+    bool        is_extended;             /* a request that is an extended CONNECT */
 };
 
 /* :method, :scheme (`scheme`: "http" or "https"), :authority (the Host field), :path (the target),
  * then the fields; TE only as "trailers". `may_extend`: the peer takes extended CONNECT; then a
- * WebSocket's GET (head->upgrade) becomes one (RFC 8441), else the upgrade is left out. */
-void h2_write_request(const struct head *head, struct text scheme, bool may_extend,
-                      struct arena *arena, struct h2_list *ret_list);
+ * WebSocket's GET (head->upgrade) becomes one (RFC 8441), else the upgrade is left out. -EINVAL: the
+ * method is no token or the Host field no host, and so the request is not one that can be sent. */
+int h2_write_request(const struct head *head, struct text scheme, bool may_extend,
+                     struct arena *arena, struct h2_list *ret_list) WARN_UNUSED;
 
 /* :status, then the fields; also for interim heads. A 101 is the 200 to an extended CONNECT.
  * `keeps_length`: as in h1_write_response(). */
