@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+/* The connection: bytes into the engine, its end, and what both sides have in common. What goes out
+ * is made in h2_batch.c. */
+#include "http/h2_codec.h"
+
+#include <string.h>
+
+#include "base/pool.h"
+#include "http/h2_parts.h"
+
+enum { FEED_BYTES = 1024 };              /* at once, beside the rest of a DATA frame */
+
+static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
+
+static const struct codec_ops server_codec, client_codec;
+
+struct h2_codec *h2_of(const struct protocol *protocol)
+{
+    return container_of((struct protocol *)protocol, struct h2_codec, codec.protocol);
+}
+
+struct h2_codec *h2_of_codec(const struct codec *codec)
+{
+    return container_of((struct codec *)codec, struct h2_codec, codec);
+}
+
+int64_t h2_now_ms(const struct h2_codec *h2)
+{
+    return loop_now_ms(h2->conn->loop);
+}
+
+void h2_wake_conn(struct h2_codec *h2, unsigned wakes)
+{
+    if (h2->conn != NULL && !h2->is_lost)
+        task_wake(&h2->conn->task, wakes);
+}
+
+struct h2_codec *h2_new(const struct h2_settings *settings, bool is_server)
+{
+    struct h2_codec *h2 = pool_take(&pool);
+
+    h2->codec.protocol.ops = is_server ? &h2_server_protocol : &h2_client_protocol;
+    h2->is_server = is_server;
+    h2->settings = *settings;
+    list_init(&h2->streams);
+    h2_clock_init(h2);
+    return h2;
+}
+
+void h2_check(struct h2_codec *h2, int result)
+{
+    if (!nghttp2_is_fatal(result))
+        return;
+    h2->codec.protocol.must_reset = true;
+    h2_wake_conn(h2, WAKE_END);
+}
+
+/* ---- the end ---- */
+
+void h2_doom(struct h2_codec *h2, uint32_t code)
+{
+    if (h2->is_doomed)
+        return;
+    h2->is_doomed = true;
+    h2->doom = code;
+}
+
+static int fault_as_told(const struct h2_stream *s, int fault)
+{
+    (void)s;
+    return fault;
+}
+
+void h2_condemn(struct h2_codec *h2, int fault)
+{
+    if (h2->is_condemned || h2->is_lost)
+        return;
+    h2->is_condemned = true;
+    h2_check(h2, nghttp2_session_terminate_session(h2->engine, h2->doom));
+    h2_streams_fail(h2, fault_as_told, fault);
+    h2->codec.protocol.must_linger = h2->is_server;
+    h2_close(h2);
+}
+
+void h2_close(struct h2_codec *h2)
+{
+    h2->codec.protocol.is_closing = true;
+    h2_wake_conn(h2, WAKE_END | WAKE_DATA);
+}
+
+void h2_settle(struct h2_codec *h2)
+{
+    if (h2->is_lost || h2->codec.protocol.is_closing)
+        return;
+    if (h2->drain == H2_DRAIN_LAST && h2->held == 0) {
+        h2->codec.protocol.must_linger = h2->is_server;
+        h2_close(h2);
+    } else if (h2->batch == NULL && !nghttp2_session_want_read(h2->engine) &&
+               !nghttp2_session_want_write(h2->engine)) {
+        h2_close(h2);
+    }
+}
+
+/* First the news, then, when the other side has surely heard it, the last number that counts. */
+static void server_drain(struct codec *codec)
+{
+    static const uint8_t mark[8] = "draining";
+    struct h2_codec     *h2 = h2_of_codec(codec);
+
+    if (h2->drain != H2_DRAIN_NONE || h2->is_lost)
+        return;
+    h2->drain = H2_DRAIN_NOTICE;
+    h2_check(h2, nghttp2_submit_shutdown_notice(h2->engine));
+    h2_check(h2, nghttp2_submit_ping(h2->engine, NGHTTP2_FLAG_NONE, mark));
+    h2->drain_ms = h2_now_ms(h2) + H2_DRAIN_MS;
+    h2_clock_look_at(h2, h2->drain_ms);
+    h2_wake_conn(h2, WAKE_DATA);
+}
+
+void h2_drain_end(struct h2_codec *h2)
+{
+    if (h2->drain != H2_DRAIN_NOTICE || h2->is_lost)
+        return;
+    h2->drain = H2_DRAIN_LAST;
+    h2_check(h2, nghttp2_submit_goaway(h2->engine, NGHTTP2_FLAG_NONE,
+                                       nghttp2_session_get_last_proc_stream_id(h2->engine),
+                                       NGHTTP2_NO_ERROR, NULL, 0));
+    h2_wake_conn(h2, WAKE_DATA);
+    h2_settle(h2);
+}
+
+static void client_drain(struct codec *codec)
+{
+    struct h2_codec *h2 = h2_of_codec(codec);
+
+    h2->drain = H2_DRAIN_LAST;
+    h2_settle(h2);
+}
+
+/* ---- bytes in ---- */
+
+/* What the engine calls fatal. -1: no word more. */
+static ssize_t feed_failed(struct h2_codec *h2, int result, size_t len)
+{
+    if (result == NGHTTP2_ERR_NOMEM || result == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+        return -1;
+    h2_doom(h2, result == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR);
+    h2_condemn(h2, h2->is_server ? FAULT_BAD_HTTP2 : FAULT_BAD_RESPONSE);
+    return (ssize_t)len;
+}
+
+/* In pieces, so that a flood of little frames is noticed before all of it has been answered. */
+static size_t piece_of(const struct h2_codec *h2, size_t left)
+{
+    size_t most = FEED_BYTES + h2->frame_left;
+
+    return left < most ? left : most;
+}
+
+static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
+{
+    struct h2_codec *h2 = h2_of(protocol);
+    size_t           used = 0;
+
+    while (used < bytes.len && !protocol->is_paused && !h2->is_condemned) {
+        size_t  len = piece_of(h2, bytes.len - used);
+        ssize_t n;
+
+        h2->fed = (struct slice){ .block = bytes.block,
+                                  .start = bytes.start + (uint32_t)used,
+                                  .len = (uint32_t)len };
+        n = nghttp2_session_mem_recv(h2->engine, slice_ptr(h2->fed), len);
+        if (n < 0)
+            return feed_failed(h2, (int)n, bytes.len);
+        used += (size_t)n;
+        if (h2->is_doomed)
+            h2_condemn(h2, h2->is_server ? FAULT_BAD_HTTP2 : FAULT_BAD_RESPONSE);
+        if (nghttp2_session_get_outbound_queue_size(h2->engine) > H2_QUEUE_MOST + h2->held)
+            protocol->is_paused = true;
+    }
+    if (nghttp2_session_want_write(h2->engine))
+        h2_wake_conn(h2, WAKE_DATA);
+    h2_settle(h2);
+    return h2->is_condemned ? (ssize_t)bytes.len : (ssize_t)used;
+}
+
+static void h2_finish(struct protocol *protocol)
+{
+    struct h2_codec *h2 = h2_of(protocol);
+
+    h2_streams_fail(h2, h2->is_server ? h2_server_fault_of_loss : h2_client_fault_of_loss,
+                    LOSS_CLOSED);
+    h2_close(h2);
+}
+
+/* ---- waiting ---- */
+
+static enum conn_wait server_wait(const struct protocol *protocol)
+{
+    const struct h2_codec *h2 = h2_of(protocol);
+
+    if (h2->is_in_block || (h2->messages == 0 && h2->held == 0))
+        return CONN_WAIT_HEAD;
+    return h2->held > 0 ? CONN_WAIT_NONE : CONN_WAIT_IDLE;
+}
+
+static enum conn_wait client_wait(const struct protocol *protocol)
+{
+    const struct h2_codec *h2 = h2_of(protocol);
+
+    if (h2->held == 0)
+        return CONN_WAIT_IDLE;
+    return h2->is_in_block ? CONN_WAIT_HEAD : CONN_WAIT_NONE;
+}
+
+static void h2_expire(struct protocol *protocol, enum conn_wait wait)
+{
+    struct h2_codec *h2 = h2_of(protocol);
+
+    if (wait == CONN_WAIT_IDLE && h2->codec.host != NULL && h2->codec.host->resting != NULL) {
+        task_wake(h2->codec.host->resting, WAKE_DEADLINE);
+        return;
+    }
+    h2_doom(h2, h2->is_in_block ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_NO_ERROR);
+    h2_condemn(h2, h2->is_server ? FAULT_CLIENT_SLOW_HEAD : FAULT_HEAD_TIMEOUT);
+}
+
+/* ---- the codec ---- */
+
+static void h2_lost(struct protocol *protocol, enum loss why)
+{
+    struct h2_codec  *h2 = h2_of(protocol);
+    struct h2_stream *begun = h2->block_stream;
+
+    h2->is_lost = true;
+    h2_clock_done(h2);
+    h2_batch_drop(h2);
+    h2->block_stream = NULL;
+    if (begun != NULL && !begun->is_accepted)
+        h2_stream_discard(begun);
+    h2_streams_fail(h2, h2->is_server ? h2_server_fault_of_loss : h2_client_fault_of_loss,
+                    (int)why);
+}
+
+static bool h2_is_held(const struct protocol *protocol)
+{
+    return h2_of(protocol)->held > 0;
+}
+
+static void h2_free(struct protocol **protocol)
+{
+    struct h2_codec *h2 = h2_of(*protocol);
+
+    *protocol = NULL;
+    h2_clock_done(h2);
+    h2_batch_drop(h2);
+    nghttp2_session_del(h2->engine);
+    pool_give(&pool, h2);
+}
+
+static void h2_attach(struct codec *codec, struct conn *conn)
+{
+    struct h2_codec *h2 = h2_of_codec(codec);
+
+    h2->conn = conn;
+    glitches_init(&h2->glitches, h2_now_ms(h2));
+    h2_wake_conn(h2, WAKE_DATA);         /* our settings */
+}
+
+static void h2_set_limits(struct codec *codec, const struct head_limits *limits)
+{
+    h2_of_codec(codec)->limits = *limits;
+}
+
+static bool h2_is_idle(const struct codec *codec)
+{
+    const struct h2_codec *h2 = h2_of_codec(codec);
+
+    return h2->held == 0 && !h2->is_in_block && !h2->is_lost && !h2->is_doomed &&
+           h2->drain == H2_DRAIN_NONE && !codec->protocol.is_closing && !codec->protocol.must_reset;
+}
+
+static unsigned h2_count(const struct codec *codec)
+{
+    return h2_of_codec(codec)->messages;
+}
+
+static const struct task *h2_owner(const struct codec *codec)
+{
+    const struct h2_codec *h2 = h2_of_codec(codec);
+
+    if (list_is_empty(&h2->streams))
+        return NULL;
+    return container_of(h2->streams.next, struct h2_stream, link)->stream.owner;
+}
+
+struct codec *h2_server_new(const struct head_limits *limits, const struct h2_settings *settings,
+                            struct codec_host *host)
+{
+    struct h2_codec *h2 = h2_new(settings, true);
+
+    h2->codec.ops = &server_codec;
+    h2->codec.host = host;
+    h2->limits = *limits;
+    h2->engine = h2_engine_new(h2);
+    return &h2->codec;
+}
+
+struct codec *h2_client_new(const struct h2_settings *settings)
+{
+    struct h2_codec *h2 = h2_new(settings, false);
+
+    h2->codec.ops = &client_codec;
+    h2->engine = h2_engine_new(h2);
+    return &h2->codec;
+}
+
+const struct protocol_ops h2_server_protocol = {
+    .feed = h2_feed,
+    .finish = h2_finish,
+    .fill = h2_fill,
+    .sent = h2_sent,
+    .wait = server_wait,
+    .expire = h2_expire,
+    .lost = h2_lost,
+    .is_held = h2_is_held,
+    .free = h2_free,
+};
+
+const struct protocol_ops h2_client_protocol = {
+    .feed = h2_feed,
+    .finish = h2_finish,
+    .fill = h2_fill,
+    .sent = h2_sent,
+    .wait = client_wait,
+    .expire = h2_expire,
+    .lost = h2_lost,
+    .is_held = h2_is_held,
+    .free = h2_free,
+};
+
+static const struct codec_ops server_codec = {
+    .name = "h2",
+    .is_multiplexed = true,
+    .attach = h2_attach,
+    .set_limits = h2_set_limits,
+    .is_idle = h2_is_idle,
+    .count = h2_count,
+    .owner = h2_owner,
+    .drain = server_drain,
+};
+
+static const struct codec_ops client_codec = {
+    .name = "h2",
+    .is_multiplexed = true,
+    .attach = h2_attach,
+    .set_limits = h2_set_limits,
+    .open = h2_client_open,
+    .room = h2_client_room,
+    .is_idle = h2_is_idle,
+    .count = h2_count,
+    .owner = h2_owner,
+    .drain = client_drain,
+};
