@@ -13,6 +13,7 @@
 #include "config/defaults.h"
 #include "config/directives_print.h"
 #include "config/http_block.h"
+#include "config/tls_block.h"
 #include "config/unsupported.h"
 #include "config/validate.h"
 
@@ -201,8 +202,8 @@ static bool is_well_formed(struct compiler *compiler, const struct directive *ro
 
 static void *field_of(const struct compiler *compiler, const struct directive *row)
 {
-    const struct level *level = compiler->level;
-    char               *start = NULL;
+    struct level *level = compiler->level;
+    char         *start = NULL;
 
     switch (row->base) {
     case BASE_NONE: return NULL;
@@ -210,6 +211,7 @@ static void *field_of(const struct compiler *compiler, const struct directive *r
     case BASE_SERVER: start = (char *)level->server; break;
     case BASE_LOCATION: start = (char *)level->location; break;
     case BASE_UPSTREAM: start = (char *)level->upstream; break;
+    case BASE_LEVEL: return (char *)level + row->offset;
     }
     must(start != NULL);
     return start + row->offset;
@@ -329,6 +331,13 @@ void level_enter(struct compiler *compiler, struct level *level, enum where wher
         level->busy_size = outer->busy_size;
         level->busy_place = outer->busy_place;
         level->has_default_redirect = outer->has_default_redirect;
+        level->tls = outer->tls;
+        level->proxy_tls = outer->proxy_tls;
+        level->grpc_tls = outer->grpc_tls;
+        level->verify_place = outer->verify_place;
+        level->is_ssl = outer->is_ssl;
+        level->grpc = outer->grpc;
+        level->grpc.pass = NULL;
     }
     level->location_names = map_new(false);
     compiler->level = level;
@@ -394,6 +403,7 @@ static void main_compile(struct compiler *compiler, const struct tree *tree)
     level.core = &compiler->config->core;
     level.location = &compiler->http->level;
     level.server = compiler->http;
+    defaults_set_grpc(compiler, &level.grpc);
     if (is_inside_of_http(compiler, tree->nodes)) {
         block_compile(compiler, nodes_pick(compiler, tree->nodes, true));
         http_compile(compiler, NULL, nodes_pick(compiler, tree->nodes, false));
@@ -428,9 +438,11 @@ void compile(struct arena *arena, struct diagnoses *diagnoses, struct config_sou
     config->site.upstream_names = map_new(true);
     arena_defer(arena, map_undo, config->site.upstream_names);
     defaults_set(compiler);
+    tls_table_init(compiler);
     main_compile(compiler, tree);
     validate_whole(compiler);
     variables_table_done(&compiler->variables);
+    tls_table_done(compiler);
     map_free(&compiler->rows);
     map_free(&compiler->formats);
     map_free(&compiler->log_files);

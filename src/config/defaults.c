@@ -71,6 +71,16 @@ static struct cache_policy cache_defaults(struct compiler *compiler)
     };
 }
 
+static struct tls_peer_policy peer_defaults(void)
+{
+    return (struct tls_peer_policy){
+        .versions = TLS_VERSION_1_2 | TLS_VERSION_1_3,
+        .ciphers = TEXT(""),
+        .verify_depth = 1,
+        .is_reusing = true,
+    };
+}
+
 static struct proxy_policy proxy_defaults(struct compiler *compiler)
 {
     return (struct proxy_policy){
@@ -89,6 +99,33 @@ static struct proxy_policy proxy_defaults(struct compiler *compiler)
         .busy_size = 2 * PAGE,
         .next_upstream = NEXT_ERROR | NEXT_TIMEOUT,
         .cache = cache_defaults(compiler),
+        .tls_policy = peer_defaults(),
+    };
+}
+
+/* A call streams both ways. */
+void defaults_set_grpc(struct compiler *compiler, struct proxy_policy *policy)
+{
+    *policy = proxy_defaults(compiler);
+    policy->is_grpc = true;
+    policy->http_version = 20;
+    policy->is_redirect_default = false;
+    policy->is_buffering = false;
+    policy->is_request_buffering = false;
+}
+
+static struct tls_policy tls_defaults(void)
+{
+    return (struct tls_policy){
+        .versions = TLS_VERSION_1_2 | TLS_VERSION_1_3,
+        .ciphers = TEXT(""),
+        .curves = TEXT(""),
+        .cache_name = TEXT(""),
+        .session_timeout_s = 300,
+        .has_tickets = true,
+        .verify_depth = 1,
+        .stapling_responder = TEXT(""),
+        .buffer_size = 16 * 1024,
     };
 }
 
@@ -131,6 +168,9 @@ void defaults_set(struct compiler *compiler)
     http->max_headers = 1000;
     http->is_ignoring_invalid = true;
     http->may_merge_slashes = true;
+    http->h2 = (struct h2_settings){ .max_streams = 128, .window = 64 * 1024,
+                                     .chunk_size = 8 * 1024, .recv_buffer_size = 256 * 1024 };
+    http->tls_policy = tls_defaults();
     location_defaults(compiler, &http->level);
     compiler->http = http;
 }

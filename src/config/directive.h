@@ -9,6 +9,7 @@
 #ifndef CONFIG_DIRECTIVE_H
 #define CONFIG_DIRECTIVE_H
 
+#include "config/tls_files.h"
 #include "config/tree.h"
 #include "config/variables_table.h"
 
@@ -30,12 +31,13 @@ enum directive_flag {
 };
 
 /* The struct that holds the field. */
-enum base { BASE_NONE = 0, BASE_CORE, BASE_SERVER, BASE_LOCATION, BASE_UPSTREAM };
+enum base { BASE_NONE = 0, BASE_CORE, BASE_SERVER, BASE_LOCATION, BASE_UPSTREAM, BASE_LEVEL };
 #define FIELD_NONE BASE_NONE, 0
 #define FIELD_CORE(member) BASE_CORE, offsetof(struct core, member)
 #define FIELD_SERVER(member) BASE_SERVER, offsetof(struct server, member)
 #define FIELD_LOCATION(member) BASE_LOCATION, offsetof(struct location, member)
 #define FIELD_UPSTREAM(member) BASE_UPSTREAM, offsetof(struct upstream, member)
+#define FIELD_LEVEL(member) BASE_LEVEL, offsetof(struct level, member)
 
 struct compiler;
 
@@ -59,7 +61,8 @@ struct directive_rows {
 };
 #define DIRECTIVE_ROWS(topic, rows) { topic, rows, sizeof(rows) / sizeof((rows)[0]) }
 extern const struct directive_rows rows_core, rows_http, rows_server, rows_listen, rows_location, rows_rewrite,
-    rows_access, rows_limit, rows_real_ip, rows_answer, rows_proxy, rows_proxy_answer,
+    rows_access, rows_limit, rows_real_ip, rows_answer, rows_tls, rows_http2, rows_proxy,
+    rows_proxy_answer, rows_proxy_tls, rows_grpc, rows_grpc_tls,
     rows_cache_zone, rows_cache, rows_cache_stale, rows_cache_fields, rows_store,
     rows_upstream, rows_resolver, rows_balance, rows_sticky, rows_crowd, rows_health, rows_match, rows_map,
     rows_log,
@@ -87,6 +90,10 @@ struct level {
     const struct node *check_place;      /* of the last one */
     bool             is_log_off;         /* "access_log off" was written here */
     bool             has_cache, has_store;   /* "proxy_cache", "proxy_store" were written here */
+    struct tls_items tls, proxy_tls, grpc_tls;   /* certificates of ssl_*, proxy_ssl_*, grpc_ssl_* */
+    const struct word *verify_place;     /* of ssl_verify_client */
+    bool             is_ssl;             /* "ssl on" */
+    struct proxy_policy grpc;            /* grpc_*; takes the place of location->proxy in the end */
 };
 
 struct compiler {
@@ -110,6 +117,7 @@ struct compiler {
     struct diagnosis            *finding;    /* the last error */
     bool                         has_buffers_fault;   /* complained of inherited ones */
     struct access_log           *default_log;    /* logs/access.log combined */
+    struct tls_table            *tls;    /* what blocks share (tls_block.c) */
 };
 
 /* Compiles the nodes of a block into compiler->level. */

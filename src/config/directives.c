@@ -3,8 +3,9 @@
 #include "config/directive.h"
 
 const struct directive_rows *const directive_tables[] = {
-    &rows_core, &rows_http, &rows_server, &rows_listen, &rows_location, &rows_proxy,
-    &rows_proxy_answer, &rows_cache_zone, &rows_cache, &rows_cache_stale, &rows_cache_fields,
+    &rows_core, &rows_http, &rows_server, &rows_listen, &rows_tls, &rows_http2,
+    &rows_location, &rows_proxy, &rows_proxy_answer, &rows_proxy_tls, &rows_grpc, &rows_grpc_tls,
+    &rows_cache_zone, &rows_cache, &rows_cache_stale, &rows_cache_fields,
     &rows_store, &rows_upstream, &rows_resolver, &rows_balance, &rows_sticky,   &rows_crowd,
     &rows_health,       &rows_match,    &rows_answer,   &rows_access,  &rows_real_ip,  &rows_limit,
     &rows_rewrite,      &rows_map,      &rows_log,      &rows_ignored,

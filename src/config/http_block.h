@@ -16,6 +16,8 @@ bool variable_name_is_good(struct text text);
 /* A changeable built-in that `set` assigns to ("args"). */
 bool set_is_of_built_in(struct text name);
 
+/* Where there is a grpc_pass, what proxy_* said gives way to what grpc_* did. */
+void location_take_grpc(struct compiler *compiler);
 /* Gives a location's health_checks to the upstream that it proxies to. */
 void health_checks_finish(struct compiler *compiler);
 
@@ -25,9 +27,9 @@ struct upstream *upstream_find(const struct compiler *compiler, struct text name
 void upstreams_inherit_resolver(struct compiler *compiler, const struct location *http);
 /* Adds one to the site. */
 void upstream_register(struct compiler *compiler, struct upstream *upstream);
-/* "host:port", "unix:/path" and so on, of an upstream's `server` or of proxy_pass. False after a
- * complaint. */
+/* "host:port", "unix:/path" and so on, of an upstream's `server` or of proxy_pass. A port that is not said is
+ * `port`; 0: it must be. False after a complaint. */
 bool upstream_server_parse(struct compiler *compiler, const struct word *word, struct text address,
-                           struct upstream_server *ret_server);
+                           unsigned port, struct upstream_server *ret_server);
 
 #endif

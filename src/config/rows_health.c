@@ -260,7 +260,8 @@ static void check_add(struct upstream *upstream, struct check *check)
 void health_checks_finish(struct compiler *compiler)
 {
     const struct level        *level = compiler->level;
-    const struct proxy_policy *policy = &level->location->proxy;
+    const struct proxy_policy *policy =
+        level->grpc.pass != NULL ? &level->grpc : &level->location->proxy;
     struct check              *next;
 
     if (level->checks == NULL)
@@ -268,7 +269,8 @@ void health_checks_finish(struct compiler *compiler)
     if (policy->pass == NULL || policy->pass->upstream == NULL ||
         policy->pass->upstream->is_implicit) {
         complain(compiler, &level->check_place->name,
-                 "\"health_check\" needs a \"proxy_pass\" to an \"upstream\" in its location");
+                 "\"health_check\" needs a \"proxy_pass\" or \"grpc_pass\" to an \"upstream\" in "
+                 "its location");
         return;
     }
     for (struct check *check = level->checks; check != NULL; check = next) {

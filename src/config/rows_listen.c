@@ -11,6 +11,17 @@
 
 enum { DEFAULT_PORT = 80, PORT_MOST = 65535 };
 
+/* What is spoken on an address: for all servers there. */
+enum protocol_option { OPTION_PROXY = 1u << 0, OPTION_SSL = 1u << 1, OPTION_HTTP2 = 1u << 2 };
+
+/* An address while its lines are read. */
+struct listen_draft {
+    struct listen listen;
+    unsigned      protocols;             /* of the last line but the first one's */
+    bool          has_protocols;         /* there was one */
+    bool          has_changed;           /* one was not as what there was before it */
+};
+
 /* One `listen` line, at one of the addresses that it means. */
 struct listen_line {
     const struct word    *word;
@@ -20,7 +31,7 @@ struct listen_line {
     struct listen_options options;
     bool                  has_options;   /* of the socket */
     bool                  is_default;
-    bool                  has_proxy_protocol;
+    unsigned              protocols;     /* enum protocol_option */
     bool                  is_bad;
 };
 
@@ -203,7 +214,9 @@ static bool take_plain(struct listen_line *line, struct text text)
     if (text_is_equal(text, TEXT("default_server")) || text_is_equal(text, TEXT("default")))
         line->is_default = true;
     else if (text_is_equal(text, TEXT("proxy_protocol")))
-        line->has_proxy_protocol = true;
+        line->protocols |= OPTION_PROXY;
+    else if (text_is_equal(text, TEXT("ssl")))
+        line->protocols |= OPTION_SSL;
     else if (text_is_equal(text, TEXT("bind")))
         line->has_options = true;
     else if (text_is_equal(text, TEXT("reuseport")))
@@ -215,9 +228,17 @@ static bool take_plain(struct listen_line *line, struct text text)
     return true;
 }
 
+static void take_http2(struct compiler *compiler, struct listen_line *line, const struct word *word)
+{
+    line->protocols |= OPTION_HTTP2;
+    warn(compiler, word,
+         "the \"listen ... http2\" directive is deprecated, use the \"http2\" directive instead")
+        ->hint = TEXT("http2 on;");
+}
+
 static bool is_missing(struct text text)
 {
-    static const char *const names[] = { "ssl", "http2", "quic", "http3", "multipath" };
+    static const char *const names[] = { "quic", "http3", "multipath" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (text_is_equal(text, text_from(names[i])))
@@ -232,7 +253,9 @@ static void take_parameter(struct compiler *compiler, struct listen_line *line,
 
     if (take_plain(line, text))
         return;
-    if (take(&text, "backlog="))
+    if (text_is_equal(text, TEXT("http2")))
+        take_http2(compiler, line, word);
+    else if (take(&text, "backlog="))
         take_number(compiler, line, word, text, "backlog", &line->options.backlog);
     else if (take(&text, "fastopen="))
         take_number(compiler, line, word, text, "fastopen", &line->options.fastopen);
@@ -267,7 +290,7 @@ static struct listen *listen_of(struct compiler *compiler, const struct listen_l
     listen = map_get(compiler->listens, key);
     if (listen != NULL)
         return listen;
-    listen = ARENA_NEW(compiler->arena, struct listen);
+    listen = &ARENA_NEW(compiler->arena, struct listen_draft)->listen;
     listen->address = line->address;
     listen->written =
         line->word == NULL ? TEXT("80") : arena_copy(compiler->arena, line->word->text);
@@ -306,6 +329,49 @@ static void listen_add_server(struct compiler *compiler, struct listen *listen,
     listen->server_count++;
 }
 
+static unsigned protocols_of(const struct listen *listen)
+{
+    return (listen->has_proxy_protocol ? OPTION_PROXY : 0u) | (listen->is_ssl ? OPTION_SSL : 0u) |
+           (listen->is_http2 ? OPTION_HTTP2 : 0u);
+}
+
+/* nginx's rule: a line that adds to what former ones said, or leaves something out, is warned of; but the
+ * first that adds, and lines that leave out everything alike, are not. */
+static bool is_redefined(const struct listen_line *line, const struct listen_draft *draft,
+                         unsigned before)
+{
+    bool is_other = draft->has_protocols && line->protocols != draft->protocols;
+
+    if ((line->protocols & ~before) != 0)
+        return (draft->listen.has_options && !line->has_options) || draft->has_changed ||
+               (before & ~line->protocols) != 0;
+    if (before != line->protocols)
+        return line->has_options || is_other;
+    return (line->has_options && draft->has_changed) || is_other;
+}
+
+/* What any line said holds for all. The first one is not compared with anything. */
+static void protocols_join(struct compiler *compiler, const struct listen_line *line,
+                           struct listen *listen)
+{
+    struct listen_draft *draft = container_of(listen, struct listen_draft, listen);
+    unsigned             before = protocols_of(listen);
+    char                 address[ADDRESS_TEXT_BYTES];
+
+    if (listen->server_count > 0) {
+        if (is_redefined(line, draft, before))
+            warn(compiler, line->word, "protocol options redefined for %s",
+                 address_string(&listen->address, address));
+        draft->has_changed = draft->has_changed || before != line->protocols;
+        draft->has_protocols = true;
+        draft->protocols = line->protocols;
+    }
+    listen->has_proxy_protocol =
+        listen->has_proxy_protocol || (line->protocols & OPTION_PROXY) != 0;
+    listen->is_ssl = listen->is_ssl || (line->protocols & OPTION_SSL) != 0;
+    listen->is_http2 = listen->is_http2 || (line->protocols & OPTION_HTTP2) != 0;
+}
+
 static void listen_join(struct compiler *compiler, const struct listen_line *line,
                         const struct node *node)
 {
@@ -324,12 +390,12 @@ static void listen_join(struct compiler *compiler, const struct listen_line *lin
                          listen->servers[0]->place.file, listen->servers[0]->place.line);
     if (line->has_options && listen->has_options)
         complain(compiler, line->word, "duplicate listen options for %s", address);
+    protocols_join(compiler, line, listen);
     if (line->has_options) {
         listen->options = line->options;
         listen->has_options = true;
         listen->place = node_place(node);
     }
-    listen->has_proxy_protocol = listen->has_proxy_protocol || line->has_proxy_protocol;
     listen->has_explicit_default = listen->has_explicit_default || line->is_default;
     listen_add_server(compiler, listen, server, line->is_default);
 }
@@ -372,7 +438,7 @@ void server_listen_default(struct compiler *compiler, struct server *server,
 
 static const struct directive rows[] = {
     { "listen", IN_SERVER, 1, ARGS_MANY, IS_LIST, apply_listen, FIELD_NONE,
-      "address[:port] | name[:port] | port | unix:path [default_server] [proxy_protocol] [bind] [backlog=number] [rcvbuf=size] "
+      "address[:port] | name[:port] | port | unix:path [default_server] [ssl] [http2] [proxy_protocol] [bind] [backlog=number] [rcvbuf=size] "
       "[sndbuf=size] [fastopen=number] [deferred] [reuseport] [ipv6only=on|off] "
       "[so_keepalive=on|off|idle:interval:count]",
       "*:80", "Where the server accepts connections." },

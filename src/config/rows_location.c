@@ -153,6 +153,7 @@ static void apply_location(struct compiler *compiler, const struct node *node, v
     level.location = location;
     level.children_end = &location->children;
     block_compile(compiler, node->children);
+    location_take_grpc(compiler);
     level_leave(compiler);
 }
 

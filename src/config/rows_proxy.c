@@ -3,140 +3,17 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "base/map.h"
-#include "config/http_block.h"
+#include "config/pass.h"
+#include "config/proxy_values.h"
 #include "config/values.h"
-
-/* ---- proxy_pass ---- */
-
-static struct text scheme_end(struct text url)
-{
-    return text_from_offset(url, sizeof("http://") - 1);
-}
-
-/* The URI begins at the first "/" or "?"; of "unix:/path:/uri" behind the second colon. */
-static size_t authority_len(struct text rest)
-{
-    if (text_has_prefix(rest, TEXT("unix:"))) {
-        struct text path = text_from_offset(rest, 5);
-        return 5 + text_find(path, ':');
-    }
-    for (size_t i = 0; i < rest.len; i++)
-        if (rest.ptr[i] == '/' || rest.ptr[i] == '?')
-            return i;
-    return rest.len;
-}
-
-/* The upstream of one host and port that no block names; all proxy_pass to it share it. */
-static struct upstream *upstream_implicit(struct compiler *compiler, const struct node *node,
-                                          const struct upstream_server *server)
-{
-    struct text      key = server->host.len > 0
-                               ? arena_format(compiler->arena, "%.*s:%u",
-                           TEXT_ARGS(text_lower(compiler->arena, server->host)), server->port)
-                               : server->name;
-    struct upstream *upstream = map_get(compiler->implicit, key);
-
-    if (upstream != NULL)
-        return upstream;
-    upstream = ARENA_NEW(compiler->arena, struct upstream);
-    *upstream = (struct upstream){
-        .name = key, .is_implicit = true, .file = node->name.file->path, .line = node->name.line,
-        .keepalive = 32, .keepalive_requests = 1000, .keepalive_timeout_ms = 60 * 1000,
-        .keepalive_time_ms = 3600 * 1000, .resolver_timeout_ms = RESOLVER_TIMEOUT_MS,
-        .retry_percent = 20, .retry_least = 3,
-    };
-    upstream->servers = ARENA_NEW(compiler->arena, struct upstream_server);
-    upstream->servers[0] = *server;
-    upstream->server_count = 1;
-    must(map_add(compiler->implicit, key, upstream));
-    upstream_register(compiler, upstream);
-    return upstream;
-}
-
-static bool pass_to_host(struct compiler *compiler, const struct node *node, struct text authority,
-                         struct pass *pass)
-{
-    struct upstream_server server;
-    size_t                 colon = text_find_last(authority, ':');
-    bool                   has_port = colon < authority.len && authority.ptr[authority.len - 1] != ']';
-    struct upstream       *named = upstream_find(compiler, authority);
-
-    pass->host = authority;
-    pass->port = TEXT("80");
-    pass->upstream = named;
-    if (named != NULL)
-        return true;
-    if (has_port && (named = upstream_find(compiler, text_part(authority, 0, colon))) != NULL) {
-        complain(compiler, &node->args[0], "upstream \"%.*s\" may not have port %.*s",
-                 TEXT_ARGS(named->name), TEXT_ARGS(text_from_offset(authority, colon + 1)));
-        return false;
-    }
-    if (!upstream_server_parse(compiler, &node->args[0], authority, &server))
-        return false;
-    if (text_has_prefix(authority, TEXT("unix:"))) {
-        pass->host = TEXT("localhost");
-        pass->port = TEXT("");
-    } else {
-        pass->port = arena_format(compiler->arena, "%u", server.port);
-        /* The scheme's own port is not named. */
-        if (has_port && server.port == 80)
-            pass->host = text_part(authority, 0, colon);
-    }
-    pass->upstream = upstream_implicit(compiler, node, &server);
-    return true;
-}
-
-/* Where the location's prefix has no meaning there is nothing that a URI could replace. */
-static bool may_have_uri(const struct level *level)
-{
-    return level->location->kind != LOCATION_REGEX && level->location->kind != LOCATION_NAMED;
-}
-
-static bool pass_fill(struct compiler *compiler, const struct node *node, struct pass *pass)
-{
-    const struct word *word = &node->args[0];
-    struct text        rest = scheme_end(pass->url);
-    size_t             len = authority_len(rest);
-    struct text        uri = text_from_offset(rest, len);
-
-    if (text_has_prefix(rest, TEXT("unix:")) && uri.len > 0)
-        uri = text_from_offset(uri, 1);
-    if (uri.len > 0 && uri.ptr[0] == '?')   /* (nginx begins the target with it) */
-        uri = arena_format(compiler->arena, "/%.*s", TEXT_ARGS(uri));
-    pass->has_uri = uri.len > 0;
-    pass->uri = uri;
-    if (pass->has_uri && !may_have_uri(compiler->level)) {
-        complain(compiler, word,
-                 "\"proxy_pass\" cannot have URI part in location given by regular expression, or "
-                 "inside named location, or inside \"if\" statement, or inside \"limit_except\" "
-                 "block");
-        return false;
-    }
-    return pass_to_host(compiler, node, text_part(rest, 0, len), pass);
-}
 
 static void apply_proxy_pass(struct compiler *compiler, const struct node *node, void *field)
 {
-    const struct word *word = &node->args[0];
-    struct pass       *pass = ARENA_NEW(compiler->arena, struct pass);
+    static const struct pass_scheme schemes[] = { { "http://", 80, false },
+                                                  { "https://", 443, true },
+                                                  { NULL, 0, false } };
 
-    pass->place = node_place(node);
-    pass->url = arena_copy(compiler->arena, word->text);
-    pass->host = pass->port = pass->uri = TEXT("");
-    if (text_has_variables(word->text)) {
-        pass->url_template = word_template(compiler, word);
-    } else if (text_has_prefix_nocase(word->text, TEXT("https://"))) {
-        complain(compiler, word, "\"https://\" in \"proxy_pass\" is not supported by frontdesk yet")
-            ->hint = TEXT("TLS to upstreams is missing so far");
-        return;
-    } else if (!text_has_prefix_nocase(word->text, TEXT("http://"))) {
-        complain(compiler, word, "invalid URL prefix")->hint = TEXT("the URL begins with http://");
-        return;
-    } else if (!pass_fill(compiler, node, pass)) {
-        return;
-    }
-    *(const struct pass **)field = pass;
+    *(const struct pass **)field = pass_compile(compiler, node, schemes, true);
 }
 
 /* ---- the request ---- */
@@ -150,73 +27,10 @@ static void apply_http_version(struct compiler *compiler, const struct node *nod
     else if (text_is_equal(node->args[0].text, TEXT("1.1")))
         *version = 11;
     else if (text_is_equal(node->args[0].text, TEXT("2")))
-        complain_unsupported(compiler, &node->args[0], "proxy_http_version", node->args[0].text);
+        *version = 20;
     else
         complain(compiler, &node->args[0], "invalid value \"%.*s\"", TEXT_ARGS(node->args[0].text))
-            ->hint = TEXT("1.0 or 1.1");
-}
-
-static void apply_set_header(struct compiler *compiler, const struct node *node, void *field)
-{
-    struct set_header **end = field, *header = ARENA_NEW(compiler->arena, struct set_header);
-
-    if (compiler->is_first)
-        *end = NULL;
-    if (!word_is_field_name(compiler, &node->args[0]))
-        return;
-    header->name = arena_copy(compiler->arena, node->args[0].text);
-    header->id = field_id_of(header->name);
-    header->value = word_field_template(compiler, &node->args[1]);
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = header;
-}
-
-/* "off", or an address that may hold variables. */
-static void apply_bind(struct compiler *compiler, const struct node *node, void *field)
-{
-    const struct word      *word = &node->args[0];
-    const struct template **template = field;
-    struct address          address;
-
-    if (node->arg_count == 2) {
-        if (text_is_equal(node->args[1].text, TEXT("transparent")))
-            complain_unsupported(compiler, &node->args[1], "parameter", node->args[1].text);
-        else
-            complain_parameter(compiler, &node->args[1]);
-        return;
-    }
-    if (text_is_equal(word->text, TEXT("off"))) {
-        *template = NULL;
-        return;
-    }
-    if (!text_has_variables(word->text) && address_parse_ip_port(word->text, &address) < 0) {
-        complain(compiler, word, "invalid address \"%.*s\"", TEXT_ARGS(word->text));
-        return;
-    }
-    *template = word_template(compiler, word);
-}
-
-static void apply_next_upstream(struct compiler *compiler, const struct node *node, void *field)
-{
-    static const struct choice choices[] = {
-        { "error", NEXT_ERROR }, { "timeout", NEXT_TIMEOUT },
-        { "invalid_header", NEXT_INVALID_HEADER }, { "http_500", NEXT_500 },
-        { "http_502", NEXT_502 }, { "http_503", NEXT_503 }, { "http_504", NEXT_504 },
-        { "http_403", NEXT_403 }, { "http_404", NEXT_404 }, { "http_429", NEXT_429 },
-        { "non_idempotent", NEXT_NON_IDEMPOTENT }, { "off", NEXT_OFF },
-    };
-    unsigned flags = 0, value;
-
-    for (unsigned i = 0; i < node->arg_count; i++) {
-        if (!WORD_CHOICE(compiler, &node->args[i], choices, &value))
-            return;
-        if (flags & value)
-            warn(compiler, &node->args[i], "duplicate value \"%.*s\"",
-                 TEXT_ARGS(node->args[i].text));
-        flags |= value;
-    }
-    *(unsigned *)field = flags & NEXT_OFF ? NEXT_OFF : flags;
+            ->hint = TEXT("1.0, 1.1 or 2");
 }
 
 /* ---- buffers ---- */
@@ -293,7 +107,7 @@ static const struct directive rows[] = {
     { "proxy_pass", IN_LOCATION, 1, 1, 0, apply_proxy_pass, PROXY(pass), "URL", "",
       "Forwards requests; a URI in the URL replaces the part that the location matched." },
     { "proxy_http_version", EVERYWHERE, 1, 1, 0, apply_http_version, PROXY(http_version),
-      "1.0 | 1.1", "1.1", "Version spoken to upstreams." },
+      "1.0 | 1.1 | 2", "1.1", "Version spoken to upstreams." },
     { "proxy_method", EVERYWHERE, 1, 1, 0, apply_template, PROXY(method), "method", "",
       "Method sent instead of the client's." },
     { "proxy_set_header", EVERYWHERE, 2, 2, IS_LIST, apply_set_header, PROXY(set_headers),

@@ -2,41 +2,10 @@
 /* What is done with an upstream's answer: fields hidden, redirects and cookies rewritten. */
 #include <stddef.h>
 
+#include "config/proxy_values.h"
 #include "config/values.h"
 
 #define PROXY(member) FIELD_LOCATION(proxy.member)
-
-static void apply_name(struct compiler *compiler, const struct node *node, void *field)
-{
-    struct name_list **end = field, *name = ARENA_NEW(compiler->arena, struct name_list);
-
-    if (compiler->is_first)
-        *end = NULL;
-    name->name = arena_copy(compiler->arena, node->args[0].text);
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = name;
-}
-
-static void apply_ignore_headers(struct compiler *compiler, const struct node *node, void *field)
-{
-    static const struct choice choices[] = {
-        { "X-Accel-Redirect", IGNORE_ACCEL_REDIRECT }, { "X-Accel-Expires", IGNORE_ACCEL_EXPIRES },
-        { "X-Accel-Limit-Rate", IGNORE_ACCEL_LIMIT_RATE },
-        { "X-Accel-Buffering", IGNORE_ACCEL_BUFFERING },
-        { "X-Accel-Charset", IGNORE_ACCEL_CHARSET }, { "Expires", IGNORE_EXPIRES },
-        { "Cache-Control", IGNORE_CACHE_CONTROL }, { "Set-Cookie", IGNORE_SET_COOKIE },
-        { "Vary", IGNORE_VARY },
-    };
-    unsigned flags = 0, value;
-
-    for (unsigned i = 0; i < node->arg_count; i++) {
-        if (!WORD_CHOICE(compiler, &node->args[i], choices, &value))
-            return;
-        flags |= value;
-    }
-    *(unsigned *)field = flags;
-}
 
 /* ---- replacements ---- */
 
@@ -185,9 +154,9 @@ static void apply_cookie_flags(struct compiler *compiler, const struct node *nod
 }
 
 static const struct directive rows[] = {
-    { "proxy_hide_header", EVERYWHERE, 1, 1, IS_LIST, apply_name, PROXY(hide_headers), "field",
+    { "proxy_hide_header", EVERYWHERE, 1, 1, IS_LIST, apply_field_name, PROXY(hide_headers), "field",
       "Date, Server, X-Pad, X-Accel-...", "A field of the response that the client does not get." },
-    { "proxy_pass_header", EVERYWHERE, 1, 1, IS_LIST, apply_name, PROXY(pass_headers), "field", "",
+    { "proxy_pass_header", EVERYWHERE, 1, 1, IS_LIST, apply_field_name, PROXY(pass_headers), "field", "",
       "A hidden field that the client gets all the same." },
     { "proxy_ignore_headers", EVERYWHERE, 1, ARGS_MANY, 0, apply_ignore_headers,
       PROXY(ignore_headers), "field ...", "", "Fields of the response that have no effect on us." },

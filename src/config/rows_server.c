@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "config/http_block.h"
+#include "config/tls_block.h"
 #include "config/values.h"
 
 enum { HOST_NAME_BYTES = 256 };
@@ -44,6 +45,7 @@ static void apply_server(struct compiler *compiler, const struct node *node, voi
     if (server->names == NULL)   /* it takes requests without a host */
         server->names = ARENA_NEW(compiler->arena, struct server_name);
     server_listen_default(compiler, server, node);
+    tls_server_finish(compiler, node);
     level_leave(compiler);
     server_append(&compiler->config->site, server);
 }

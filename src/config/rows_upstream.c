@@ -96,7 +96,7 @@ static void apply_upstream(struct compiler *compiler, const struct node *node, v
 /* ---- server ---- */
 
 static bool parse_host(struct compiler *compiler, const struct word *word, struct text address,
-                       struct upstream_server *server)
+                       unsigned usual_port, struct upstream_server *server)
 {
     struct text host;
     int         port;
@@ -116,7 +116,11 @@ static bool parse_host(struct compiler *compiler, const struct word *word, struc
         complain(compiler, word, "invalid port in upstream \"%.*s\"", TEXT_ARGS(address));
         return false;
     }
-    server->port = port < 0 ? DEFAULT_PORT : (unsigned)port;
+    if (port < 0 && usual_port == 0) {
+        complain(compiler, word, "no port in upstream \"%.*s\"", TEXT_ARGS(address));
+        return false;
+    }
+    server->port = port < 0 ? usual_port : (unsigned)port;
     server->has_address = address_parse_ip(host, server->port, &server->address) == 0;
     server->host = server->has_address && host.ptr[0] != '[' ? arena_copy(compiler->arena, host)
                        : text_lower(compiler->arena, host);
@@ -124,7 +128,7 @@ static bool parse_host(struct compiler *compiler, const struct word *word, struc
 }
 
 bool upstream_server_parse(struct compiler *compiler, const struct word *word, struct text address,
-                           struct upstream_server *ret_server)
+                           unsigned port, struct upstream_server *ret_server)
 {
     struct upstream_server server = {
         .name = arena_copy(compiler->arena, address), .host = TEXT(""), .weight = 1, .max_fails = 1,
@@ -142,7 +146,7 @@ bool upstream_server_parse(struct compiler *compiler, const struct word *word, s
                      TEXT_ARGS(address));
             return false;
         }
-    } else if (!parse_host(compiler, word, address, &server)) {
+    } else if (!parse_host(compiler, word, address, port, &server)) {
         return false;
     }
     *ret_server = server;
@@ -299,7 +303,7 @@ static void apply_upstream_server(struct compiler *compiler, const struct node *
     struct upstream_server server;
 
     (void)field;
-    if (!upstream_server_parse(compiler, &node->args[0], node->args[0].text, &server))
+    if (!upstream_server_parse(compiler, &node->args[0], node->args[0].text, DEFAULT_PORT, &server))
         return;
     for (unsigned i = 1; i < node->arg_count; i++)
         take_parameter(compiler, &node->args[i], &server);

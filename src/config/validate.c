@@ -6,6 +6,7 @@
 #include "base/writer.h"
 #include "config/defaults.h"
 #include "config/http_block.h"
+#include "config/tls_block.h"
 
 /* ---- one level ---- */
 
@@ -74,6 +75,8 @@ void validate_level(struct compiler *compiler)
     validate_buffers(compiler);
     validate_redirect(compiler);
     health_checks_finish(compiler);
+    if (compiler->level->where == IN_LOCATION)
+        tls_location_finish(compiler);
 }
 
 /* ---- names of servers ---- */
@@ -126,5 +129,6 @@ void validate_whole(struct compiler *compiler)
     for (const struct listen *listen = compiler->config->site.listens; listen != NULL;
          listen = listen->next)
         validate_listen(compiler, listen);
+    tls_site_finish(compiler);
     variables_table_check(&compiler->variables);
 }

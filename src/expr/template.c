@@ -234,6 +234,27 @@ struct text template_source(const struct template *template)
     return template->source;
 }
 
+static void write_escaped(struct writer *writer, struct text literal)
+{
+    for (size_t i = 0; i < literal.len; i++) {
+        if (literal.ptr[i] != '\0' && strchr("*?[]\\", literal.ptr[i]) != NULL)
+            writer_char(writer, '\\');
+        writer_char(writer, literal.ptr[i]);
+    }
+}
+
+struct text template_pattern(const struct template *template, struct arena *arena)
+{
+    struct writer writer = writer_arena(arena, template->source.len + 1);
+
+    for (unsigned i = 0; i < template->part_count; i++)
+        if (template->parts[i].variable.get != NULL)
+            writer_char(&writer, '*');
+        else
+            write_escaped(&writer, template->parts[i].literal);
+    return writer_done(&writer);
+}
+
 bool template_is_true(const struct template *template, struct scope *scope)
 {
     struct text value = template_eval(template, scope);

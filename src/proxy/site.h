@@ -19,6 +19,7 @@
 #include "expr/regex.h"
 #include "expr/template.h"
 #include "http/fields.h"
+#include "http/h2_settings.h"
 #include "limit/limit.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
@@ -176,7 +177,7 @@ enum { IGNORE_ACCEL_REDIRECT = 1u << 0, IGNORE_ACCEL_EXPIRES = 1u << 1,
        IGNORE_ACCEL_CHARSET = 1u << 4, IGNORE_EXPIRES = 1u << 5, IGNORE_CACHE_CONTROL = 1u << 6,
        IGNORE_SET_COOKIE = 1u << 7, IGNORE_VARY = 1u << 8 };
 
-/* Where proxy_pass leads. */
+/* Where proxy_pass or grpc_pass leads. */
 struct pass {
     struct place           place;
     struct text            url;          /* as written, scheme included */
@@ -184,7 +185,7 @@ struct pass {
     struct upstream       *upstream;     /* NULL with variables */
     struct text            host;         /* $proxy_host: "app", "app:3000", "localhost" for unix: */
     struct text            port;         /* $proxy_port: "3000", "80"; empty for unix: and groups */
-    bool                   is_tls;       /* https://, grpcs:// */
+    bool                   is_tls;       /* https://, grpcs://; with variables: as far as is known */
     bool                   has_uri;
     struct text            uri;          /* "/prefix/" part that replaces the location's prefix */
 };
@@ -244,8 +245,8 @@ struct cache_policy {
 struct proxy_policy {
     const struct pass     *pass;         /* NULL: not proxied */
     unsigned               http_version; /* 10, 11 (default) or 20 */
-    bool                   is_grpc;      /* grpc_pass */
-    struct tls_peer_policy tls_policy;
+    bool                   is_grpc;      /* grpc_pass: the values are those of grpc_* */
+    struct tls_peer_policy tls_policy;   /* proxy_ssl_*, grpc_ssl_* */
     const struct tls_client *tls;        /* made of it; NULL: never `https://` from here */
     const struct template *method;       /* NULL: the client's */
     const struct template *body;         /* proxy_set_body; NULL: the client's */
@@ -369,6 +370,7 @@ struct server {
     struct tls_policy      tls_policy;
     const struct tls_server *tls;        /* made of it; NULL: no `listen ... ssl` leads here, or no certificate */
     bool                   is_http2;     /* http2 on */
+    struct h2_settings     h2;           /* the listen's default server decides */
 };
 
 struct server_index;                     /* made by route_prepare() */

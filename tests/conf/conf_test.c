@@ -131,7 +131,9 @@ static void golden_split(struct golden *golden)
             return;
         sources = text_from_offset(sources, next + 5);
         (void)text_split(&sources, '\n', &head);
-        path = arena_format(golden->arena, "/conf/%.*s", TEXT_ARGS(head));
+        path = text_has_prefix(head, TEXT("/"))
+                   ? head
+                   : arena_format(golden->arena, "/conf/%.*s", TEXT_ARGS(head));
     }
 }
 

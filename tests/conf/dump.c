@@ -19,6 +19,8 @@ struct row {
 #define LOCATION(name, kind) { #name, kind, offsetof(struct location, name) }
 #define PROXY(name, kind) { "proxy." #name, kind, offsetof(struct location, proxy.name) }
 #define CACHE(name, kind) { "cache." #name, kind, offsetof(struct location, proxy.cache.name) }
+#define PEER(name, kind) { "peer." #name, kind, offsetof(struct location, proxy.tls_policy.name) }
+#define TLS(name, kind) { "tls." #name, kind, offsetof(struct server, tls_policy.name) }
 #define SERVER(name, kind) { #name, kind, offsetof(struct server, name) }
 #define CORE(name, kind) { #name, kind, offsetof(struct core, name) }
 #define UPSTREAM(name, kind) { #name, kind, offsetof(struct upstream, name) }
@@ -61,12 +63,25 @@ static const struct row location_rows[] = {
     CACHE(tag_field, KIND_TEXT), CACHE(is_hiding_targeted, KIND_BOOL),
     CACHE(status_field, KIND_ENUM), CACHE(status_name, KIND_TEXT), CACHE(slice_bytes, KIND_U64),
     CACHE(is_storing, KIND_BOOL), CACHE(store_path, KIND_TEMPLATE), CACHE(store_mode, KIND_U32),
+    PROXY(is_grpc, KIND_BOOL), PEER(versions, KIND_U32), PEER(ciphers, KIND_TEXT),
+    PEER(name, KIND_TEMPLATE), PEER(has_server_name, KIND_BOOL), PEER(is_verifying, KIND_BOOL),
+    PEER(verify_depth, KIND_U32), PEER(is_reusing, KIND_BOOL), PEER(has_http2, KIND_BOOL),
+    PEER(must_be_http2, KIND_BOOL),
 };
 static const struct row server_rows[] = {
     SERVER(head_timeout_ms, KIND_U32), SERVER(head_buffer, KIND_U32), SERVER(large_count, KIND_U32),
     SERVER(large_size, KIND_U32), SERVER(max_headers, KIND_U32),
     SERVER(is_ignoring_invalid, KIND_BOOL), SERVER(has_underscores, KIND_BOOL),
-    SERVER(may_merge_slashes, KIND_BOOL),
+    SERVER(may_merge_slashes, KIND_BOOL), SERVER(is_http2, KIND_BOOL),
+    SERVER(h2.max_streams, KIND_U32), SERVER(h2.window, KIND_U32), SERVER(h2.chunk_size, KIND_U32),
+    SERVER(h2.recv_buffer_size, KIND_U32),
+    TLS(versions, KIND_U32), TLS(ciphers, KIND_TEXT), TLS(prefers_server_ciphers, KIND_BOOL),
+    TLS(curves, KIND_TEXT), TLS(cache, KIND_ENUM), TLS(cache_name, KIND_TEXT),
+    TLS(cache_bytes, KIND_U64), TLS(session_timeout_s, KIND_U32), TLS(has_tickets, KIND_BOOL),
+    TLS(verify, KIND_ENUM), TLS(verify_depth, KIND_U32), TLS(is_stapling, KIND_BOOL),
+    TLS(is_stapling_verified, KIND_BOOL), TLS(stapling_responder, KIND_TEXT),
+    TLS(has_early_data, KIND_BOOL), TLS(buffer_size, KIND_U32), TLS(is_rejecting, KIND_BOOL),
+    TLS(has_http2, KIND_BOOL),
 };
 static const struct row core_rows[] = {
     CORE(is_daemon, KIND_BOOL), CORE(has_master, KIND_BOOL), CORE(pid_path, KIND_TEXT),
@@ -178,11 +193,11 @@ static void pass_dump(struct dumper *dumper, const struct pass *pass)
     if (pass == NULL)
         return;
     if (pass->url_template != NULL) {
-        field_dump(dumper, "pass", TEXT("to"), pass->url_template, "");
+        field_dump(dumper, "pass", TEXT("to"), pass->url_template, pass->is_tls ? " tls" : "");
         return;
     }
-    LINE(dumper, "pass to %.*s host=%.*s port=%.*s%s%.*s", TEXT_ARGS(pass->upstream->name),
-         TEXT_ARGS(pass->host), TEXT_ARGS(pass->port), pass->has_uri ? " uri=" : "",
+    LINE(dumper, "pass to %.*s%s host=%.*s port=%.*s%s%.*s", TEXT_ARGS(pass->upstream->name),
+         pass->is_tls ? " tls" : "", TEXT_ARGS(pass->host), TEXT_ARGS(pass->port), pass->has_uri ? " uri=" : "",
          TEXT_ARGS(pass->uri));
 }
 
@@ -311,6 +326,84 @@ static void trust_dump(struct dumper *dumper, const struct trust *trust, const s
     }
 }
 
+/* Of what is in a file only how much. */
+static void file_dump(struct dumper *dumper, const char *what, const struct tls_file *file,
+                      const struct tls_file *outer)
+{
+    if (file->path.len > 0 && !text_is_equal(file->path, outer->path))
+        LINE(dumper, "%s %.*s (%zu bytes)", what, TEXT_ARGS(file->path), file->text.len);
+}
+
+static void half_dump(struct dumper *dumper, const char *what, const struct tls_file *file,
+                      const struct template *template)
+{
+    static const struct tls_file none;
+
+    if (template != NULL)
+        field_dump(dumper, what, TEXT("of"), template, "");
+    else
+        file_dump(dumper, what, file, &none);
+}
+
+static void pairs_dump(struct dumper *dumper, const struct tls_pair *pair,
+                       const struct tls_candidate *candidate)
+{
+    static const struct tls_file none;
+
+    for (; pair != NULL; pair = pair->next) {
+        half_dump(dumper, "certificate", &pair->certificate, pair->certificate_template);
+        half_dump(dumper, "  key", &pair->key, pair->key_template);
+    }
+    for (; candidate != NULL; candidate = candidate->next)
+        file_dump(dumper, "candidate", &candidate->file, &none);
+}
+
+static void commands_dump(struct dumper *dumper, const struct tls_command *at,
+                          const struct tls_command *outer)
+{
+    if (!list_differs(dumper, "command", at, outer))
+        return;
+    for (; at != NULL; at = at->next)
+        LINE(dumper, "command %.*s=%.*s", TEXT_ARGS(at->name), TEXT_ARGS(at->value));
+}
+
+static void secrets_dump(struct dumper *dumper, const char *what, const struct tls_text_list *at,
+                         const struct tls_text_list *outer)
+{
+    static const struct tls_file none;
+
+    if (!list_differs(dumper, what, at, outer))
+        return;
+    for (; at != NULL; at = at->next)
+        file_dump(dumper, what, &at->file, &none);
+}
+
+static void tls_dump(struct dumper *dumper, const struct tls_policy *policy)
+{
+    static const struct tls_file none;
+
+    pairs_dump(dumper, policy->pairs, policy->candidates);
+    file_dump(dumper, "dhparam", &policy->dhparam, &none);
+    file_dump(dumper, "client_cas", &policy->client_cas, &none);
+    file_dump(dumper, "trusted", &policy->trusted, &none);
+    file_dump(dumper, "crl", &policy->crl, &none);
+    file_dump(dumper, "stapling_file", &policy->stapling_file, &none);
+    commands_dump(dumper, policy->commands, NULL);
+    secrets_dump(dumper, "ticket_key", policy->ticket_keys, NULL);
+    secrets_dump(dumper, "password", policy->passwords, NULL);
+}
+
+static void peers_dump(struct dumper *dumper, const struct tls_peer_policy *policy,
+                       const struct tls_peer_policy *outer)
+{
+    if (policy->pair != outer->pair)
+        pairs_dump(dumper, policy->pair, policy->candidates);
+    file_dump(dumper, "peer_trusted", &policy->trusted, &outer->trusted);
+    file_dump(dumper, "peer_crl", &policy->crl, &outer->crl);
+    commands_dump(dumper, policy->commands, outer->commands);
+    secrets_dump(dumper, "peer_password", policy->passwords, outer->passwords);
+}
+
 static void limits_dump(struct dumper *dumper, const struct location *location,
                         const struct location *outer)
 {
@@ -433,6 +526,7 @@ static void level_dump(struct dumper *dumper, const struct location *location,
     limits_dump(dumper, location, outer);
     pass_dump(dumper, location->proxy.pass);
     proxy_lists_dump(dumper, &location->proxy, &outer->proxy);
+    peers_dump(dumper, &location->proxy.tls_policy, &outer->proxy.tls_policy);
     answers_dump(dumper, location, outer);
     resolver_dump(dumper, location->resolver, outer->resolver);
     access_logs_dump(dumper, location->access_logs, outer->access_logs);
@@ -453,6 +547,7 @@ static void server_dump(struct dumper *dumper, const struct server *server)
         if (at != server->names || at->name.len > 0)   /* what none means */
             LINE(dumper, "name %s%.*s", at->regex != NULL ? "~ " : "", TEXT_ARGS(at->name));
     ROWS_DUMP(dumper, server_rows, server, dumper->plain->site.servers);
+    tls_dump(dumper, &server->tls_policy);
     level_dump(dumper, &server->level, &dumper->plain->site.defaults);
     while (map_next(server->named, &cursor, &name, &location))
         location_dump(dumper, location, &server->level);
@@ -545,7 +640,9 @@ static void listen_dump(struct dumper *dumper, const struct listen *listen)
                       options->has_reuseport ? " reuseport" : "",
                       options->is_deferred ? " deferred" : "",
                       options->is_ipv6_only_off ? " ipv6only=off" : "");
-    writer_string(&dumper->writer, listen->has_proxy_protocol ? " proxy_protocol ->" : " ->");
+    writer_format(&dumper->writer, "%s%s%s ->", listen->is_ssl ? " ssl" : "",
+                  listen->is_http2 ? " http2" : "",
+                  listen->has_proxy_protocol ? " proxy_protocol" : "");
     for (unsigned i = 0; i < listen->server_count; i++)
         writer_format(&dumper->writer, " \"%.*s\"", TEXT_ARGS(listen->servers[i]->first_name));
     writer_char(&dumper->writer, '\n');
