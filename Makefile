@@ -11,7 +11,7 @@ define configure_and_build # preset, target
 	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
 endef
 
-.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-tls bench-h2 bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
 
 release: ## the optimised binary (the default)
 	@tools/install-deps build
@@ -90,6 +90,16 @@ bench-cache: ## the cache against Debian's nginx, haproxy and Varnish; DOCS=1 wr
 	@tools/install-deps build bench
 	$(call configure_and_build,release,frontdesk bench_origin bench_crowd)
 	@$(PYTHON) tests/bench/cache.py $(if $(DOCS),--docs) $(BENCH)
+
+bench-tls: ## TLS against Debian's nginx, haproxy and h2o; DOCS=1 writes docs/performance.md
+	@tools/install-deps build bench
+	$(call configure_and_build,release,frontdesk bench_origin bench_handshakes bench_tls_relay)
+	@$(PYTHON) tests/bench/tls.py $(if $(DOCS),--docs) $(BENCH)
+
+bench-h2: ## HTTP/2 against Debian's nginx, haproxy and h2o; DOCS=1 writes docs/performance.md
+	@tools/install-deps build bench
+	$(call configure_and_build,release,frontdesk bench_origin)
+	@$(PYTHON) tests/bench/h2.py $(if $(DOCS),--docs) $(BENCH)
 
 bench-spike: ## a viral spike, with and without max_conns and queue
 	@tools/install-deps build

@@ -2,7 +2,7 @@
 /* The origin behind the proxies of `make bench`: as little work per request as a server can do.
  *
  * One thread, level-triggered epoll, answers that were built before the first request. It reads
- * heads of GETs without bodies: a request ends at an empty line, /64k and /1m choose the answer,
+ * heads of GETs without bodies: a request ends at an empty line, /64b, /64k and /1m choose the answer,
  * everything else gets 1 KB. What begins with /c/ (/c/64k) may be kept for an hour, the rest may not
  * be. Usage: bench_origin PORT */
 #include <errno.h>
@@ -34,7 +34,7 @@ struct peer {
 };
 
 /* How large, and whether a cache may keep it. */
-enum { SMALL, MIDDLE, LARGE, SIZES };
+enum { TINY, SMALL, MIDDLE, LARGE, SIZES };
 static struct answer answers[2][SIZES];
 static int           poller;
 
@@ -98,6 +98,8 @@ static const struct answer *answer_choose(const char *head)
 
     if (strncmp(name, "64k", 3) == 0)
         return &sizes[MIDDLE];
+    if (strncmp(name, "64b", 3) == 0)
+        return &sizes[TINY];
     return &sizes[strncmp(name, "1m", 2) == 0 ? LARGE : SMALL];
 }
 
@@ -178,6 +180,7 @@ int main(int count, char **arguments)
     for (unsigned may_be_kept = 0; may_be_kept < 2; may_be_kept++) {
         const char *word = may_be_kept ? "Cache-Control: max-age=3600\r\nETag: \"65920080\"\r\n" : "";
 
+        answers[may_be_kept][TINY] = answer_build(64, word);
         answers[may_be_kept][SMALL] = answer_build(1024, word);
         answers[may_be_kept][MIDDLE] = answer_build(64 * 1024, word);
         answers[may_be_kept][LARGE] = answer_build(1024 * 1024, word);
