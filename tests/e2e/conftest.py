@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from harness import netns
+from harness.certs import Authority
 from harness.origin import Origin
 from harness.proxy import BINARY, Proxy
 
@@ -85,6 +86,12 @@ class Maker:
             for proxy in self.made:
                 if not proxy.keep:
                     shutil.rmtree(proxy.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Signs what the tests' servers and clients show."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

@@ -24,9 +24,10 @@ class Response(Message):
 
 
 class Client(Wire):
-    """address: "host:port", "[v6]:port", "unix:/path" or (host, port)."""
+    """address: "host:port", "[v6]:port", "unix:/path" or (host, port). tls: what wraps the socket (harness.tls.Tls);
+    before: bytes that go out ahead of its handshake."""
 
-    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None):
+    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None, tls=None, before=b""):
         if isinstance(address, tuple):
             sock = _connect(socket.AF_INET, address, timeout, receive_buffer, source)
         elif address.startswith("unix:"):
@@ -37,7 +38,13 @@ class Client(Wire):
             sock = _connect(family, (host.strip("[]"), int(port)), timeout, receive_buffer, source)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().__init__(sock, timeout)
+        if before:
+            sock.sendall(before)
+        try:
+            super().__init__(tls(sock) if tls else sock, timeout)
+        except OSError:
+            sock.close()
+            raise
 
     def take_head(self):
         line = self.take_line()
@@ -107,9 +114,9 @@ def chunk(content):
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
-def fetch(address, *args, timeout=5.0, **kwargs):
+def fetch(address, *args, timeout=5.0, tls=None, **kwargs):
     """One request on a connection of its own."""
-    with Client(address, timeout) as client:
+    with Client(address, timeout, tls=tls) as client:
         return client.ask(*args, **kwargs)
 
 

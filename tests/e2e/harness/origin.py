@@ -6,9 +6,11 @@ close. Each connection has a thread of its own."""
 import hashlib
 import json
 import socket
+import ssl
 import threading
 import time
 
+from .tls import facts_of
 from .wire import Closed, Malformed, Message, Wire, framing_of
 
 
@@ -20,6 +22,7 @@ class Request(Message):
         self.version = version
         self.connection = 0
         self.number = 0
+        self.tls = None                  # what was agreed on
         self.at = time.monotonic()
 
     def __repr__(self):
@@ -46,6 +49,7 @@ class Conn(Wire):
         request = Request(parts[0], parts[1], parts[2], self.take_fields())
         self.seen += 1
         request.connection, request.number = self.id, self.seen
+        request.tls = facts_of(self.sock)
         return request
 
     def request_body(self, request):
@@ -111,16 +115,19 @@ def echo(request, name=""):
 
 class Origin:
     """Listens on a loopback port (or unix:/path). handle(request) returns the answer's bytes, or
-    None to close; script(conn) takes the whole connection."""
+    None to close; script(conn) takes the whole connection. tls: a context of harness.tls.server_context;
+    each conn.sock is an SSLSocket then."""
 
     def __init__(self, handle=None, script=None, address="127.0.0.1", port=0, name="", backlog=512,
-                 accepting=True, receive_buffer=None):
+                 accepting=True, receive_buffer=None, tls=None):
         self.handle = handle
+        self.tls = tls
         self.script = script
         self.name = name
         self.requests = []
         self.connections = 0
         self.errors = []
+        self.handshakes = []             # those that failed
         self.bytes = 0
         self.stopping = False
         self.lock = threading.Condition()
@@ -195,12 +202,16 @@ class Origin:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             conn = Conn(sock, self, self.connections)
             self.conns.add(conn)
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):
         try:
+            if self.tls:
+                conn.sock.do_handshake()
             while True:
                 # A script that is set later takes over kept connections with their next request.
                 conn.sock.settimeout(60.0)
@@ -212,6 +223,8 @@ class Origin:
                     return
                 if not self._answer(conn):
                     return
+        except ssl.SSLError as error:
+            self.handshakes.append(error)
         except (Closed, OSError):
             pass
         except Exception as error:       # noqa: BLE001 - a bad request is the test's to see
