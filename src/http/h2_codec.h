@@ -12,13 +12,7 @@
 #define HTTP_H2_CODEC_H
 
 #include "http/codec.h"
-
-struct h2_settings {
-    uint32_t max_streams;                /* at a time; server side */
-    uint32_t window;                     /* of a stream: body bytes that may come unasked */
-    uint32_t chunk_size;                 /* of a DATA frame that we send, at most */
-    uint32_t recv_buffer_size;           /* the connection's window; 64 KB at least */
-};
+#include "http/h2_settings.h"
 
 /* Server side. What comes first is the client's preface. `limits` may be changed later. */
 struct codec *h2_server_new(const struct head_limits *limits, const struct h2_settings *settings,

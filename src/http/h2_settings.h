@@ -8,9 +8,9 @@
 
 struct h2_settings {
     uint32_t max_streams;                /* http2_max_concurrent_streams: of one connection */
-    uint32_t window;                     /* http2_body_preread_size: of a stream, bytes */
-    uint32_t chunk_size;                 /* http2_chunk_size: payload of a DATA frame, bytes */
-    uint32_t recv_buffer_size;           /* http2_recv_buffer_size: the connection's window */
+    uint32_t window;                     /* http2_body_preread_size: body bytes of a stream that may come unasked */
+    uint32_t chunk_size;                 /* http2_chunk_size: payload of a DATA frame that we send, at most */
+    uint32_t recv_buffer_size;           /* http2_recv_buffer_size: the connection's window; 64 KB at least */
 };
 
 #endif

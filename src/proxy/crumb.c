@@ -4,6 +4,7 @@
 #include "proxy/crumb.h"
 
 #include "http/h1_codec.h"
+#include "http/h2_codec.h"
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/opening.h"
@@ -32,7 +33,12 @@ static const struct exchange *exchange_behind(const struct task *task)
     if (x != NULL)
         return x;
     conn = conn_of_task(task);
-    task = conn == NULL ? h1_owner_of_task(task) : codec_owner(conn);
+    if (conn != NULL)
+        task = codec_owner(conn);
+    else if (h1_owner_of_task(task) != NULL)
+        task = h1_owner_of_task(task);
+    else
+        task = h2_owner_of_task(task);
     return task == NULL ? NULL : exchange_of_task(task);
 }
 

@@ -83,6 +83,7 @@ struct exchange {
     struct text             path;        /* normalised: $uri */
     struct text             query;       /* $args */
     bool                    is_tls;      /* https: came over TLS */
+    struct text             asked_name;  /* by SNI, of an imagined exchange during a handshake (opening.c) */
     bool                    has_query;
     bool                    has_asked_host;  /* `host` is the client's, not the server's name */
     struct scope            scope;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "http/h1_codec.h"
+#include "http/h2_codec.h"
 #include "net/lane.h"
 #include "net/pressure.h"
 #include "net/room.h"
@@ -480,6 +481,11 @@ const struct listen *client_listen(const struct client *client)
     return client->door->listen;
 }
 
+struct snapshot *client_snapshot(const struct client *client)
+{
+    return client->door->snapshot;
+}
+
 static struct head_limits limits_of(const struct server *server)
 {
     return (struct head_limits){ .line_bytes = server->large_size,
@@ -490,10 +496,11 @@ static struct head_limits limits_of(const struct server *server)
 
 static struct codec *codec_new(struct client *client, bool is_h2)
 {
-    struct head_limits limits = limits_of(client->door->listen->servers[0]);
+    const struct server *first = client->door->listen->servers[0];
+    struct head_limits   limits = limits_of(first);
 
-    (void)is_h2;
-    return h1_server_new(&limits, &client->host);
+    return is_h2 ? h2_server_new(&limits, &first->h2, &client->host)
+                 : h1_server_new(&limits, &client->host);
 }
 
 struct codec *client_codec(const struct client *client)

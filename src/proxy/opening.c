@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "proxy/client.h"
 #include "proxy/client_log.h"
+#include "proxy/imagined.h"
 #include "proxy/preface.h"
 #include "proxy/route.h"
 #include "tls/info.h"
@@ -20,6 +21,7 @@ struct opening {
     struct protocol protocol;
     struct tls_host host;
     struct client  *client;
+    struct arena   *arena;               /* for variables in certificates' names, or NULL */
     bool            has_header;          /* the PROXY header is still to come */
     bool            is_securing;
 };
@@ -33,11 +35,45 @@ static struct opening *opening_of(struct protocol *protocol)
 
 /* ---- TLS ---- */
 
+/* One without a certificate of its own shows the default server's, as in nginx. */
 static const struct tls_server *choose(struct tls_host *host, struct text name)
 {
-    const struct opening *opening = container_of(host, struct opening, host);
+    const struct listen     *listen = client_listen(container_of(host, struct opening, host)->client);
+    const struct tls_server *named = route_server(listen, name, NULL)->tls;
 
-    return route_server(client_listen(opening->client), name, NULL)->tls;
+    return named != NULL ? named : listen->servers[0]->tls;
+}
+
+/* The request of this exchange is the handshake: all that is known is the name. */
+static struct exchange *exchange_of_name(struct opening *opening, struct text name)
+{
+    struct client       *client = opening->client;
+    const struct listen *listen = client_listen(client);
+    struct head         *head;
+    struct exchange     *x;
+
+    if (opening->arena == NULL)
+        opening->arena = arena_new();
+    head = ARENA_NEW(opening->arena, struct head);
+    head_init(head, opening->arena, 0);
+    x = exchange_imagine(opening->arena, client->conn->loop, client_snapshot(client), listen, head);
+    x->client_conn = client;
+    x->is_tls = true;
+    x->asked_name = arena_copy(opening->arena, name);
+    x->host = x->asked_name;
+    x->server = route_server(listen, x->host, &x->scope);
+    x->location = &x->server->level;
+    return x;
+}
+
+static bool evaluate(struct tls_host *host, const struct tls_pair *pair, struct text name,
+                     struct text *ret_certificate, struct text *ret_key)
+{
+    struct exchange *x = exchange_of_name(container_of(host, struct opening, host), name);
+
+    *ret_certificate = template_eval(pair->certificate_template, &x->scope);
+    *ret_key = template_eval(pair->key_template, &x->scope);
+    return true;
 }
 
 static void failed(struct tls_host *host, enum log_level level, const char *words)
@@ -195,8 +231,12 @@ static bool opening_is_held(const struct protocol *protocol)
 
 static void opening_free(struct protocol **protocol)
 {
-    pool_give(&pool, opening_of(*protocol));
+    struct opening *opening = opening_of(*protocol);
+
     *protocol = NULL;
+    if (opening->arena != NULL)
+        arena_free(&opening->arena);
+    pool_give(&pool, opening);
 }
 
 static const struct protocol_ops opening_protocol = {
@@ -221,7 +261,7 @@ struct protocol *opening_new(struct client *client)
     struct opening *opening = pool_take(&pool);
 
     opening->protocol.ops = &opening_protocol;
-    opening->host = (struct tls_host){ .choose = choose, .failed = failed };
+    opening->host = (struct tls_host){ .choose = choose, .evaluate = evaluate, .failed = failed };
     opening->client = client;
     opening->has_header = client_listen(client)->has_proxy_protocol;
     return &opening->protocol;

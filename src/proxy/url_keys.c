@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "http/uri.h"
 #include "proxy/cache_key.h"
-#include "proxy/client.h"
+#include "proxy/imagined.h"
 #include "proxy/route.h"
 #include "proxy/steps.h"
 
@@ -69,38 +69,12 @@ static int request_make(struct search *search, struct text *reterr_why)
 
 /* ---- the exchange ---- */
 
-struct nowhere {
-    struct client client;
-    struct conn   conn;
-    struct stream stream;
-};
-
-static struct exchange *exchange_imagine(struct search *search, const struct listen *listen)
+static struct exchange *imagine(struct search *search, const struct listen *listen)
 {
-    enum { ALIGNMENT = _Alignof(struct exchange) };
-    struct nowhere  *nowhere = ARENA_NEW(search->arena, struct nowhere);
-    char            *bytes = arena_get(search->arena, sizeof(struct exchange) + ALIGNMENT);
-    struct exchange *x = (void *)(bytes + (ALIGNMENT - (uintptr_t)bytes % ALIGNMENT) % ALIGNMENT);
-    struct address   any = address_any_v4(0);
+    struct exchange *x = exchange_imagine(search->arena, search->snapshot->control,
+                                          search->snapshot, listen, &search->request);
 
-    nowhere->conn.transport.fd = -1;
-    nowhere->client.remote = address_shorten(&any);
-    nowhere->client.connected_ms = loop_now_ms(search->snapshot->control);
-    nowhere->stream.conn = &nowhere->conn;
-    nowhere->stream.arena = search->arena;
-    nowhere->stream.rx_head = &search->request;
-    nowhere->stream.started_us = loop_now_us(search->snapshot->control);
-    x->arena = search->arena;
-    x->loop = search->snapshot->control;
-    x->snapshot = search->snapshot;
-    x->client_conn = &nowhere->client;
-    x->client = &nowhere->stream;
-    x->request = &search->request;
-    x->listen = listen;
     x->is_tls = search->is_tls;
-    x->scope.arena = search->arena;
-    x->scope.slot_count = search->snapshot->site->slot_count;
-    x->scope.slots = ARENA_ARRAY(search->arena, struct text, x->scope.slot_count + 1);
     return x;
 }
 
@@ -248,7 +222,7 @@ int url_keys_find(const struct url_question *question, struct snapshot *snapshot
     search.keys = ARENA_ARRAY(arena, struct url_key, KEYS_MOST);
     for (const struct listen *listen = snapshot->site->listens; listen != NULL;
          listen = listen->next) {
-        struct exchange *x = exchange_imagine(&search, listen);
+        struct exchange *x = imagine(&search, listen);
 
         if (!is_routed(&search, x))
             return refuse(TEXT("no path that a server would take"), reterr_why);

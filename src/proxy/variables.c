@@ -22,6 +22,7 @@
 #include "proxy/exchange.h"
 #include "proxy/preface.h"
 #include "proxy/rate.h"
+#include "proxy/variables_tls.h"
 
 enum {
     NAME_BYTES = 256,
@@ -1099,6 +1100,30 @@ static const struct row rows[] = {
     { LITERAL("server_port"), get_server_port, 0 },
     { LITERAL("server_protocol"), get_server_protocol, 0 },
     { LITERAL("slice_range"), get_slice_range, 0 },
+    { LITERAL("ssl_alpn_protocol"), variable_of_tls, SSL_ALPN },
+    { LITERAL("ssl_cipher"), variable_of_tls, SSL_CIPHER },
+    { LITERAL("ssl_ciphers"), variable_of_tls, SSL_CIPHERS },
+    { LITERAL("ssl_client_cert"), variable_of_client, TLS_CLIENT_CERT },
+    { LITERAL("ssl_client_escaped_cert"), variable_of_client, TLS_CLIENT_ESCAPED_CERT },
+    { LITERAL("ssl_client_fingerprint"), variable_of_client, TLS_CLIENT_FINGERPRINT },
+    { LITERAL("ssl_client_i_dn"), variable_of_client, TLS_CLIENT_I_DN },
+    { LITERAL("ssl_client_i_dn_legacy"), variable_of_client, TLS_CLIENT_I_DN_LEGACY },
+    { LITERAL("ssl_client_raw_cert"), variable_of_client, TLS_CLIENT_RAW_CERT },
+    { LITERAL("ssl_client_s_dn"), variable_of_client, TLS_CLIENT_S_DN },
+    { LITERAL("ssl_client_s_dn_legacy"), variable_of_client, TLS_CLIENT_S_DN_LEGACY },
+    { LITERAL("ssl_client_serial"), variable_of_client, TLS_CLIENT_SERIAL },
+    { LITERAL("ssl_client_sigalg"), variable_of_client, TLS_CLIENT_SIGALG },
+    { LITERAL("ssl_client_v_end"), variable_of_client, TLS_CLIENT_V_END },
+    { LITERAL("ssl_client_v_remain"), variable_of_client, TLS_CLIENT_V_REMAIN },
+    { LITERAL("ssl_client_v_start"), variable_of_client, TLS_CLIENT_V_START },
+    { LITERAL("ssl_client_verify"), variable_of_client, TLS_CLIENT_VERIFY },
+    { LITERAL("ssl_curve"), variable_of_tls, SSL_CURVE },
+    { LITERAL("ssl_curves"), variable_of_tls, SSL_CURVES },
+    { LITERAL("ssl_early_data"), variable_of_tls, SSL_EARLY_DATA },
+    { LITERAL("ssl_protocol"), variable_of_tls, SSL_PROTOCOL },
+    { LITERAL("ssl_server_name"), variable_of_tls, SSL_SERVER_NAME },
+    { LITERAL("ssl_session_id"), variable_of_tls, SSL_SESSION_ID },
+    { LITERAL("ssl_session_reused"), variable_of_tls, SSL_SESSION_REUSED },
     { LITERAL("status"), get_status, 0 },
     { LITERAL("tcpinfo_rcv_space"), get_tcpinfo, TCPINFO_RCV_SPACE },
     { LITERAL("tcpinfo_rtt"), get_tcpinfo, TCPINFO_RTT },
