@@ -63,12 +63,14 @@ static void forget(SSL_CTX *made, SSL_SESSION *kept)
     tls_resumables_remove(server_of(made)->resumables, id_of(kept));
 }
 
+/* 2: a new ticket follows. Always in TLS 1.3, where clients use one only once (RFC 8446 C.4). */
 static int seal_use(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                     EVP_MAC_CTX *mac, int is_sealing)
 {
     struct tls_server *server = server_of(SSL_get_SSL_CTX(ssl));
+    int result = tls_ticket_seals_use(server->seals, name, iv, cipher, mac, is_sealing != 0);
 
-    return tls_ticket_seals_use(server->seals, name, iv, cipher, mac, is_sealing != 0);
+    return result == 1 && !is_sealing && SSL_version(ssl) == TLS1_3_VERSION ? 2 : result;
 }
 
 static int early_allow(SSL *ssl, void *argument)
