@@ -125,7 +125,7 @@ static enum tls_hello_state message_join(struct text bytes, char joined[TLS_HELL
                                          struct text *ret_message)
 {
     size_t      len = 0, wanted = 0;
-    size_t      type, version;
+    size_t      type, version, size;
     struct text piece;
 
     for (;;) {
@@ -137,10 +137,10 @@ static enum tls_hello_state message_join(struct text bytes, char joined[TLS_HELL
             return TLS_HELLO_MORE;
         if (version >> 8 != 3)
             return TLS_HELLO_ODD;
-        if (bytes.len < 2)
+        if (!take_number(&bytes, 2, &size))
             return TLS_HELLO_MORE;
-        if (!take_vector(&bytes, 2, &piece))
-            piece = text_from_offset(bytes, 2), bytes = TEXT_NONE;
+        size = size < bytes.len ? size : bytes.len;
+        (void)take(&bytes, size, &piece);
         if (len + piece.len > TLS_HELLO_MOST)
             return TLS_HELLO_ODD;
         if (piece.len > 0)
