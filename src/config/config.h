@@ -58,6 +58,8 @@ struct core {
     uint64_t          memory_bytes;      /* worker_memory; 0: as a share */
     uint32_t          memory_percent;    /* of what there is; 0: no limit */
     uint32_t          lag_close_ms, lag_stop_ms;   /* worker_lag; 0: off */
+    uint32_t          ticket_rotate_ms;  /* ssl_session_ticket_rotate */
+    uint32_t          certificate_watch_ms;  /* ssl_certificate_watch; 0: off */
     int               priority;          /* worker_priority */
     struct text       working_directory; /* empty: not set */
     struct text      *temp_paths;        /* directories to make at start */

@@ -21,6 +21,7 @@ static void core_defaults(struct compiler *compiler)
     core->memory_percent = 25;
     core->lag_close_ms = 200;
     core->lag_stop_ms = 1000;
+    core->ticket_rotate_ms = 12 * HOUR_MS;
 }
 
 static void types_undo(void *object)

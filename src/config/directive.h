@@ -65,7 +65,7 @@ extern const struct directive_rows rows_core, rows_http, rows_server, rows_liste
     rows_proxy_answer, rows_proxy_tls, rows_grpc, rows_grpc_tls,
     rows_cache_zone, rows_cache, rows_cache_stale, rows_cache_fields, rows_store,
     rows_upstream, rows_resolver, rows_balance, rows_sticky, rows_crowd, rows_health, rows_match, rows_map,
-    rows_log,
+    rows_tls_keys, rows_log,
     rows_ignored;
 extern const struct directive_rows *const directive_tables[];
 extern const unsigned                     directive_table_count;

@@ -17,6 +17,7 @@ enum message_kind {
     MESSAGE_BUNDLE = 1,      /* fds[0]: the text; `count` descriptors follow in MESSAGE_FDS */
     MESSAGE_FDS,             /* descriptors of the bundle, in list order */
     MESSAGE_REOPEN,          /* new descriptors of log files; places[i] is fds[i]'s in the list */
+    MESSAGE_TICKETS,         /* fds[0]: keys of session tickets, to be used from now on */
     MESSAGE_DRAIN,           /* finish what is open, at most timeout_ms (0: no limit), and exit */
     MESSAGE_STOP,            /* exit now */
     MESSAGE_PING,

@@ -52,7 +52,8 @@ static int process_start(struct child *child, const struct generation *generatio
     return 0;
 }
 
-struct child *child_start(const struct generation *generation, bool has_own_process)
+struct child *child_start(const struct generation *generation, const struct ticket_keys *tickets,
+                          bool has_own_process)
 {
     struct child *child = mem_new(sizeof(*child));
     int           ends[2], error = channel_open(ends);
@@ -71,6 +72,9 @@ struct child *child_start(const struct generation *generation, bool has_own_proc
         return NULL;
     }
     child->pinged_ms = clock_mono_ms();
+    /* First, so that it makes no ticket that nobody else can open. */
+    if (tickets != NULL)
+        child_send_tickets(child, tickets);
     (void)child_send_generation(child, generation);
     return child;
 }
@@ -102,6 +106,20 @@ bool child_send_generation(struct child *child, const struct generation *generat
     child->asked = generation->number;
     return is_sent(child, delivery_send(child->channel, generation->bundle, generation->text_fd,
                                         generation->number, generation->loop_count));
+}
+
+void child_send_tickets(struct child *child, const struct ticket_keys *tickets)
+{
+    struct message message = { .kind = MESSAGE_TICKETS, .fd_count = 1 };
+    int            error = ticket_keys_to_fd(tickets, &message.fds[0]);
+
+    if (error < 0) {
+        log_at(LOG_ERROR, NULL, "the keys of session tickets could not be sent %s",
+               log_errno(-error).text);
+        return;
+    }
+    (void)child_send(child, &message);
+    message_close_fds(&message);
 }
 
 void child_drain(struct child *child, uint32_t timeout_ms)

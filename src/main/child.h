@@ -10,6 +10,7 @@
 
 #include "main/channel.h"
 #include "main/generation.h"
+#include "main/ticket_keys.h"
 
 struct child {
     struct child *next;
@@ -30,13 +31,15 @@ struct child {
 enum { CHILD_PING_MS = 2000, CHILD_PINGS_MOST = 5, CHILD_ABORT_MS = 2000,
        CHILD_STOP_MS = 5000 };
 
-/* NULL after reporting, when there is no process or no channel to be had. */
-struct child *child_start(const struct generation *generation, bool has_own_process);
+/* NULL after reporting, when there is no process or no channel to be had. `tickets` may be NULL. */
+struct child *child_start(const struct generation *generation, const struct ticket_keys *tickets,
+                          bool has_own_process);
 void          child_free(struct child **child);
 
 /* False: it does not listen. The caller waits for its end. */
 bool child_send(struct child *child, const struct message *message);
 bool child_send_generation(struct child *child, const struct generation *generation);
+void child_send_tickets(struct child *child, const struct ticket_keys *tickets);
 void child_drain(struct child *child, uint32_t timeout_ms);
 void child_stop(struct child *child, int64_t now_ms);
 

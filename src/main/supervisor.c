@@ -19,6 +19,7 @@
 #include "main/restarts.h"
 #include "main/signals.h"
 #include "main/title.h"
+#include "main/ticket_keys.h"
 #include "main/upgrade.h"
 
 enum { CHILDREN_MOST = 16 };
@@ -31,6 +32,7 @@ struct supervisor {
     enum phase            phase;
     struct generation    *good;          /* what the workers serve, and what they come back with */
     struct generation    *pending;       /* sent, not acknowledged yet */
+    struct ticket_keys   *tickets;       /* of all workers; or NULL */
     struct child         *children;      /* newest first */
     struct restarts       restarts;
     bool                  has_served;    /* some worker was ready once */
@@ -173,7 +175,7 @@ static void upgrade_begin(struct supervisor *supervisor)
         return;
     }
     control_socket_set_aside(core_of(supervisor)->control_path, &supervisor->good->control);
-    pid = upgrade_start(supervisor->good->bundle);
+    pid = upgrade_start(supervisor->good->bundle, supervisor->tickets);
     if (pid < 0) {
         log_at(LOG_ERROR, NULL, "fork() failed %s", log_errno(-pid).text);
         pid_file_restore(supervisor);
@@ -432,7 +434,8 @@ static void threads_join(struct supervisor *supervisor)
 
 static void child_begin(struct supervisor *supervisor)
 {
-    struct child *child = child_start(supervisor->good, core_of(supervisor)->has_master);
+    struct child *child = child_start(supervisor->good, supervisor->tickets,
+                                      core_of(supervisor)->has_master);
 
     if (child == NULL) {
         restarts_hold(&supervisor->restarts, clock_mono_ms());
@@ -452,6 +455,23 @@ static bool is_settled(const struct supervisor *supervisor)
     return supervisor->pending == NULL && (child == NULL || child->is_ready);
 }
 
+static int64_t tickets_tend(struct supervisor *supervisor, int64_t now_ms)
+{
+    int64_t period_ms = core_of(supervisor)->ticket_rotate_ms;
+
+    if (supervisor->tickets == NULL)
+        return INT64_MAX;
+    if (ticket_keys_rotate(supervisor->tickets, period_ms, now_ms))
+        for (struct child *child = supervisor->children; child != NULL; child = child->next)
+            child_send_tickets(child, supervisor->tickets);
+    return ticket_keys_due_ms(supervisor->tickets, period_ms);
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 /* Brings what is to what is wanted; returns when to look again. */
 static int64_t tend(struct supervisor *supervisor)
 {
@@ -467,12 +487,9 @@ static int64_t tend(struct supervisor *supervisor)
         if (now_ms >= next_ms)
             child_begin(supervisor);
     }
-    for (struct child *child = supervisor->children; child != NULL; child = child->next) {
-        int64_t child_ms = child_watch(child, now_ms);
-
-        next_ms = child_ms < next_ms ? child_ms : next_ms;
-    }
-    return next_ms;
+    for (struct child *child = supervisor->children; child != NULL; child = child->next)
+        next_ms = earlier(next_ms, child_watch(child, now_ms));
+    return earlier(next_ms, tickets_tend(supervisor, now_ms));
 }
 
 static int wait_ms(int64_t until_ms)
@@ -551,6 +568,7 @@ static int begin(struct supervisor *supervisor, const struct report *report)
         }
     }
     main_log_open(&supervisor->good->log, core_of(supervisor), supervisor->good->bundle);
+    supervisor->tickets = ticket_keys_new(clock_mono_ms());
     return 0;
 }
 
@@ -598,6 +616,7 @@ int supervisor_run(const struct options *options, const struct report *report)
     end(&supervisor);
     generation_free(&supervisor.pending);
     generation_free(&supervisor.good);
+    ticket_keys_free(&supervisor.tickets);
     (void)close(supervisor.signal_fd);
     return supervisor.status;
 }

@@ -4,6 +4,7 @@
 #include "main/upgrade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,20 @@ void upgrade_init(char *const argv[])
     binary.path[len > 0 ? len : 0] = '\0';
 }
 
-static _Noreturn void become(const struct bundle *bundle, const char *value)
+static void tickets_keep_open(int fd)
 {
+    char number[16];
+
+    if (fd < 0)
+        return;
+    (void)fcntl(fd, F_SETFD, 0);
+    (void)snprintf(number, sizeof(number), "%d", fd);
+    (void)setenv(TICKET_KEYS_VARIABLE, number, 1);
+}
+
+static _Noreturn void become(const struct bundle *bundle, const char *value, int tickets_fd)
+{
+    tickets_keep_open(tickets_fd);
     listeners_keep_open(bundle);
     (void)setenv(LISTENERS_VARIABLE, value, 1);
     signals_restore();
@@ -49,14 +62,28 @@ static _Noreturn void become(const struct bundle *bundle, const char *value)
     _exit(1);
 }
 
-pid_t upgrade_start(const struct bundle *bundle)
+/* Before the fork: in the child there are none. */
+static int tickets_copy(const struct ticket_keys *tickets)
+{
+    int fd, error = tickets == NULL ? -ENOENT : ticket_keys_to_fd(tickets, &fd);
+
+    if (error < 0)
+        log_at(LOG_WARN, NULL, "the new binary gets no keys of session tickets %s",
+               log_errno(-error).text);
+    return error < 0 ? -1 : fd;
+}
+
+pid_t upgrade_start(const struct bundle *bundle, const struct ticket_keys *tickets)
 {
     struct arena *arena = arena_new();
     const char   *value = arena_string(arena, listeners_write(bundle, arena));
+    int           tickets_fd = tickets_copy(tickets);
     pid_t         pid = fork();
 
     if (pid == 0)
-        become(bundle, value);
+        become(bundle, value, tickets_fd);
+    if (tickets_fd >= 0)
+        (void)close(tickets_fd);
     arena_free(&arena);
     return pid < 0 ? -errno : pid;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/budget.h"
@@ -20,6 +21,7 @@
 #include "main/memory_limit.h"
 #include "main/relief.h"
 #include "main/signals.h"
+#include "main/ticket_keys.h"
 #include "net/jobs.h"
 #include "net/pressure.h"
 #include "net/sink.h"
@@ -316,6 +318,22 @@ static void deadline_run(struct task *task, unsigned wakes)
 
 /* ---- listening to the supervisor and to signals ---- */
 
+static void tickets_take(struct message *message)
+{
+    struct tls_ticket_keys keys;
+    int64_t                made_ms;
+    int error = message->fd_count == 1 ? ticket_keys_from_fd(message->fds[0], &keys, &made_ms) : -EPROTO;
+
+    message_close_fds(message);
+    if (error < 0) {
+        log_at(LOG_ERROR, NULL, "the keys of session tickets could not be read %s",
+               log_errno(-error).text);
+        return;
+    }
+    tls_tickets_use(&keys);
+    explicit_bzero(&keys, sizeof(keys));
+}
+
 static void message_take(struct message *message)
 {
     switch (message->kind) {
@@ -328,6 +346,9 @@ static void message_take(struct message *message)
             edition_reopen_logs(worker.current, message);
         message_close_fds(message);
         log_at(LOG_NOTICE, NULL, "reopening logs");
+        return;
+    case MESSAGE_TICKETS:
+        tickets_take(message);
         return;
     case MESSAGE_DRAIN:
         drain_begin(message->timeout_ms);

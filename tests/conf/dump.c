@@ -90,6 +90,7 @@ static const struct row core_rows[] = {
     CORE(shutdown_timeout_ms, KIND_U32), CORE(priority, KIND_INT),
     CORE(working_directory, KIND_TEXT), CORE(memory_bytes, KIND_U64),
     CORE(memory_percent, KIND_U32), CORE(lag_close_ms, KIND_U32), CORE(lag_stop_ms, KIND_U32),
+    CORE(ticket_rotate_ms, KIND_U32), CORE(certificate_watch_ms, KIND_U32),
 };
 static const struct row upstream_rows[] = {
     UPSTREAM(balance.method, KIND_ENUM), UPSTREAM(balance.key, KIND_TEMPLATE),
