@@ -142,6 +142,16 @@ static bool candidate_count(struct compiler *compiler, const struct word *word,
     return false;
 }
 
+static void candidate_append(struct compiler *compiler, const struct tls_file *file,
+                             struct tls_candidate ***end)
+{
+    struct tls_candidate *candidate = ARENA_NEW(compiler->arena, struct tls_candidate);
+
+    candidate->file = *file;
+    **end = candidate;
+    *end = &candidate->next;
+}
+
 static void candidates_add(struct compiler *compiler, const struct tls_item *item,
                            enum tls_file_kind kind, struct tls_candidate ***end)
 {
@@ -154,19 +164,17 @@ static void candidates_add(struct compiler *compiler, const struct tls_item *ite
         return;
     }
     for (unsigned i = 0; i < count; i++) {
-        struct tls_candidate *candidate = ARENA_NEW(compiler->arena, struct tls_candidate);
+        struct tls_file file = { .path = arena_copy(compiler->arena, paths[i]) };
 
-        candidate->file.path = arena_copy(compiler->arena, paths[i]);
-        if (!read_path(compiler, item->word, kind, &candidate->file) ||
-            !candidate_count(compiler, item->word, &candidate->file))
+        if (!read_path(compiler, item->word, kind, &file) ||
+            !candidate_count(compiler, item->word, &file))
             return;
-        candidate->file.path = text_from_offset(candidate->file.path, item->cut);
-        **end = candidate;
-        *end = &candidate->next;
+        file.path = text_from_offset(file.path, item->cut);
+        candidate_append(compiler, &file, end);
     }
 }
 
-/* Certificate and key in one file are found once. */
+/* Certificate and key in one file are found once. What has no variables stands beside what has. */
 static void candidates_collect(struct compiler *compiler, const struct tls_item *items,
                                enum tls_file_kind kind, const struct tls_item *before,
                                struct tls_candidate ***end)
@@ -176,19 +184,26 @@ static void candidates_collect(struct compiler *compiler, const struct tls_item 
 
         while (same != NULL && !text_is_equal(same->pattern, items->pattern))
             same = same->next;
-        if (items->pattern.len > 0 && same == NULL)
+        if (items->template == NULL && items->file.text.ptr != NULL)
+            candidate_append(compiler, &items->file, end);
+        else if (items->pattern.len > 0 && same == NULL)
             candidates_add(compiler, items, kind, end);
     }
+}
+
+static void key_add(struct writer *key, const struct tls_item *item)
+{
+    writer_format(key, "%.*s\n%.*s\n%zu\n", TEXT_ARGS(item->pattern), TEXT_ARGS(item->file.path),
+                  item->cut);
 }
 
 static struct text candidates_key(struct compiler *compiler, const struct tls_items *items)
 {
     struct writer key = writer_arena(compiler->arena, 256);
-
     for (const struct tls_item *at = items->certificates; at != NULL; at = at->next)
-        writer_format(&key, "%.*s\n", TEXT_ARGS(at->pattern));
+        key_add(&key, at);
     for (const struct tls_item *at = items->keys; at != NULL; at = at->next)
-        writer_format(&key, "%.*s\n", TEXT_ARGS(at->pattern));
+        key_add(&key, at);
     return writer_done(&key);
 }
 
@@ -211,17 +226,28 @@ static struct tls_candidate *candidates_of(struct compiler *compiler, const stru
 
 /* ---- pairs ---- */
 
+/* If one half has variables, the other is found in the same way. */
+static const struct template *template_of(struct compiler *compiler, const struct tls_item *item)
+{
+    if (item->template != NULL)
+        return item->template;
+    return template_literal(compiler->arena, text_has_prefix(item->word->text, TEXT("data:"))
+                                                 ? item->word->text
+                                                 : item->file.path);
+}
+
 static struct tls_pair *pair_new(struct compiler *compiler, const struct tls_item *certificate,
                                  const struct tls_item *key)
 {
     struct tls_pair *pair = ARENA_NEW(compiler->arena, struct tls_pair);
-
     *pair = (struct tls_pair){ .certificate = certificate->file,
                                .key = key->file,
-                               .certificate_template = certificate->template,
-                               .key_template = key->template,
                                .file = certificate->word->file->path,
                                .line = certificate->word->line };
+    if (certificate->template != NULL || key->template != NULL) {
+        pair->certificate_template = template_of(compiler, certificate);
+        pair->key_template = template_of(compiler, key);
+    }
     return pair;
 }
 

@@ -106,6 +106,29 @@ static void test_replays(void **state)
     assert_null(recorded);
 }
 
+/* Keys and DER are no text: any byte may be in them. */
+static void test_replays_bytes(void **state)
+{
+    struct corner *corner = *state;
+    struct bundle *recorded = bundle_new(&corner->options, true), *replayed;
+    struct text    path = text_from(path_of(corner, "one.conf")), text;
+    char           bytes[256];
+    FILE          *file = fopen(path_of(corner, "one.conf"), "w");
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)i;
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, sizeof(bytes), file), sizeof(bytes));
+    (void)fclose(file);
+    assert_int_equal(recorded->source.read(&recorded->source, path, &text), 0);
+    assert_int_equal(bundle_decode(bundle_encode(recorded, corner->arena), &replayed), 0);
+    assert_int_equal(replayed->source.read(&replayed->source, path, &text), 0);
+    assert_int_equal(text.len, sizeof(bytes));
+    assert_memory_equal(text.ptr, bytes, sizeof(bytes));
+    bundle_free(&replayed);
+    bundle_free(&recorded);
+}
+
 /* A name keeps the addresses that it had, through encoding and decoding too; so does its absence. */
 static void test_replays_names(void **state)
 {
@@ -222,7 +245,7 @@ static void test_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_CORNER(test_replays),
+        WITH_CORNER(test_replays), WITH_CORNER(test_replays_bytes),
         WITH_CORNER(test_replays_names),   WITH_CORNER(test_reads_plain_files_only),
         WITH_CORNER(test_too_large), WITH_CORNER(test_replay_reads_no_disk),
         WITH_CORNER(test_descriptors), WITH_CORNER(test_malformed),

@@ -39,6 +39,23 @@ static void test_values(void **state)
     }
 }
 
+static const struct { const char *source, *pattern; } patterns[] = {
+    { "", "" },
+    { "/x.pem", "/x.pem" },
+    { "/$a.pem", "/*.pem" },
+    { "${a}x$none/$1", "*x*/*" },
+    { "/[a]?*\\$a", "/\\[a\\]\\?\\*\\\\*" },
+};
+
+static void test_patterns(void **state)
+{
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < COUNT_OF(patterns); i++)
+        CHECK_TEXT(template_pattern(compiled(bench, patterns[i].source), bench->arena),
+                   patterns[i].pattern);
+}
+
 static const struct { const char *source, *message; } faults[] = {
     { "$", "invalid variable name in \"$\"" },
     { "x$", "invalid variable name in \"x$\"" },
@@ -142,7 +159,7 @@ static void test_many_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BENCH(test_values),   WITH_BENCH(test_faults),  WITH_BENCH(test_constant),
+        WITH_BENCH(test_values), WITH_BENCH(test_patterns),   WITH_BENCH(test_faults),  WITH_BENCH(test_constant),
         WITH_BENCH(test_costs),    WITH_BENCH(test_is_true), WITH_BENCH(test_write),
         WITH_BENCH(test_many_parts),
     };
