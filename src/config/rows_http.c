@@ -4,6 +4,7 @@
 
 #include "config/http_block.h"
 #include "config/logs.h"
+#include "config/tls_block.h"
 #include "config/values.h"
 
 /* Names that `set` makes are known before anything is compiled, since they win over $http_x. */
@@ -37,6 +38,7 @@ void http_compile(struct compiler *compiler, const struct node *node, const stru
     level.server = compiler->http;
     level.location = &compiler->http->level;
     level.location->error_log = compiler->config->core.error_log;
+    compiler->tls->http = nodes;
     declare_maps(compiler, nodes);
     declare_sets(compiler, nodes);
     logs_begin(compiler, level.location);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Certificates and keys are two lists, which servers may inherit from different blocks; only here they
- * become pairs. */
+ * become pairs, and policies become contexts. */
 #include "config/tls_block.h"
 
 #include "base/map.h"
 #include "config/http_block.h"
+#include "config/tls_key.h"
+#include "tls/client.h"
 
 void tls_table_init(struct compiler *compiler)
 {
@@ -13,6 +15,9 @@ void tls_table_init(struct compiler *compiler)
     table->candidates = map_new(false);
     table->candidate_lists = map_new(false);
     table->caches = map_new(false);
+    table->servers = map_new(false);
+    table->clients = map_new(false);
+    table->complaints = map_new(false);
     table->drafts_end = &table->drafts;
     compiler->tls = table;
 }
@@ -22,6 +27,75 @@ void tls_table_done(struct compiler *compiler)
     map_free(&compiler->tls->candidates);
     map_free(&compiler->tls->candidate_lists);
     map_free(&compiler->tls->caches);
+    map_free(&compiler->tls->servers);
+    map_free(&compiler->tls->clients);
+    map_free(&compiler->tls->complaints);
+}
+
+/* ---- complaints of the library ---- */
+
+/* `x("/conf/a.pem") failed` quotes "a.pem". */
+static bool is_quoted(struct compiler *compiler, struct text words, struct text value)
+{
+    struct text ending = arena_format(compiler->arena, "%.*s\"", TEXT_ARGS(value));
+    size_t      at = text_find_text(words, ending);
+
+    return value.len > 0 && at > 0 && at < words.len &&
+           (words.ptr[at - 1] == '"' || words.ptr[at - 1] == '/');
+}
+
+/* The directive whose arguments are all in the words; NULL: none. */
+static const struct word *blame_in(struct compiler *compiler, const struct node *nodes,
+                                   struct text words)
+{
+    for (; nodes != NULL; nodes = nodes->next) {
+        unsigned count = 0;
+
+        if (text_find_text(nodes->name.text, TEXT("ssl_")) == nodes->name.text.len)
+            continue;
+        while (count < nodes->arg_count && is_quoted(compiler, words, nodes->args[count].text))
+            count++;
+        if (count > 0 && count == nodes->arg_count)
+            return &nodes->args[0];
+    }
+    return NULL;
+}
+
+/* In the block, in those around it, or else the block itself. */
+static const struct word *blame(struct compiler *compiler, const struct node *node,
+                                struct text words)
+{
+    const struct word  *word = blame_in(compiler, node->children, words);
+    const struct level *level = compiler->level;
+
+    for (; word == NULL && level != NULL; level = level->outer)
+        if (level->node != NULL)
+            word = blame_in(compiler, level->node->children, words);
+    if (word == NULL)
+        word = blame_in(compiler, compiler->tls->http, words);
+    return word != NULL ? word : &node->name;
+}
+
+/* Blocks that inherit a mistake make it again. */
+static void complain_of(struct compiler *compiler, const struct node *node,
+                        const struct tls_complaint *complaint)
+{
+    const struct word *word = blame(compiler, node, complaint->words);
+    struct text        key = arena_format(compiler->arena, "%s:%u:%u %.*s", word->file->path, word->line,
+                                          word->column, TEXT_ARGS(complaint->words));
+
+    if (map_add(compiler->tls->complaints, key, compiler))
+        complain(compiler, word, "%.*s", TEXT_ARGS(complaint->words));
+}
+
+/* A file that could not be read has been complained of. */
+static bool has_all(const struct tls_pair *pair)
+{
+    for (; pair != NULL; pair = pair->next)
+        if ((pair->certificate_template == NULL && pair->certificate.text.ptr == NULL) ||
+            (pair->key_template == NULL && pair->key.text.ptr == NULL))
+            return false;
+    return true;
 }
 
 /* ---- servers ---- */
@@ -53,11 +127,15 @@ void tls_server_finish(struct compiler *compiler, const struct node *node)
     policy->line = server->place.line;
     if (compiler->level->is_ssl)
         listens_become_ssl(compiler, server);
-    if (!tls_items_pair(compiler, &compiler->level->tls, &policy->pairs, &policy->candidates))
-        policy->is_rejecting = true;     /* complained of already */
+    draft->is_fine =
+        tls_items_pair(compiler, &compiler->level->tls, &policy->pairs, &policy->candidates) &&
+        has_all(policy->pairs);
+    if (!draft->is_fine)
+        policy->is_rejecting = true;     /* for no more complaints */
     if (policy->pairs != NULL || policy->is_rejecting)
         check_verify(compiler, policy);
-    *draft = (struct tls_draft){ .server = server, .node = node };
+    draft->server = server;
+    draft->node = node;
     *compiler->tls->drafts_end = draft;
     compiler->tls->drafts_end = &draft->next;
 }
@@ -106,6 +184,25 @@ static void allow_http2(struct listen *listen)
         listen->is_http2 = listen->is_http2 || listen->servers[i]->is_http2;
 }
 
+/* A context that does not come about is complained of once. */
+static void server_make(struct compiler *compiler, const struct tls_draft *draft)
+{
+    struct server       *server = draft->server;
+    struct text          key = tls_policy_key(compiler->arena, &server->tls_policy);
+    struct tls_complaint complaint;
+    struct tls_server   *made = map_get(compiler->tls->servers, key);
+
+    if (made == NULL) {
+        made = tls_server_new(compiler->arena, &server->tls_policy, &complaint);
+        if (made == NULL) {
+            complain_of(compiler, draft->node, &complaint);
+            return;
+        }
+        must(map_add(compiler->tls->servers, key, made));
+    }
+    server->tls = made;
+}
+
 void tls_site_finish(struct compiler *compiler)
 {
     for (struct tls_draft *at = compiler->tls->drafts; at != NULL; at = at->next)
@@ -116,6 +213,9 @@ void tls_site_finish(struct compiler *compiler)
         if (at->is_ssl)
             check_listen(compiler, at);
     }
+    for (const struct tls_draft *at = compiler->tls->drafts; at != NULL; at = at->next)
+        if (at->is_fine && may_shake_hands(at->server))
+            server_make(compiler, at);
 }
 
 /* ---- locations ---- */
@@ -151,6 +251,27 @@ static bool may_be_tls(const struct pass *pass, const char *scheme)
            (pass->url_template != NULL && text_has_prefix_nocase(text_from(scheme), before));
 }
 
+/* The policy moves once more (location_take_grpc), so the context has a copy. */
+static const struct tls_client *client_of(struct compiler *compiler,
+                                          const struct tls_peer_policy *policy)
+{
+    struct text             key = tls_peer_policy_key(compiler->arena, policy);
+    struct tls_client      *client = map_get(compiler->tls->clients, key);
+    struct tls_peer_policy *copy;
+    struct tls_complaint    complaint;
+
+    if (client != NULL)
+        return client;
+    copy = ARENA_NEW(compiler->arena, struct tls_peer_policy);
+    *copy = *policy;
+    client = tls_client_new(compiler->arena, copy, &complaint);
+    if (client == NULL)
+        complain_of(compiler, compiler->level->node, &complaint);
+    else
+        must(map_add(compiler->tls->clients, key, client));
+    return client;
+}
+
 static void peers_finish(struct compiler *compiler, struct proxy_policy *proxy,
                          const struct tls_items *items)
 {
@@ -169,6 +290,8 @@ static void peers_finish(struct compiler *compiler, struct proxy_policy *proxy,
         return;
     if (policy->is_verifying && policy->trusted.path.len == 0)
         trust_system(compiler, proxy->is_grpc ? "grpc" : "proxy", &policy->trusted);
+    if (has_all(policy->pair))
+        proxy->tls = client_of(compiler, policy);
 }
 
 void tls_location_finish(struct compiler *compiler)

@@ -14,6 +14,7 @@ struct tls_draft {
     struct tls_draft  *next;
     struct server     *server;
     const struct node *node;
+    bool               is_fine;          /* nothing was wrong with its certificates so far */
 };
 struct tls_candidate_list { struct tls_candidate *first; };
 
@@ -23,6 +24,9 @@ struct tls_table {
     uint64_t           candidate_bytes;
     struct map        *candidate_lists;  /* patterns -> struct tls_candidate_list */
     struct map        *caches;           /* ssl_session_cache shared: name -> uint64_t, its size */
+    struct map        *servers, *clients;    /* what a policy says -> struct tls_server, tls_client */
+    struct map        *complaints;       /* of the library, each once: words and place */
+    const struct node *http;             /* the directives of the http block */
     struct tls_draft  *drafts, **drafts_end;
 };
 
