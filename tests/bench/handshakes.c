@@ -164,8 +164,8 @@ static void settings_make(bool is_12)
 {
     settings = SSL_CTX_new(TLS_client_method());
     if (settings == NULL || SSL_CTX_set1_groups_list(settings, "X25519:P-256") != 1 ||
-        SSL_CTX_set_ciphersuites(settings, "TLS_AES_256_GCM_SHA384") != 1 ||
-        SSL_CTX_set_cipher_list(settings, "ECDHE-ECDSA-AES256-GCM-SHA384") != 1)
+        SSL_CTX_set_ciphersuites(settings, "TLS_AES_128_GCM_SHA256") != 1 ||
+        SSL_CTX_set_cipher_list(settings, "ECDHE-ECDSA-AES128-GCM-SHA256") != 1)
         fail("bench_handshakes: settings");
     SSL_CTX_set_min_proto_version(settings, is_12 ? TLS1_2_VERSION : TLS1_3_VERSION);
     SSL_CTX_set_max_proto_version(settings, is_12 ? TLS1_2_VERSION : TLS1_3_VERSION);

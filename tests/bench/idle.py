@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a resting connection over TLS 1.3 costs in memory, for tls.py (HTTP/1.1) and h2.py."""
+import math
 import os
 import socket
 import ssl
@@ -7,9 +8,10 @@ import sys
 import time
 
 from bench import LOAD_CORE, memory_bytes
+from secure import NOTHING
 
 WARM = 20                                # connections before the first count
-REST_S = 2
+REST_S = 1.5
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, SETTINGS_ACK = b"\0\0\0\4\0\0\0\0\0", b"\0\0\0\4\1\0\0\0\0"
 # :method GET, :scheme https, :path /64b, :authority localhost
@@ -21,7 +23,7 @@ DATA_TYPE, END_STREAM = 0, 1
 def receive(conn):
     piece = conn.recv(65536)
     if not piece:
-        sys.exit("a connection was closed instead of answered")
+        raise ConnectionError("a connection was closed instead of answered")
     return piece
 
 
@@ -79,16 +81,24 @@ def measure_idle(proxy, listener, arguments, options):
     proxy.start()
     os.sched_setaffinity(0, {LOAD_CORE})
     port, protocol = proxy.ports[listener], arguments[0]
+    try:
+        return growth(proxy, port, protocol, options.idle_conns)
+    except OSError as error:
+        print(f"  {proxy.name}: {error}", file=sys.stderr)
+        return {**NOTHING, "kilobytes": math.nan}
+
+
+def growth(proxy, port, protocol, count):
     warm = hold(port, protocol, WARM)
     time.sleep(REST_S)
     before = memory_bytes(proxy.process.pid)
-    held = hold(port, protocol, options.idle_conns)
+    held = hold(port, protocol, count)
     time.sleep(REST_S)
     total = memory_bytes(proxy.process.pid)
     lost = sum(map(is_closed, held))
     for conn in warm + held:
         conn.close()
-    return {"figure": (total - before) / options.idle_conns, "kilobytes": total / 1024, "failures": lost}
+    return {"figure": (total - before) / count, "kilobytes": total / 1024, "failures": lost}
 
 
 def add_options(parser):
