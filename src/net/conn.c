@@ -593,6 +593,12 @@ static int join_small(struct iovec *iov, int count, size_t total)
     return 1;
 }
 
+/* Does the socket take no more, of which `n` bytes were taken now? */
+static bool is_full(const struct conn *conn, ssize_t n, size_t total)
+{
+    return conn->transport.ops->is_plain || n < 0 ? n < (ssize_t)total : conn->transport.has_unsent;
+}
+
 /* One gathered write. False: nothing more to write now, or closed. */
 static bool write_step(struct conn *conn)
 {
@@ -616,7 +622,7 @@ static bool write_step(struct conn *conn)
         note_written(conn, n);
         protocol->ops->sent(protocol, (size_t)n);
     }
-    if (n == (ssize_t)total && !conn->transport.has_unsent)
+    if (!is_full(conn, n, total))
         return true;
     write_blocked(conn);
     return false;

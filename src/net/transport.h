@@ -17,7 +17,8 @@ struct transport_ops {
     int       (*handshake)(struct transport *transport);
     /* 0: end; -EAGAIN; -errno. Fewer bytes than there is room for: nothing more is there now. */
     ssize_t   (*read)(struct transport *transport, void *bytes, size_t room);
-    /* Bytes taken; -EAGAIN: none. What was taken may still lie here: see has_unsent. */
+    /* Bytes taken; -EAGAIN: none. A plain one takes fewer than it is given when the socket is full; another may
+     * for reasons of its own, and says so with has_unsent: what was taken and has not gone yet. */
     ssize_t   (*write)(struct transport *transport, const struct iovec *iov, int count);
     /* With has_unsent: sends what was taken before. 0: all of it is out; -EAGAIN; -errno. */
     int       (*flush)(struct transport *transport);
