@@ -111,6 +111,7 @@ static int ssl_make(struct tls_link *link, struct text name)
         tls_errors_drop();
         return broken(link, -ENOMEM);
     }
+    tls_link_count(link, TLS_HELD_SHAKING);
     SSL_set_app_data(link->ssl, link);
     SSL_set_accept_state(link->ssl);
     link->stage = server->policy->has_early_data ? TLS_STAGE_EARLY : TLS_STAGE_SHAKING;

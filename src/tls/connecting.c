@@ -57,6 +57,7 @@ static int ssl_make(struct tls_link *link)
     link->ssl = SSL_new(link->client->made);
     if (link->ssl == NULL || wire_attach(link) != 0)
         return -ENOMEM;
+    tls_link_count(link, TLS_HELD_SHAKING);
     SSL_set_app_data(link->ssl, link);
     SSL_set_connect_state(link->ssl);
     if (policy->has_server_name && *link->name != '\0' && !is_ip(link->name) &&

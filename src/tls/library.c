@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* OpenSSL is started by whoever needs it first; algorithms that each handshake needs are fetched then. */
+/* OpenSSL is started by whoever needs it first: without its configuration file, since a worker may read none, and
+ * without anything at exit, since loops may still run then. Algorithms that each handshake needs are fetched. */
 #include "tls/library.h"
 
 #include <pthread.h>

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* OpenSSL as a library: started once, and its errors in nginx's words. Any thread. */
+/* OpenSSL as a library: started once (tls_start in server.h), and its errors in nginx's words. Any thread. */
 #ifndef TLS_LIBRARY_H
 #define TLS_LIBRARY_H
 
 #include <openssl/evp.h>
 
 #include "base/writer.h"
-
-/* Starts it, if nobody has: without its configuration file (it would be read whenever a process first
- * comes here), without anything at exit (loops may still run then). */
-void tls_start(void);
+#include "tls/server.h"
 
 /* Fetched once: a look-up of an algorithm by name costs as much as hashing a kilobyte. */
 const EVP_MD     *tls_sha256(void);

@@ -13,6 +13,9 @@
 struct tls_server;
 struct transport;
 
+/* Starts OpenSSL, if nobody has; the first context does it. For main, so that no worker reads OpenSSL's files. Any thread. */
+void tls_start(void);
+
 /* What was wrong: nginx's sentence, and the file and line of the directive that is to blame. */
 struct tls_complaint {
     struct text words;                   /* in the arena */

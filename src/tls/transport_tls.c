@@ -13,6 +13,7 @@
 
 #include <openssl/err.h>
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -57,8 +58,15 @@ struct transport tls_accept(int fd, const struct tls_server *first, struct tls_h
     return transport;
 }
 
+void tls_link_count(struct tls_link *link, uint32_t bytes)
+{
+    budget_add((int64_t)bytes - link->counted);
+    link->counted = bytes;
+}
+
 void tls_link_free(struct tls_link *link)
 {
+    tls_link_count(link, 0);
     SSL_free(link->ssl);
     mem_free(link->name);
     tls_bytes_free(&link->left);
@@ -103,6 +111,8 @@ static int tls_handshake(struct transport *transport)
     wire_begin(link, 0);
     error = link->server != NULL ? tls_accept_step(link) : tls_connect_step(link);
     sent = wire_end(link, error == 0 && may_hold(link, false));
+    if (error == 0)
+        tls_link_count(link, TLS_HELD_OPEN);
     unsent_show(transport);
     return error == 0 || error == -EAGAIN ? (sent != 0 ? sent : error) : error;
 }

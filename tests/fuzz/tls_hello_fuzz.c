@@ -37,8 +37,10 @@ static void server_make(void)
     struct tls_complaint     complaint;
     EVP_PKEY                *key = EVP_EC_gen("P-256");
     X509                    *x509 = X509_new();
-    BIO                     *bios[2] = { BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()) };
+    static BIO              *bios[2];
 
+    bios[0] = BIO_new(BIO_s_mem());
+    bios[1] = BIO_new(BIO_s_mem());
     X509_gmtime_adj(X509_getm_notBefore(x509), 0);
     X509_gmtime_adj(X509_getm_notAfter(x509), 86400);
     X509_set_pubkey(x509, key);
