@@ -170,12 +170,17 @@ static int field_add(struct h2_head *block, struct text name, struct text value)
     return FAULT_NONE;
 }
 
-/* RFC 9113 8.2.3. */
+/* RFC 9113 8.2.3. An empty crumb would leave a separator at the value's end, with a space. */
 static void cookies_join(struct h2_head *block)
 {
     struct fields *fields = &block->head->fields;
 
-    if (block->again & bit(FIELD_COOKIE))
+    if (!(block->again & bit(FIELD_COOKIE)))
+        return;
+    FIELDS_EACH(fields, field)
+        if (field->id == FIELD_COOKIE && field->value.len == 0)
+            field->is_gone = true;
+    if (fields_find(fields, FIELD_COOKIE) != NULL)
         fields_set(fields, FIELD_COOKIE, fields_joined(fields, TEXT("Cookie"), block->arena));
 }
 

@@ -101,6 +101,10 @@ static void cookie_crumbs_are_one_field(void **state)
                      FAULT_NONE);
     CHECK_TEXT(h2_fields_text(&block.head->fields, *state),
                "Host: a.example\nCookie: a=1; b=2; c=3\nx-a: 1\n");
+    assert_int_equal(h2_request(&block, *state, GET "cookie \ncookie a=1\ncookie \n", true), FAULT_NONE);
+    CHECK_TEXT(h2_fields_text(&block.head->fields, *state), "Host: a.example\nCookie: a=1\n");
+    assert_int_equal(h2_request(&block, *state, GET "cookie \ncookie \n", true), FAULT_NONE);
+    CHECK_TEXT(h2_fields_text(&block.head->fields, *state), "Host: a.example\n");
 }
 
 /* ---- what is refused, by section ---- */
