@@ -123,6 +123,14 @@ static bool may_send(const struct h2_stream *s)
     return s->is_live && !s->is_reset && !s->has_sent_head && !s->h2->is_lost;
 }
 
+/* To an extended CONNECT any 2xx says that the tunnel is open (RFC 8441 5). An upstream that did not
+ * switch has not opened one. */
+static void refuse_tunnel(const struct head *request, struct head *head)
+{
+    if (request->upgrade.len > 0 && head->status / 100 == 2)
+        head->status = (unsigned)fault_row(FAULT_BAD_RESPONSE)->status;
+}
+
 static void server_send(struct stream *stream)
 {
     struct h2_stream     *s = h2_of_stream(stream);
@@ -136,6 +144,7 @@ static void server_send(struct stream *stream)
         s->h2->codec.ops->drain(&s->h2->codec);
     if (!may_send(s))
         return;
+    refuse_tunnel(stream->rx_head, head);
     s->is_upgrade = head->status == 101;
     if (is_head || !status_has_content(head->status))
         head->body = BODY_NONE;
