@@ -146,7 +146,6 @@ REFUSED_BY_US = {
     "empty :authority": but((":authority", "")),
     "space in :method only": but((":method", "GE T")),
     ":protocol without CONNECT": but(more=[(":protocol", "websocket")]),
-    "CONNECT for another protocol": [(":method", "CONNECT"), *BASE[1:], (":protocol", "connect-udp")],
     "CONNECT without path": [(":method", "CONNECT"), (":authority", "localhost"), (":scheme", "http"),
                              (":protocol", "websocket")],
     "CONNECT with a path and no protocol": [(":method", "CONNECT"), *BASE[1:]],
