@@ -229,15 +229,12 @@ static void h2_expire(struct protocol *protocol, enum conn_wait wait)
 
 static void h2_lost(struct protocol *protocol, enum loss why)
 {
-    struct h2_codec  *h2 = h2_of(protocol);
-    struct h2_stream *begun = h2->block_stream;
+    struct h2_codec *h2 = h2_of(protocol);
 
     h2->is_lost = true;
     h2_clock_done(h2);
     h2_batch_drop(h2);
-    h2->block_stream = NULL;
-    if (begun != NULL && !begun->is_accepted)
-        h2_stream_discard(begun);
+    h2_block_drop(h2);
     h2_streams_fail(h2, h2->is_server ? h2_server_fault_of_loss : h2_client_fault_of_loss,
                     (int)why);
 }

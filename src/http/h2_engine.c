@@ -28,6 +28,16 @@ static struct h2_stream *stream_of(const struct h2_codec *h2, int32_t id)
 
 /* ---- frames in ---- */
 
+void h2_block_drop(struct h2_codec *h2)
+{
+    struct h2_stream *s = h2->block_stream;
+
+    h2->is_in_block = false;
+    h2->block_stream = NULL;
+    if (s != NULL && !s->is_accepted)
+        h2_stream_discard(s);
+}
+
 static bool is_useless(struct h2_codec *h2, const nghttp2_frame_hd *frame)
 {
     bool is_ack = frame->flags & NGHTTP2_FLAG_ACK;
@@ -64,7 +74,7 @@ static int frame_begins(nghttp2_session *engine, const nghttp2_frame_hd *frame, 
             h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
         return 0;
     }
-    h2->is_in_block = false;
+    h2_block_drop(h2);
     if (is_useless(h2, frame) && !glitches_useless(&h2->glitches, h2_now_ms(h2)))
         h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
@@ -122,10 +132,12 @@ static void block_ends(struct h2_codec *h2, const nghttp2_frame *frame)
     struct h2_stream *s = h2->block_stream;
     bool              is_end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
+    if (s == NULL || h2->is_doomed) {
+        h2_block_drop(h2);
+        return;
+    }
     h2->is_in_block = false;
     h2->block_stream = NULL;
-    if (s == NULL || h2->is_doomed)
-        return;
     s->stream.rx_bytes += frame->hd.length + H2_FRAME_HEAD_BYTES;
     if (h2->block.kind == H2_HEAD_TRAILERS)
         h2_receive_trailers(s, is_end);

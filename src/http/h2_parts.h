@@ -93,6 +93,8 @@ extern nghttp2_mem h2_memory;
 /* h2_engine.c */
 /* The engine of one side, its settings submitted. Aborts only when small memory is not to be had. */
 nghttp2_session *h2_engine_new(struct h2_codec *h2);
+/* The header block under way, if there is one, will not be complete. */
+void h2_block_drop(struct h2_codec *h2);
 
 /* h2_codec.c */
 struct h2_codec *h2_of(const struct protocol *protocol);

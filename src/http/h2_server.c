@@ -79,6 +79,7 @@ void h2_server_head(struct h2_codec *h2, struct h2_stream *s, bool is_end)
     fault = h2_head_end_request(&h2->block, is_end, key);
     if (fault == H2_MALFORMED) {
         h2_stream_refuse(s, FAULT_BAD_HTTP2);
+        h2_stream_discard(s);
         return;
     }
     stream->rx_head = h2->block.head;

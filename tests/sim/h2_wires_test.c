@@ -62,7 +62,6 @@ static struct codec_host host;
 static unsigned          asked, answered, left, failed;
 static struct end        client, server;
 static struct loop      *loop;
-static struct task       stopper;
 static bool              is_cut;
 static uint64_t          seed, state;
 
@@ -460,13 +459,6 @@ static void end_done(struct end *end)
     protocol->ops->free(&protocol);
 }
 
-static void stop_run(struct task *task, unsigned wakes)
-{
-    (void)task;
-    (void)wakes;
-    loop_stop(loop);
-}
-
 static void schedule_begin(void)
 {
     asked = answered = left = failed = 0;
@@ -494,9 +486,8 @@ static void schedule_end(void)
     CHECK(is_quiet());
     end_done(&client);
     end_done(&server);
-    task_init(&stopper, stop_run);
-    task_wake(&stopper, WAKE_DATA);
-    loop_run(loop);                      /* the dead are buried */
+    loop_stop(loop);
+    loop_run(loop);                      /* no turn, but the dead are buried */
 }
 
 static void ask_when_free(void)
