@@ -29,7 +29,13 @@ struct tls_item {
 };
 struct tls_items { struct tls_item *certificates, *keys; };
 
-/* Relative to the directory of the configuration file, as nginx has it. False after a complaint. */
+/* Relative to the directory of the configuration file, as nginx has it. `ret_cut`: how many bytes were put in
+ * front. */
+struct text tls_path(const struct compiler *compiler, struct text path, size_t *ret_cut);
+/* nginx's words for one that cannot be read, without the error. */
+struct text tls_file_sentence(const struct compiler *compiler, enum tls_file_kind kind,
+                              struct text path);
+/* The file at that path. False after a complaint. */
 bool tls_file_read(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
                    struct tls_file *ret_file);
 /* A path, "data:...", or either with variables. Never NULL: after a complaint it is one without a text. */

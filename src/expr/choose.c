@@ -25,6 +25,7 @@ struct choose {
     size_t                 leading_most, trailing_most;
     struct regex_choice   *first_regex, **last_regex;
     const struct template *otherwise;    /* NULL: empty */
+    const struct choose_value *values, **last_value;
 };
 
 static void map_undo(void *object)
@@ -62,9 +63,19 @@ void choose_begin(struct choose *choose, const struct template *subject, bool ha
     choose->leading = arena_map(choose->arena);
     choose->trailing = arena_map(choose->arena);
     choose->last_regex = &choose->first_regex;
+    choose->last_value = &choose->values;
 }
 
 /* ---- building ---- */
+
+static void value_note(struct choose *choose, const struct template *value)
+{
+    struct choose_value *noted = ARENA_NEW(choose->arena, struct choose_value);
+
+    noted->value = value;
+    *choose->last_value = noted;
+    choose->last_value = &noted->next;
+}
 
 static int keep(struct map *map, size_t *most, struct text key, const struct template *value)
 {
@@ -79,6 +90,7 @@ int choose_add(struct choose *choose, struct text key, const struct template *va
 {
     struct text kept = key.len == 0 ? TEXT("") : arena_copy(choose->arena, key);
 
+    value_note(choose, value);
     if (!choose->has_hostnames)
         return keep(choose->exact, NULL, kept, value);
     if (text_has_prefix(kept, TEXT("*.")))
@@ -103,11 +115,18 @@ void choose_add_regex(struct choose *choose, const struct regex *regex,
     *choice = (struct regex_choice){ .regex = regex, .value = value };
     *choose->last_regex = choice;
     choose->last_regex = &choice->next;
+    value_note(choose, value);
 }
 
 void choose_set_default(struct choose *choose, const struct template *value)
 {
     choose->otherwise = value;
+    value_note(choose, value);
+}
+
+const struct choose_value *choose_values(const struct choose *choose)
+{
+    return choose->values;
 }
 
 /* ---- choosing ---- */

@@ -21,6 +21,10 @@ int  choose_add(struct choose *choose, struct text key, const struct template *v
 void choose_add_regex(struct choose *choose, const struct regex *regex, const struct template *value);
 void choose_set_default(struct choose *choose, const struct template *value);
 
+/* All values in file order, the default among them. */
+struct choose_value { const struct choose_value *next; const struct template *value; };
+const struct choose_value *choose_values(const struct choose *choose);
+
 /* A getter: self->object is the struct choose; the result is kept in its slot unless volatile. */
 struct text choose_get(struct scope *scope, const struct variable *self);
 

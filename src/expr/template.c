@@ -234,6 +234,13 @@ struct text template_source(const struct template *template)
     return template->source;
 }
 
+const struct variable *template_variable(const struct template *template)
+{
+    bool is_one = template->part_count == 1 && template->parts[0].variable.get != NULL;
+
+    return is_one ? &template->parts[0].variable : NULL;
+}
+
 static void write_escaped(struct writer *writer, struct text literal)
 {
     for (size_t i = 0; i < literal.len; i++) {

@@ -27,6 +27,8 @@ void template_write(const struct template *template, struct scope *scope, struct
 
 bool        template_is_constant(const struct template *template);
 struct text template_source(const struct template *template);   /* as it was written */
+/* The variable that it consists of; NULL: there is more to it, or less. */
+const struct variable *template_variable(const struct template *template);
 /* For glob(): a star in the place of each variable, and no other wildcards. */
 struct text template_pattern(const struct template *template, struct arena *arena);
 /* Empty or "0" is false, as in nginx's `if=` and bypass conditions. */
