@@ -384,11 +384,11 @@ def test_added_trailers(proxy):
 
 
 @ours
-def test_early_hints_pass(client, back):
-    back.handle = lambda one: b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + reply(body=b"x")
+def test_interim_answers_pass(client, back):
+    back.handle = lambda one: b"HTTP/1.1 102 Processing\r\nX-Step: 1\r\n\r\n" * 2 + reply(body=b"x")
     answer = client.ask("GET", "/stream")
     assert answer.status == 200
-    assert [(one.status, one.get("link")) for one in answer.interim] == [(103, "</a.css>")]
+    assert [(one.status, one.get("x-step")) for one in answer.interim] == [(102, "1")] * 2
 
 
 def test_expect_continue(client):

@@ -197,6 +197,7 @@ def test_alpn(desk, asked, chosen):
 
 
 @ours
+@pytest.mark.slow
 def test_the_defaults_have_grade_a(proxy, authority):
     """testssl.sh without any directive but the certificate's; FULL=1 is its whole list."""
     if not shutil.which("testssl"):
@@ -206,8 +207,8 @@ def test_the_defaults_have_grade_a(proxy, authority):
                  f" ssl_certificate_key {pair.key}; add_header Strict-Transport-Security max-age=31536000;"
                  f" return 200 ok; }}")
     report = desk.path("testssl.json")
-    wanted = [] if os.environ.get("FULL") else ["--protocols", "--server-defaults", "--fs", "--server-preference"]
-    subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "batch", "--ip", "one", "--nodns", "none",
+    wanted = [] if os.environ.get("FULL") else ["--protocols", "--server-defaults", "--fs", "--std"]
+    subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "batch", "--ip", "127.0.0.1", "--nodns", "none",
                     "--add-ca", authority.certificate, "--jsonfile", report, *wanted, f"localhost:{desk.port()}"],
                    capture_output=True, timeout=600, check=False)
     with open(report, encoding="utf-8") as file:
@@ -217,10 +218,11 @@ def test_the_defaults_have_grade_a(proxy, authority):
         assert by_id[version]["finding"].startswith("not offered"), by_id[version]
     for version in ("TLS1_2", "TLS1_3"):
         assert by_id[version]["finding"].startswith("offered"), by_id[version]
-    bad = [one for one in found if one["severity"] in ("HIGH", "CRITICAL") and not one["id"].startswith("cert")
-           and one["id"] not in ("OCSP_stapling",)]
+    # A list of strong ciphers only needs no order (the client knows what its hardware does best).
+    bad = [one for one in found if one["severity"] in ("MEDIUM", "HIGH", "CRITICAL")
+           and not one["id"].startswith("cert") and one["id"] != "cipher_order"]
     assert not bad, bad
-    assert by_id["ALPN_HTTP2"]["finding"] == "h2" if "ALPN_HTTP2" in by_id else True
+    assert by_id["ALPN_HTTP2"]["finding"] == "h2"
     if "overall_grade" in by_id:
         assert by_id["overall_grade"]["finding"][0] == "A", by_id["overall_grade"]
 

@@ -171,13 +171,13 @@ def test_an_upload_waits_for_its_server_alone(connect, back):
     held = []
 
     def script(conn):
-        one = conn.request_head()
-        if one.target == "/stream/held":
-            held.append(conn)
-            assert go.wait(20)
-        conn.request_body(one)
-        conn.send(reply(body=hashlib.sha256(one.body).hexdigest()))
-        conn.hang()
+        while True:
+            one = conn.request_head()
+            if one.target == "/stream/held":
+                held.append(conn)
+                assert go.wait(20)
+            conn.request_body(one)
+            conn.send(reply(body=hashlib.sha256(one.body).hexdigest()))
     back.script = script
     client = connect(gives=True)
     stream = client.open("POST", "/stream/held", end=False)
@@ -218,6 +218,24 @@ def test_stalled_uploads_hold_little_memory(connect, desk, back):
     if not is_memory_odd():
         assert desk.rss_kb() - before < 25_000
     client.close()
+
+
+def test_http2_body_preread_size(proxy):
+    """What may come of a body before anybody wants it is a stream's first window."""
+    for size in (65536, 131072):
+        desk = proxy(f"server {{ listen @P@ http2; http2_body_preread_size {size // 1024}k; return 200 x; }}")
+        with H2Client(desk.address()) as client:
+            client.settled()
+            assert client.peer_settings.get(INITIAL_WINDOW_SIZE, 65535) == size
+
+
+@pytest.mark.parametrize("size", [1024, 8192, 16384])
+def test_http2_chunk_size(proxy, origin, size):
+    desk = proxy(f"server {{ listen @P@ http2; http2_chunk_size {size}; location / {{ proxy_pass http://@O@; }} }}",
+                 O=origin(handle=sized))
+    with H2Client(desk.address()) as client:
+        assert client.ask("GET", "/200000").body == BIG[:200000]
+        assert size // 2 <= max(length for _, length in client.data_order) <= size
 
 
 # ---- who is first --------------------------------------------------------------------------------

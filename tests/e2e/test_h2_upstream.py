@@ -124,14 +124,14 @@ def test_answers_without_a_body(proxy, h2_origin, method, status):
     assert (answer.status, answer.body) == (status, b"")
 
 
-def test_early_hints_and_trailers(proxy, h2_origin):
+def test_interim_answers_and_trailers(proxy, h2_origin):
     def handle(one):
-        one.head(103, {"link": "</a.css>"})
+        one.head(102, {"x-step": "1"})
         one.reply(200, {}, b"body", [("x-end", "1")])
     desk = proxy(conf(), O=h2_origin(handle))
     with H2Client(desk.address()) as client:
         answer = client.ask("GET", "/stream")
-        assert [one.get("link") for one in answer.interim] == ["</a.css>"]
+        assert [one.get("x-step") for one in answer.interim] == ["1"]
         assert answer.body == b"body" and answer.trailers in ([("x-end", "1")], [])
 
 

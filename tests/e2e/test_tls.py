@@ -21,7 +21,6 @@ from harness.wire import Closed
 ours = pytest.mark.ours
 
 CONF = """
-log_format tls "$ssl_protocol|$ssl_cipher|$ssl_server_name|$scheme|$https|$server_name";
 ssl_certificate @CERT@;
 ssl_certificate_key @KEY@;
 ssl_protocols TLSv1.2 TLSv1.3;
@@ -259,6 +258,14 @@ def test_a_certificate_with_variables(proxy, authority):
             assert client.ask("GET", "/", host=name).text == "ok"
     with pytest.raises((ssl.SSLError, ConnectionError)):
         desk.connect(tls=Tls("c.test"))
+
+
+def test_a_certificate_in_the_configuration(proxy, authority):
+    pair = authority.issue("localhost")
+    desk = proxy(f'server {{ listen @P@ ssl; return 200 ok; ssl_certificate "data:{pair.pem}";'
+                 f' ssl_certificate_key "data:{pair.key_pem}"; }}')
+    with desk.connect(tls=Tls(ca=pair.ca)) as client:
+        assert client.ask("GET", "/").text == "ok"
 
 
 def test_an_encrypted_key(proxy, authority):
