@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "net/lookup.h"
@@ -39,7 +40,25 @@ static int read_all(int fd, char *bytes, size_t len, size_t *ret_len)
     return 0;
 }
 
-static int read_open_file(struct arena *arena, int fd, struct text *ret_text)
+static uint64_t stamp_of(const struct stat *status)
+{
+    uint64_t parts[] = { status->st_dev, status->st_ino, (uint64_t)status->st_size,
+                         (uint64_t)status->st_mtim.tv_sec, (uint64_t)status->st_mtim.tv_nsec };
+
+    return hash_text(text_of((const char *)parts, sizeof(parts)));
+}
+
+uint64_t bundle_stamp_now(struct text path)
+{
+    struct arena *arena = arena_new();
+    struct stat   status;
+    uint64_t      stamp = stat(arena_string(arena, path), &status) < 0 ? 0 : stamp_of(&status);
+
+    arena_free(&arena);
+    return stamp;
+}
+
+static int read_open_file(struct arena *arena, int fd, struct text *ret_text, uint64_t *ret_stamp)
 {
     struct stat status;
     size_t      len;
@@ -48,6 +67,7 @@ static int read_open_file(struct arena *arena, int fd, struct text *ret_text)
 
     if (fstat(fd, &status) < 0)
         return -errno;
+    *ret_stamp = stamp_of(&status);
     if (S_ISDIR(status.st_mode))
         return -EISDIR;
     /* An empty configuration is often spelled /dev/null. */
@@ -66,7 +86,8 @@ static int read_open_file(struct arena *arena, int fd, struct text *ret_text)
     return error;
 }
 
-static int read_disk(struct arena *arena, struct text path, struct text *ret_text)
+static int read_disk(struct arena *arena, struct text path, struct text *ret_text,
+                     uint64_t *ret_stamp)
 {
     int fd, error;
 
@@ -74,7 +95,7 @@ static int read_disk(struct arena *arena, struct text path, struct text *ret_tex
     fd = open(arena_string(arena, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    error = read_open_file(arena, fd, ret_text);
+    error = read_open_file(arena, fd, ret_text, ret_stamp);
     (void)close(fd);
     return error;
 }
@@ -138,7 +159,7 @@ static int source_read(struct config_source *source, struct text path, struct te
         file = ARENA_NEW(bundle->arena, struct bundle_file);
         file->path = arena_copy(bundle->arena, path);
         file->text = TEXT("");
-        file->error = read_disk(bundle->arena, path, &file->text);
+        file->error = read_disk(bundle->arena, path, &file->text, &file->stamp);
         file_append(bundle, file);
     }
     if (file->error == 0)

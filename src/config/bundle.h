@@ -9,7 +9,8 @@
 
 #include "config/config.h"
 
-struct bundle_file { struct bundle_file *next; struct text path, text; int error; };
+/* `stamp`: of the file as it was read; in a bundle that was received: 0. */
+struct bundle_file { struct bundle_file *next; struct text path, text; int error; uint64_t stamp; };
 struct bundle_glob { struct bundle_glob *next; struct text pattern; struct text *paths; unsigned count; };
 struct bundle_name { struct bundle_name *next; struct text name; struct address *addresses; unsigned count; int error; };
 /* A descriptor by what it is for. `kind`: "listen", "log". For listen the name is address_write()'s
@@ -33,6 +34,9 @@ struct bundle {
 struct bundle *bundle_new(const struct config_options *options, bool is_recording);
 /* Closes descriptors that are still in it. */
 void           bundle_free(struct bundle **bundle);
+
+/* A number that is another one when the file is another, or was written to, since. */
+uint64_t bundle_stamp_now(struct text path);
 
 /* As if it had been read from the disk: for tests. Copies both. */
 void bundle_add_file(struct bundle *bundle, struct text path, struct text text);

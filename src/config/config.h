@@ -74,6 +74,10 @@ struct config {
     struct site   site;
     struct text  *files;                 /* every file that was read, in order: for -T */
     unsigned      file_count;
+    struct text  *tls_files;             /* that directives of TLS name, each once */
+    unsigned      tls_file_count;
+    struct text  *tls_patterns;          /* of those that variables name */
+    unsigned      tls_pattern_count;
 };
 
 /* Compiles. NULL when anything was an error: `diagnoses` then has every one of them. */

@@ -12,6 +12,7 @@ void tls_table_init(struct compiler *compiler)
 {
     struct tls_table *table = ARENA_NEW(compiler->arena, struct tls_table);
 
+    table->files = map_new(false);
     table->candidates = map_new(false);
     table->candidate_lists = map_new(false);
     table->caches = map_new(false);
@@ -24,6 +25,7 @@ void tls_table_init(struct compiler *compiler)
 
 void tls_table_done(struct compiler *compiler)
 {
+    map_free(&compiler->tls->files);
     map_free(&compiler->tls->candidates);
     map_free(&compiler->tls->candidate_lists);
     map_free(&compiler->tls->caches);
@@ -234,7 +236,7 @@ static void trust_system(struct compiler *compiler, const char *prefix, struct t
 {
     struct text path = TEXT(TLS_SYSTEM_CAS);
 
-    if (compiler->source->read(compiler->source, path, &trusted->text) == 0)
+    if (tls_path_read(compiler, path, &trusted->text) == 0)
         trusted->path = path;
     else
         complain(compiler, word_in(compiler->level, prefix[0] == 'g' ? "grpc_pass" : "proxy_pass"),

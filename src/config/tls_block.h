@@ -20,6 +20,7 @@ struct tls_candidate_list { struct tls_candidate *first; };
 
 /* What blocks share while a configuration is compiled. */
 struct tls_table {
+    struct map        *files;            /* paths of all that were read */
     struct map        *candidates;       /* paths that variables may name, of the whole configuration */
     uint64_t           candidate_bytes;
     struct map        *candidate_lists;  /* patterns -> struct tls_candidate_list */

@@ -42,7 +42,7 @@ static void candidate_read(struct compiler *compiler, const struct tls_item *ite
                            enum tls_file_kind kind, struct tls_file *file, size_t cut,
                            struct tls_candidate ***end)
 {
-    int error = compiler->source->read(compiler->source, file->path, &file->text);
+    int error = tls_path_read(compiler, file->path, &file->text);
 
     if (error == -EISDIR)
         return;

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/map.h"
+#include "config/lists.h"
+#include "config/tls_block.h"
 #include "config/tls_candidates.h"
 #include "config/values.h"
 
@@ -43,10 +46,19 @@ struct text tls_path(const struct compiler *compiler, struct text path, size_t *
     return arena_format(compiler->arena, "%.*s%.*s", TEXT_ARGS(directory), TEXT_ARGS(path));
 }
 
+int tls_path_read(struct compiler *compiler, struct text path, struct text *ret_text)
+{
+    struct config *config = compiler->config;
+
+    if (map_add(compiler->tls->files, path, compiler->tls))
+        texts_append(compiler->arena, &config->tls_files, &config->tls_file_count, path);
+    return compiler->source->read(compiler->source, path, ret_text);
+}
+
 static bool read_path(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
                       struct tls_file *file)
 {
-    int error = compiler->source->read(compiler->source, file->path, &file->text);
+    int error = tls_path_read(compiler, file->path, &file->text);
 
     if (error == 0 && file->text.len > TLS_FILE_MOST)
         error = -EFBIG;

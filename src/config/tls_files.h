@@ -38,6 +38,8 @@ struct text tls_file_sentence(const struct compiler *compiler, enum tls_file_kin
 /* The file at that path. False after a complaint. */
 bool tls_file_read(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
                    struct tls_file *ret_file);
+/* The same for an absolute path, without a complaint: 0 or -errno. */
+int  tls_path_read(struct compiler *compiler, struct text path, struct text *ret_text);
 /* A path, "data:...", or either with variables. Never NULL: after a complaint it is one without a text. */
 struct tls_item *tls_item_new(struct compiler *compiler, const struct word *word,
                               enum tls_file_kind kind);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "config/renewal.h"
 #include "main/channel.h"
 #include "main/directories.h"
 #include "main/memory_limit.h"
@@ -52,7 +53,9 @@ static int config_compile(const struct gathering *gathering, struct generation *
     struct diagnoses diagnoses;
 
     diagnoses_init(&diagnoses, arena);
-    generation->bundle = bundle_new(gathering->options, true);
+    generation->bundle = gathering->renewed != NULL
+                             ? renewal_begin(gathering->former, gathering->renewed)
+                             : bundle_new(gathering->options, true);
     generation->config = config_load(&generation->bundle->source, gathering->options, &diagnoses);
     report_diagnoses(gathering->report, &diagnoses);
     arena_free(&arena);

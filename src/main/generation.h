@@ -30,6 +30,7 @@ struct gathering {
     const struct bundle         *former; /* sockets to share; may be NULL */
     const struct control_file   *former_control;   /* that is among them; may be NULL */
     unsigned                     loop_count;   /* 0: as configured */
+    const struct config         *renewed;      /* of `former`, whose files of TLS alone are read anew; or NULL */
 };
 
 /* NULL when anything failed, after reporting all of it. */

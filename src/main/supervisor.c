@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "main/certificate_watch.h"
 #include "main/child.h"
 #include "main/daemon.h"
 #include "main/generation.h"
@@ -39,6 +40,7 @@ struct supervisor {
     bool                  is_resting;    /* WINCH: no worker is wanted */
     bool                  is_daemon;
     bool                  must_reload, must_reopen;
+    struct certificate_watch watch;
     pid_t                 parent;        /* the old binary, while we are its upgrade; or 0 */
     pid_t                 upgrade;       /* the new binary; or 0 */
     int                   status;
@@ -96,6 +98,7 @@ static void pending_promote(struct supervisor *supervisor)
         control_remove(former);
     supervisor->good = next;
     supervisor->pending = NULL;
+    supervisor->watch.look_ms = 0;   /* how often may have changed */
     generation_free(&former);
     log_at(LOG_NOTICE, NULL, "the new configuration is in force");
     notify_ready();
@@ -110,18 +113,17 @@ static void pending_drop(struct supervisor *supervisor, const char *reason)
 }
 
 /* Sockets that are shared with the former generation may have got other options. */
-static void reload(struct supervisor *supervisor)
+static void generation_follow(struct supervisor *supervisor, bool is_renewal)
 {
     struct gathering gathering = { .options = &supervisor->options->config, .report = &to_log,
                                    .purpose = LISTENERS_RELOAD,
                                    .former = supervisor->good->bundle,
                                    .former_control = &supervisor->good->control,
-                                   .loop_count = supervisor->good->loop_count };
+                                   .loop_count = supervisor->good->loop_count,
+                                   .renewed = is_renewal ? supervisor->good->config : NULL };
     struct child    *child = serving_child(supervisor);
 
-    supervisor->must_reload = false;
     (void)mem_reserve();   /* the last reload may have spent it */
-    log_at(LOG_NOTICE, NULL, "reconfiguring");
     notify_reloading();
     supervisor->pending = generation_gather(&gathering);
     if (supervisor->pending == NULL) {
@@ -132,6 +134,20 @@ static void reload(struct supervisor *supervisor)
     } else if (!child_send_generation(child, supervisor->pending)) {
         pending_drop(supervisor, "the worker does not take it");
     }
+}
+
+static void reload(struct supervisor *supervisor)
+{
+    supervisor->must_reload = false;
+    log_at(LOG_NOTICE, NULL, "reconfiguring");
+    generation_follow(supervisor, false);
+}
+
+/* What else has changed on the disk waits for a reload that somebody asks for. */
+static void certificates_renew(struct supervisor *supervisor)
+{
+    log_at(LOG_NOTICE, NULL, "certificates have changed, reading them anew");
+    generation_follow(supervisor, true);
 }
 
 static void send_to_sharers(void *to, const struct message *message)
@@ -480,6 +496,9 @@ static int64_t tend(struct supervisor *supervisor)
 
     if (is_running && supervisor->must_reload && is_settled(supervisor))
         reload(supervisor);
+    if (is_running && is_settled(supervisor) &&
+        certificate_watch_look(&supervisor->watch, supervisor->good, now_ms))
+        certificates_renew(supervisor);
     if (supervisor->must_reopen && is_settled(supervisor))
         logs_reopen(supervisor);
     if (is_running && !supervisor->is_resting && serving_child(supervisor) == NULL) {
@@ -489,6 +508,8 @@ static int64_t tend(struct supervisor *supervisor)
     }
     for (struct child *child = supervisor->children; child != NULL; child = child->next)
         next_ms = earlier(next_ms, child_watch(child, now_ms));
+    if (is_running && is_settled(supervisor))
+        next_ms = earlier(next_ms, certificate_watch_due_ms(&supervisor->watch, supervisor->good));
     return earlier(next_ms, tickets_tend(supervisor, now_ms));
 }
 

@@ -186,13 +186,13 @@ static void ask(struct asker *asker)
                             asker->is_last ? "Connection: close\r\n" : "");
     say("asker %u: %s %s/%u, variant %c%s", asker->number, method, cached_rooms[asker->room].path,
         asker->key, asker->variant, asker->has_range ? ", a part" : "");
-    wire_write(asker->far.wire, head, len);
+    wire_say(asker->far.wire, head, len);
     asker->moved += len;
     asker->asked_us = kernel_now_us();
     asker->asked++;
     asker->is_waiting = true;
     if (asker->asked == asker->requests && asker->says_end)
-        wire_end(asker->far.wire);
+        wire_finish(asker->far.wire);
 }
 
 /* ---- judging ---- */

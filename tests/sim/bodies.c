@@ -32,7 +32,7 @@ static void write_content(struct body *body, struct wire *wire, size_t n)
 
         for (size_t i = 0; i < piece; i++)
             bytes[i] = body_byte(body->id, body->serial, body->at + i);
-        wire_write(wire, bytes, piece);
+        wire_say(wire, bytes, piece);
         body->at += piece;
         n -= piece;
     }
@@ -43,9 +43,9 @@ static void write_chunk(struct body *body, struct wire *wire, size_t n)
     char line[64];
     int  len = snprintf(line, sizeof(line), one_in(8) ? "%zX;x=y\r\n" : "%zx\r\n", n);
 
-    wire_write(wire, line, (size_t)len);
+    wire_say(wire, line, (size_t)len);
     write_content(body, wire, n);
-    wire_write(wire, "\r\n", 2);
+    wire_say(wire, "\r\n", 2);
 }
 
 void body_write(struct body *body, struct wire *wire, size_t most)
@@ -61,7 +61,7 @@ void body_write(struct body *body, struct wire *wire, size_t most)
     if (body->framing == FRAMING_CHUNKED) {
         const char *last = one_in(4) ? "0\r\nX-Trailer: t\r\n\r\n" : "0\r\n\r\n";
 
-        wire_write(wire, last, strlen(last));
+        wire_say(wire, last, strlen(last));
     }
     body->is_done = true;
 }

@@ -245,7 +245,7 @@ static bool is_cut_allowed(const struct client *client)
 
 static void say_bytes(struct client *client, const char *bytes, size_t len)
 {
-    wire_write(client->far.wire, bytes, len);
+    wire_say(client->far.wire, bytes, len);
     client->moved += len;
 }
 
@@ -309,7 +309,7 @@ static void say_body(struct client *client)
     if (client->said == client->manner.requests || ask->is_last || ask->is_upgrade) {
         client->saying = SAYING_NOTHING;
         if (client->manner.says_end && !ask->is_upgrade)
-            wire_end(client->far.wire);
+            wire_finish(client->far.wire);
     }
 }
 
@@ -532,7 +532,7 @@ static void run_tunnel(struct client *client)
     if (!client->out.is_done && wire_unsent(wire) < WINDOW) {
         body_write(&client->out, wire, some_of(WINDOW / 4));
         if (client->out.is_done)
-            wire_end(wire);
+            wire_finish(wire);
     }
     if (!wire_has_end(wire))
         return;

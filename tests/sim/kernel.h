@@ -80,8 +80,8 @@ bool   wire_end_came(const struct wire *wire);           /* whatever is still un
 bool   wire_is_reset(const struct wire *wire);           /* by us or by the far end */
 size_t wire_unsent(const struct wire *wire);             /* written there, not read by us */
 size_t wire_under_way(const struct wire *wire);          /* written by us, not read there */
-void   wire_write(struct wire *wire, const char *bytes, size_t len);
-void   wire_end(struct wire *wire);                      /* says no more */
+void   wire_say(struct wire *wire, const char *bytes, size_t len);
+void   wire_finish(struct wire *wire);                      /* says no more */
 void   wire_close(struct wire *wire);                    /* nor listens */
 void   wire_reset(struct wire *wire);
 void   wire_drop_unread(struct wire *wire);              /* what we have not read gets lost */

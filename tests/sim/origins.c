@@ -353,7 +353,7 @@ static void head_write(struct origin_conn *conn, const struct answer *answer)
     if (conn->doing == DO_LARGE_HEAD)
         len += (size_t)snprintf(head + len, sizeof(head) - len, "X-Large: %0*d\r\n", LARGE_HEAD, 7);
     len += (size_t)snprintf(head + len, sizeof(head) - len, "\r\n");
-    wire_write(conn->far.wire, head, len);
+    wire_say(conn->far.wire, head, len);
 }
 
 static void answer_begin(struct origin_conn *conn)
@@ -393,7 +393,7 @@ static void tunnel_begin(struct origin_conn *conn)
                    "X-Sim: %u-%u\r\n\r\n",
                    conn->ask->id, conn->serial);
     say("origin conn %u: opens the tunnel %u-%u", conn->number, conn->ask->id, conn->serial);
-    wire_write(conn->far.wire, head, (size_t)len);
+    wire_say(conn->far.wire, head, (size_t)len);
     conn->request = (struct body){ .id = conn->ask->id, .framing = FRAMING_CLOSE,
                                    .length = SIZE_MAX };
     conn->answer = (struct body){ .id = conn->ask->id, .serial = conn->serial,
@@ -406,7 +406,7 @@ static void tunnel_begin(struct origin_conn *conn)
 
 static void write_text(struct origin_conn *conn, const char *text)
 {
-    wire_write(conn->far.wire, text, strlen(text));
+    wire_say(conn->far.wire, text, strlen(text));
 }
 
 /* What nobody asked for: whoever gets it fails its test by the mark. */
@@ -434,7 +434,7 @@ static void run_think(struct origin_conn *conn)
         over(conn, conn->doing == DO_RESET);
         break;
     case DO_GARBAGE:
-        wire_write(conn->far.wire, "NONSENSE\r\n\r\n", 12);
+        wire_say(conn->far.wire, "NONSENSE\r\n\r\n", 12);
         conn->phase = PHASE_MUTE;
         break;
     case DO_SWITCH:
@@ -483,7 +483,7 @@ static void answer_end(struct origin_conn *conn)
         if (is_settled || one_in(origins.kindness * 3)) {
             over(conn, false);
         } else {                         /* says no more, but swallows what comes */
-            wire_end(conn->far.wire);
+            wire_finish(conn->far.wire);
             conn->phase = PHASE_MUTE;
         }
         return;
@@ -520,7 +520,7 @@ static void run_tunnel(struct origin_conn *conn)
         (!conn->is_patient || wire_has_end(wire))) {
         body_write(&conn->answer, wire, some_of(WINDOW / 4));
         if (conn->answer.is_done)
-            wire_end(wire);
+            wire_finish(wire);
     }
     if (wire_has_end(wire) && conn->answer.is_done)
         over(conn, false);

@@ -231,7 +231,7 @@ static void head_write(struct source *source)
     else if (version->framing == FRAMING_CLOSE)
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Connection: close\r\n");
     len += (size_t)snprintf(head + len, sizeof(head) - len, "\r\n");
-    wire_write(source->far.wire, head, len);
+    wire_say(source->far.wire, head, len);
     say("source %u: says version %u of %u: %u, framing %d, %zu bytes%s", source->number,
         version->number, version->key, version->status, (int)version->framing, version->length,
         version->is_cut ? ", cut" : "");
@@ -255,7 +255,7 @@ static bool not_modified(struct source *source)
                    "Cache-Control: max-age=%u\r\n%s\r\n",
                    version->key, version->number, version->number, version->age_most_s,
                    version->keeping == KEEP_BY_VARIANT ? "Vary: X-V\r\n" : "");
-    wire_write(source->far.wire, head, (size_t)len);
+    wire_say(source->far.wire, head, (size_t)len);
     say("source %u: version %u is still good", source->number, version->number);
     return true;
 }

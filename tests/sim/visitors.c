@@ -10,8 +10,8 @@ static void say_line(struct visitor *visitor)
     static const char zeros[VISITOR_BYTES];
     const char       *bytes = visitor->lines[visitor->said].bytes;
 
-    wire_write(visitor->far.wire, bytes, strlen(bytes));
-    wire_write(visitor->far.wire, zeros, visitor->lines[visitor->said].zeros);
+    wire_say(visitor->far.wire, bytes, strlen(bytes));
+    wire_say(visitor->far.wire, zeros, visitor->lines[visitor->said].zeros);
     say("visitor: says line %u", visitor->said);
     visitor->said++;
 }
@@ -90,7 +90,7 @@ static void close_its_side(struct visitor *visitor)
         return;
     }
     visitor->says_end_us = 0;
-    wire_end(visitor->far.wire);
+    wire_finish(visitor->far.wire);
 }
 
 static void visitor_run(struct far *far)

@@ -640,7 +640,7 @@ size_t wire_under_way(const struct wire *wire)
     return wire->out.len;
 }
 
-void wire_write(struct wire *wire, const char *bytes, size_t len)
+void wire_say(struct wire *wire, const char *bytes, size_t len)
 {
     must(!wire->in_end && !wire->in_reset);
     if (wire->is_dead || wire->out_reset_arrived)
@@ -649,7 +649,7 @@ void wire_write(struct wire *wire, const char *bytes, size_t len)
     in_later(wire);
 }
 
-void wire_end(struct wire *wire)
+void wire_finish(struct wire *wire)
 {
     if (wire->in_end || wire->in_reset)
         return;
@@ -659,7 +659,7 @@ void wire_end(struct wire *wire)
 
 void wire_close(struct wire *wire)
 {
-    wire_end(wire);
+    wire_finish(wire);
     wire->is_far_closed = true;
     wire->far = NULL;
     if (wire->out_arrived > 0 || wire->out.len > 0) {
