@@ -14,6 +14,7 @@
 #include "proxy/caching.h"
 #include "proxy/exchange.h"
 #include "proxy/hop.h"
+#include "proxy/secure.h"
 
 enum { SPARE_FIELDS = 8 };
 
@@ -57,6 +58,7 @@ struct head *forward_head_build(struct exchange *x)
     /* Nothing of a request that was refused travels on, not even to a server of error pages. */
     if (x->location->proxy.is_passing_headers && x->refusal == FAULT_NONE)
         add_client_fields(x, head, &fields, &overrides);
+    add_early_data(x, head);
     if (caching_wants_whole(x))
         caching_add_conditions(x, head);
     set_connection(x, head, &overrides);
@@ -214,6 +216,15 @@ static void add_set_headers(struct exchange *x, struct head *head, struct overri
     for (const struct set_header *header = headers; header != NULL; header = header->next)
         add_set_header(x, head, header, overrides);
     overrides->ids &= ~(UINT64_C(1) << FIELD_OTHER);
+}
+
+/* What comes before the handshake is over may be a replay, and the peer is to know (RFC 8470 5.1). */
+static void add_early_data(const struct exchange *x, struct head *head)
+{
+    struct text name = TEXT("Early-Data");
+
+    if (secure_is_early(x) && fields_find_name(&head->fields, name) == NULL)
+        add_field(head, name, FIELD_OTHER, TEXT("1"));
 }
 
 static bool is_named(const struct set_header *headers, struct text name)

@@ -3,22 +3,7 @@
 
 #include <openssl/x509_vfy.h>
 
-#include "proxy/client.h"
 #include "tls/info.h"
-
-const struct transport *secure_transport(const struct exchange *x)
-{
-    const struct conn *conn = x->client->conn;
-
-    return x->is_tls && !conn->is_closed && tls_is_tls(&conn->transport) ? &conn->transport : NULL;
-}
-
-bool secure_is_early(const struct exchange *x)
-{
-    const struct transport *transport = secure_transport(x);
-
-    return transport != NULL && tls_is_early(transport);
-}
 
 /* What nginx takes for a certificate that could not be traced to anybody known. */
 static bool is_of_unknown_origin(long result)

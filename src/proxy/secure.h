@@ -3,8 +3,8 @@
 #ifndef PROXY_SECURE_H
 #define PROXY_SECURE_H
 
-#include "net/transport.h"
 #include "proxy/exchange.h"
+#include "tls/info.h"
 
 /* nginx's numbers for what its error_page may want to catch; the client is told 400. */
 enum { STATUS_CERT_ERROR = 495, STATUS_NO_CERT = 496, STATUS_PLAIN_TO_TLS = 497 };
@@ -12,8 +12,19 @@ enum { STATUS_CERT_ERROR = 495, STATUS_NO_CERT = 496, STATUS_PLAIN_TO_TLS = 497 
 /* 0, or the status of the answer: the server is chosen, nothing else has been looked at. */
 unsigned secure_refusal(struct exchange *x);
 /* The connection's, while it is there; NULL: it is none of TLS. */
-const struct transport *secure_transport(const struct exchange *x);
+static inline const struct transport *secure_transport(const struct exchange *x)
+{
+    const struct conn *conn = x->client->conn;
+
+    return x->is_tls && !conn->is_closed && tls_is_tls(&conn->transport) ? &conn->transport : NULL;
+}
+
 /* It came before the handshake was over, so it may be a replay (RFC 8470). */
-bool secure_is_early(const struct exchange *x);
+static inline bool secure_is_early(const struct exchange *x)
+{
+    const struct transport *transport = secure_transport(x);
+
+    return transport != NULL && tls_is_early(transport);
+}
 
 #endif
