@@ -37,7 +37,8 @@ static void candidate_append(struct compiler *compiler, const struct tls_file *f
     *end = &candidate->next;
 }
 
-/* What cannot be read is left out: the handshake that asks for it will fail, the others will not. */
+/* What cannot be read is left out: the handshake that asks for it will fail, the others will not. A file that is
+ * too large ends it, since it has been read. */
 static void candidate_read(struct compiler *compiler, const struct tls_item *item,
                            enum tls_file_kind kind, struct tls_file *file, size_t cut,
                            struct tls_candidate ***end)
@@ -46,8 +47,10 @@ static void candidate_read(struct compiler *compiler, const struct tls_item *ite
 
     if (error == -EISDIR)
         return;
-    if (error == 0 && file->text.len > TLS_FILE_MOST)
-        error = -EFBIG;
+    if (error == -EFBIG || (error == 0 && file->text.len > TLS_FILE_MOST)) {
+        tls_file_complain(compiler, item->word, kind, file->path, -EFBIG);
+        return;
+    }
     if (error < 0) {
         warn(compiler, item->word, "%.*s %s",
              TEXT_ARGS(tls_file_sentence(compiler, kind, file->path)), log_errno(-error).text);

@@ -55,6 +55,14 @@ int tls_path_read(struct compiler *compiler, struct text path, struct text *ret_
     return compiler->source->read(compiler->source, path, ret_text);
 }
 
+void tls_file_complain(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
+                       struct text path, int error)
+{
+    complain(compiler, word, "%.*s %s", TEXT_ARGS(tls_file_sentence(compiler, kind, path)),
+             log_errno(-error).text)
+        ->hint = error == -EFBIG ? TEXT("a file may have 1 MB") : TEXT("");
+}
+
 static bool read_path(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
                       struct tls_file *file)
 {
@@ -63,10 +71,7 @@ static bool read_path(struct compiler *compiler, const struct word *word, enum t
     if (error == 0 && file->text.len > TLS_FILE_MOST)
         error = -EFBIG;
     if (error < 0)
-        complain(compiler, word, "%s %s",
-                 arena_string(compiler->arena, tls_file_sentence(compiler, kind, file->path)),
-                 log_errno(-error).text)
-            ->hint = error == -EFBIG ? TEXT("a file may have 1 MB") : TEXT("");
+        tls_file_complain(compiler, word, kind, file->path, error);
     return error == 0;
 }
 

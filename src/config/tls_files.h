@@ -35,6 +35,8 @@ struct text tls_path(const struct compiler *compiler, struct text path, size_t *
 /* nginx's words for one that cannot be read, without the error. */
 struct text tls_file_sentence(const struct compiler *compiler, enum tls_file_kind kind,
                               struct text path);
+void tls_file_complain(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
+                       struct text path, int error);
 /* The file at that path. False after a complaint. */
 bool tls_file_read(struct compiler *compiler, const struct word *word, enum tls_file_kind kind,
                    struct tls_file *ret_file);

@@ -87,6 +87,15 @@ static void test_count(void **state)
     CHECK_TEXT(outcome(*state, &many), "too many files for \"x/$host.pem\" in /c/main.conf:1");
 }
 
+/* The first of many ends it. */
+static void test_large_candidates(void **state)
+{
+    struct disk large = disk_of(*state, variables, TLS_FILE_MOST + 1, 3);
+
+    CHECK_TEXT(outcome(*state, &large), "cannot load certificate \"/c/0.pem\": BIO_new_file() failed "
+                                        "(27: File too large) in /c/main.conf:1");
+}
+
 static void test_bytes(void **state)
 {
     unsigned    most = TLS_CANDIDATES_BYTES / TLS_FILE_MOST;
@@ -100,7 +109,7 @@ static void test_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { WITH_ARENA(test_size), WITH_ARENA(test_count),
-                                        WITH_ARENA(test_bytes) };
+                                        WITH_ARENA(test_bytes), WITH_ARENA(test_large_candidates) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
