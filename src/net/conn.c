@@ -252,6 +252,9 @@ static void handshake(struct conn *conn)
         return;
     }
     error = conn->transport.ops->handshake(&conn->transport);
+    /* A short read is not the end, and of a hangup the poller speaks but once. */
+    if (error == -EAGAIN && conn->has_hangup)
+        error = conn->transport.ops->handshake(&conn->transport);
     if (error == -EAGAIN)
         return;
     if (error < 0) {

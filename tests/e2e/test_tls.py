@@ -512,10 +512,10 @@ def test_a_reload_takes_new_certificates(proxy, authority):
 @ours
 def test_a_request_under_way_outlives_a_reload(proxy, origin, pair):
     go = threading.Event()
-    back = origin(handle=lambda one: (go.wait(10), reply(body=b"late"))[1])
+    back = origin(handle=lambda one: reply(body=b"late" if one.target == "/late" and go.wait(15) else b"old"))
     desk = proxy(site(pair, location="proxy_pass http://@O@;"), O=back)
     with desk.connect(tls=Tls(), timeout=15) as client:
-        client.send(request("GET", "/"))
+        client.send(request("GET", "/late"))
         back.wait_requests(1)
         desk.reload(http=site(pair, location="return 200 new;"))
         desk.wait_for(lambda: _says(desk, "new"), 8, "the new configuration")
