@@ -234,6 +234,18 @@ static void clients_drain(struct front *front, const struct door *door)
     }
 }
 
+/* A connection that carries many requests would outlive many configurations, with the handshake of the first. */
+static void clients_renew(struct front *front)
+{
+    LIST_EACH_SAFE(&front->clients, at, after) {
+        struct client *client = container_of(at, struct client, link);
+        struct codec  *codec = client->conn == NULL ? NULL : client_codec(client);
+
+        if (codec != NULL && codec->ops->is_multiplexed)
+            codec->ops->drain(codec);
+    }
+}
+
 static void door_close(struct door *door)
 {
     door_let_in_rest(door);
@@ -270,6 +282,7 @@ void front_adopt(struct front *front, struct snapshot *snapshot, const int *fds)
             door_close(door);
     }
     front->snapshot = snapshot;
+    clients_renew(front);
 }
 
 /* ---- clients ---- */
