@@ -13,6 +13,7 @@
 #include "main/directories.h"
 #include "main/memory_limit.h"
 #include "main/sandbox.h"
+#include "main/stapling.h"
 #include "net/loop.h"
 
 /* The control loop has a place in the tables too. */
@@ -209,6 +210,7 @@ static int everything_open(const struct gathering *gathering, struct generation 
 
     generation->loop_count = loop_count_choose(gathering, &generation->config->core);
     caches_judge(gathering, site);
+    stapling_report(site, gathering->report);
     if (error == 0)
         error = identity_prepare(gathering, generation);
     if (error == 0)

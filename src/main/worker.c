@@ -21,6 +21,7 @@
 #include "main/memory_limit.h"
 #include "main/relief.h"
 #include "main/signals.h"
+#include "main/stapling.h"
 #include "main/ticket_keys.h"
 #include "net/jobs.h"
 #include "net/pressure.h"
@@ -55,6 +56,7 @@ struct worker {
     bool              is_pinging;
     struct serving    serving;           /* what commands see of all this */
     struct control   *commands;          /* who asks */
+    struct stapling  *stapling;
 };
 
 /* There is one; static, so that what lives until the exit stays reachable for leak checkers. */
@@ -132,6 +134,7 @@ static void adopt_done(struct runners *runners, struct round *round)
     edition_report_lost_lines(worker.current);
     watermarks_set(worker.current->config);
     sockets_close_unwanted(&worker.sockets);
+    stapling_turn_to(worker.stapling, &worker.current->config->site);
     if (former != NULL)
         snapshot_retire(former->snapshot, worker.control, runners->loops, runners->count);
     commands_turn_to(worker.current);
@@ -464,6 +467,7 @@ int worker_run(int channel, int signal_fd)
     delivery_init(&worker.delivery);
     jobs_start(JOB_THREADS);
     worker.control = loop_new(LOOPS_MOST - 1);
+    worker.stapling = stapling_new(worker.control);
     commands_begin();
     if (watches_begin() < 0 || relief_begin(worker.control, &worker.runners) < 0)
         return 1;
