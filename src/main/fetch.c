@@ -14,6 +14,7 @@
 #include "http/uri.h"
 #include "net/socket.h"
 
+enum { WAKE_BEGIN = WAKE_HTTP_ABOVE };
 enum { HTTP_PORT = 80, HEAD_BYTES = 8 * 1024, FIELDS_MOST = 100, WORDS_BYTES = 256 };
 
 /* It buries itself when it has ended. */
@@ -48,6 +49,7 @@ struct fetch {
     struct pipe        tx_body, rx_body;
     char              *bytes;            /* FETCH_ANSWER_MOST, in the arena */
     size_t             len;
+    int                error;            /* why the last address would not do */
     bool               is_over;
     char               words[WORDS_BYTES];
 };
@@ -144,6 +146,7 @@ static void line_run(struct task *task, unsigned wakes)
     if (fetch == NULL)
         return;
     if (wakes & WAKE_END) {
+        fetch->error = line->error != 0 ? line->error : -ECONNRESET;
         fetch->line = NULL;
         line->fetch = NULL;
     }
@@ -184,12 +187,10 @@ static int line_open(struct fetch *fetch, const struct address *address)
 
 static void address_try(struct fetch *fetch)
 {
-    int error = -EHOSTUNREACH;
-
-    while (fetch->tried < fetch->address_count && error < 0)
-        error = line_open(fetch, &fetch->addresses[fetch->tried++]);
-    if (error < 0)
-        end_with_errno(fetch, "connect()", error);
+    while (fetch->line == NULL && fetch->tried < fetch->address_count)
+        fetch->error = line_open(fetch, &fetch->addresses[fetch->tried++]);
+    if (fetch->line == NULL)
+        end_with_errno(fetch, "connect()", fetch->error);
 }
 
 /* ---- the request ---- */
@@ -353,9 +354,9 @@ static void fetch_run(struct task *task, unsigned wakes)
         return;
     if (wakes & WAKE_DEADLINE)
         end_with(fetch, "it took too long");
-    else if (wakes & WAKE_ABOVE && url_take(fetch) < 0)
+    else if (wakes & WAKE_BEGIN && url_take(fetch) < 0)
         end_with(fetch, "the URL is invalid");
-    else if (wakes & WAKE_ABOVE)
+    else if (wakes & WAKE_BEGIN)
         host_find(fetch);
     else
         go_on(fetch);
@@ -376,7 +377,7 @@ struct fetch *fetch_begin(struct loop *loop, const struct fetch_order *order, st
     pipe_init(&fetch->tx_body, FETCH_ANSWER_MOST);
     pipe_init(&fetch->rx_body, FETCH_ANSWER_MOST);
     timer_set(loop_timers(loop), &fetch->timer, loop_now_ms(loop) + FETCH_MOST_MS);
-    task_wake(&fetch->task, WAKE_ABOVE);
+    task_wake(&fetch->task, WAKE_BEGIN);
     return fetch;
 }
 

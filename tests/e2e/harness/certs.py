@@ -171,7 +171,7 @@ class Authority:
             until = pair.x509.not_valid_after.strftime("%y%m%d%H%M%SZ")
             state, when = ("R", (now() - ONE_DAY).strftime("%y%m%d%H%M%SZ")) if pair in self.revoked else ("V", "")
             digits = f"{pair.serial:X}"
-            lines.append(f"{state}\t{until}\t{when}\t{digits.zfill(len(digits) + len(digits) % 2)}\tunknown\t/CN=x\n")
+            lines.append(f"{state}\t{until}\t{when}\t{digits.zfill(len(digits) + len(digits) % 2)}\tunknown\t/CN={digits}\n")
         return put(self.path("index.txt"), "".join(lines))
 
 
@@ -203,6 +203,10 @@ class Responder:
             assert self.process.poll() is None, "the responder has ended"
             time.sleep(0.01)
         raise AssertionError("the responder does not come up")
+
+    def log(self):
+        with open(self.authority.path("ocsp.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
 
     def stop(self):
         if self.process is not None:
