@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/map.h"
+#include "config/lists.h"
 #include "config/tls_block.h"
 #include "expr/choose.h"
 
@@ -70,6 +71,8 @@ static void pattern_add(struct compiler *compiler, const struct tls_item *item,
     struct text *paths;
     int          error = compiler->source->glob(compiler->source, pattern, &paths, &count);
 
+    texts_append(compiler->arena, &compiler->config->tls_patterns,
+                 &compiler->config->tls_pattern_count, pattern);
     if (error < 0 || count == 0)
         warn(compiler, item->word, "no file matches \"%.*s\"", TEXT_ARGS(pattern));
     for (unsigned i = 0; error == 0 && i < count && compiler->diagnoses->errors == errors; i++) {
