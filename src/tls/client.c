@@ -23,7 +23,7 @@ static int ticket_keep(SSL *ssl, SSL_SESSION *kept)
     const struct tls_link *link = link_of_ssl(ssl);
 
     if (link->memory != NULL)
-        tls_memory_keep(link->memory, kept, link->client->identity, text_from(link->name));
+        tls_memory_keep(link->memory, kept, link->identity, text_from(link->name));
     return 0;
 }
 

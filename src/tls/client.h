@@ -19,7 +19,8 @@ struct tls_memory *tls_memory_new(void);
 void               tls_memory_free(struct tls_memory **memory);
 
 /* A transport for fd that is to be the client's side. `name`: for SNI and verification, as the policy says. `memory`
- * must outlive the transport. A transport with ops NULL: memory is short. */
+ * must outlive the transport; `client` need not. The host is asked here for a certificate with variables; what
+ * fails here fails the handshake. A transport with ops NULL: memory is short. */
 struct transport tls_connect(int fd, const struct tls_client *client, struct text name,
                              struct tls_memory *memory, struct tls_host *host);
 

@@ -28,9 +28,10 @@ static struct text name_bare(struct text name)
     return name;
 }
 
-static int template_use(struct tls_link *link, struct writer *words)
+static int template_use(struct tls_link *link, const struct tls_client *client,
+                        struct writer *words)
 {
-    const struct tls_pair *pair = link->client->policy->pair;
+    const struct tls_pair *pair = client->policy->pair;
     struct tls_keypair    *found;
     struct text            certificate, key;
     int                    is_used;
@@ -42,7 +43,7 @@ static int template_use(struct tls_link *link, struct writer *words)
     }
     if (certificate.len == 0)            /* as nginx: then none is sent */
         return 0;
-    found = tls_candidates_find(link->client->candidates, certificate, key, words);
+    found = tls_candidates_find(client->candidates, certificate, key, words);
     if (found == NULL)
         return -EINVAL;
     is_used = SSL_use_cert_and_key(link->ssl, found->leaf, found->key, found->chain, 1);
@@ -50,11 +51,14 @@ static int template_use(struct tls_link *link, struct writer *words)
     return is_used == 1 ? 0 : -EINVAL;
 }
 
-static int ssl_make(struct tls_link *link)
+/* The transport outlives the configuration: what it needs of the context it has from here on. */
+static int ssl_make(struct tls_link *link, const struct tls_client *client)
 {
-    const struct tls_peer_policy *policy = link->client->policy;
+    const struct tls_peer_policy *policy = client->policy;
 
-    link->ssl = SSL_new(link->client->made);
+    link->identity = client->identity;
+    link->is_verifying = policy->is_verifying;
+    link->ssl = SSL_new(client->made);
     if (link->ssl == NULL || wire_attach(link) != 0)
         return -ENOMEM;
     tls_link_count(link, TLS_HELD_SHAKING);
@@ -64,8 +68,20 @@ static int ssl_make(struct tls_link *link)
         SSL_set_tlsext_host_name(link->ssl, link->name) != 1)
         return -EINVAL;
     if (link->memory != NULL && policy->is_reusing)
-        tls_memory_use(link->memory, link->ssl, link->client->identity, text_from(link->name));
+        tls_memory_use(link->memory, link->ssl, link->identity, text_from(link->name));
     return 0;
+}
+
+static void certificate_use(struct tls_link *link, const struct tls_client *client)
+{
+    char          words[1024] = "";
+    struct writer writer = writer_fixed(words, sizeof(words) - 1);
+
+    if (client->candidates == NULL || template_use(link, client, &writer) == 0)
+        return;
+    tls_say(link, LOG_ERROR, words);
+    link->stage = TLS_STAGE_BROKEN;
+    link->error = -EPROTO;
 }
 
 struct transport tls_connect(int fd, const struct tls_client *client, struct text name,
@@ -75,13 +91,14 @@ struct transport tls_connect(int fd, const struct tls_client *client, struct tex
     struct tls_link *link = tls_link_new();
 
     name = name_bare(name);
-    *link = (struct tls_link){ .fd = fd, .client = client, .host = host, .memory = memory,
+    *link = (struct tls_link){ .fd = fd, .host = host, .memory = memory,
                                .name = mem_string(name.ptr, name.len), .stage = TLS_STAGE_SHAKING };
-    if (ssl_make(link) != 0) {
+    if (ssl_make(link, client) != 0) {
         tls_errors_drop();
         tls_link_free(link);
         return transport;
     }
+    certificate_use(link, client);
     transport.ops = &transport_tls;
     transport.state = link;
     return transport;
@@ -102,7 +119,7 @@ static int peer_judge(struct tls_link *link)
     char          words[512] = "";
     struct writer writer = writer_fixed(words, sizeof(words) - 1);
 
-    if (!link->client->policy->is_verifying)
+    if (!link->is_verifying)
         return 0;
     if (result != X509_V_OK)
         writer_format(&writer, "upstream SSL certificate verify error: (%ld:%s)", result,
@@ -119,26 +136,10 @@ static int peer_judge(struct tls_link *link)
     return -EPROTO;
 }
 
-static int first_step(struct tls_link *link)
-{
-    char          words[1024] = "";
-    struct writer writer = writer_fixed(words, sizeof(words) - 1);
-
-    if (link->client->candidates == NULL || template_use(link, &writer) == 0)
-        return 0;
-    tls_say(link, LOG_ERROR, words);
-    link->stage = TLS_STAGE_BROKEN;
-    link->error = -EPROTO;
-    return -EPROTO;
-}
-
 int tls_connect_step(struct tls_link *link)
 {
-    int result, error = SSL_in_before(link->ssl) ? first_step(link) : 0;
+    int result = SSL_do_handshake(link->ssl), error;
 
-    if (error != 0)
-        return error;
-    result = SSL_do_handshake(link->ssl);
     if (result != 1)
         return tls_step_failed(link, "SSL_do_handshake()", result);
     error = peer_judge(link);

@@ -31,7 +31,7 @@ struct tls_link {
     SSL                     *ssl;
     struct tls_host         *host;       /* NULL: has gone */
     const struct tls_server *server;     /* the first, then the chosen; NULL: we are the client */
-    const struct tls_client *client;
+    uint64_t                 identity;   /* of the client's context, which may be gone by now */
     struct tls_memory       *memory;     /* of the client's sessions, or NULL */
     char                    *name;       /* SNI that came or was sent; allocated, or NULL */
     struct tls_bytes         left;       /* ciphertext that came and was not read */
@@ -49,6 +49,7 @@ struct tls_link {
     bool                     is_held;    /* what is unsent may wait for something to go with it */
     bool                     is_quiet;   /* what came early came by a short read: ask the kernel later */
     bool                     is_closing; /* shutdown() when all is out */
+    bool                     is_verifying;   /* client: who the server is */
 };
 
 static inline struct tls_link *link_of(const struct transport *transport)

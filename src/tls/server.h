@@ -31,8 +31,8 @@ const struct tls_policy *tls_server_policy(const struct tls_server *server);
  * when neither asks for client certificates, or both by the same rules. */
 bool tls_server_is_alike(const struct tls_server *a, const struct tls_server *b);
 
-/* Who takes part in handshakes: the front, or a connector. Called from within transport->handshake(); may not
- * destroy or close anything. */
+/* Who takes part in handshakes: the front, or a connector. Called from within transport->handshake(), and from
+ * tls_connect(); may not destroy or close anything. */
 struct tls_host {
     /* Server side: the server for this name (SNI, lower case; empty: none was sent). NULL: the handshake
      * is refused with unrecognized_name. */
