@@ -1,144 +1,72 @@
 // SPDX-License-Identifier: MIT
-/* Connectors: an idle connection at once, or a new one within the deadline. */
+/* Connectors: a connection that is there at once, or a new one within the deadline. */
 #include "balance/connector.h"
 
 #include <errno.h>
 
 #include "balance/idle.h"
+#include "balance/shared.h"
 #include "balance/shelf.h"
+#include "base/hash.h"
 #include "base/must.h"
-#include "base/pool.h"
-#include "http/h1_codec.h"
 #include "net/room.h"
-#include "net/socket.h"
 
-enum { CLOSE_IDLE_AT_ONCE = 4 };
+enum {
+    CLOSE_IDLE_AT_ONCE = 4,
+    SILENCE_MS = 1000,                   /* a connection that brought nothing while a request waited so long */
+    VERSION_1 = 11,
+    VERSION_2 = 20
+};
 
-static struct pool pool = POOL("peer_conn", struct peer_conn, 256);
+/* ---- which connections will do ---- */
 
-static void peer_conn_release(struct corpse *corpse)
+uint64_t connector_identity(const struct connector_ask *ask)
 {
-    struct peer_conn *peer_conn = container_of(corpse, struct peer_conn, corpse);
+    uint64_t parts[] = {
+        ask->tls != NULL,
+        ask->tls != NULL ? tls_client_identity(ask->tls) : 0,
+        hash_text(ask->tls_name),
+        hash_text(ask->tls_certificate),
+        hash_text(ask->tls_key),
+        ask->is_http2 + 2u * ask->must_be_http2,
+        ask->is_http2 ? ask->limits.head_bytes : 0,   /* of those who share a connection */
+    };
+    uint64_t identity;
 
-    task_cancel(&peer_conn->task);
-    pool_give(&pool, peer_conn);
+    if (ask->tls == NULL && !ask->is_http2)
+        return 0;
+    identity = hash_text(text_of((const char *)parts, sizeof(parts)));
+    return identity != 0 ? identity : 1;
 }
 
-static int fault_of_connect(int error)
+/* A connection that rests: this loop's, or one from the shelf. */
+static struct peer_conn *take_kept(const struct connector_ask *ask, struct loop *loop,
+                                   uint64_t identity)
 {
-    switch (error) {
-    case -ETIMEDOUT:
-        return FAULT_CONNECT_TIMEOUT;
-    case -ECONNREFUSED:
-        return FAULT_CONNECT_REFUSED;
-    case -EMFILE:
-    case -ENFILE:
-        return FAULT_NO_DESCRIPTORS;
-    case -EUSERS:
-        return FAULT_NO_CONNECTIONS;
-    default:
-        return FAULT_CONNECT_FAILED;
-    }
+    struct peer_conn *kept = idle_take(loop, ask->peer, identity);
+    struct shelved    shelved;
+
+    if (kept != NULL)
+        conn_set_timeouts(kept->conn, &ask->timeouts);
+    else if (identity == 0 && room_for_upstream() && shelf_take(ask->peer, &shelved))
+        kept = peer_conn_revive(ask, loop, &shelved);
+    return kept;
 }
 
-static void connect_failed(struct connector *connector, int error)
+/* NULL: there must be a new one. */
+static struct peer_conn *find(const struct connector_ask *ask, struct loop *loop, uint64_t identity)
 {
-    connector->state = CONNECTOR_FAILED;
-    connector->fault = fault_of_connect(error);
-    connector->error = error;
-}
+    struct peer_conn *found = NULL;
 
-static void waiter_wake(struct connector *connector)
-{
-    if (connector->waiter != NULL)
-        task_wake(connector->waiter, WAKE_LETTER);
-}
-
-/* The connection stands: what has to be said first is said. */
-static void connected(struct connector *connector)
-{
-    int error = 0;
-
-    if (connector->introduction.len > 0)
-        error = conn_say_first(connector->peer_conn->conn, connector->introduction);
-    if (error < 0)
-        connect_failed(connector, error);
-    else
-        connector->state = CONNECTOR_READY;
-}
-
-/* News of the connection: it stands, or it has ended (in use, at rest or while connecting). */
-static void peer_conn_run(struct task *task, unsigned wakes)
-{
-    struct peer_conn *peer_conn = container_of(task, struct peer_conn, task);
-    struct connector *user = peer_conn->user;
-
-    if (user != NULL && user->state == CONNECTOR_WAITING) {
-        if (wakes & WAKE_END)
-            connect_failed(user, peer_conn->error);
-        else if (wakes & WAKE_WRITABLE)
-            connected(user);
-        if (user->state != CONNECTOR_WAITING)
-            waiter_wake(user);
-    }
-    if (!(wakes & WAKE_END))
-        return;
-    if (user != NULL)
-        user->peer_conn = NULL;
-    idle_ended(peer_conn->loop, peer_conn);
-    peer_unref(&peer_conn->peer);
-    loop_bury(peer_conn->loop, &peer_conn->corpse);
-}
-
-static struct peer_conn *peer_conn_new(struct loop *loop, struct peer *peer)
-{
-    struct peer_conn *peer_conn = pool_take(&pool);
-
-    peer_conn->loop = loop;
-    peer_conn->peer = peer_ref(peer);
-    peer_conn->made_ms = loop_now_ms(loop);
-    list_init(&peer_conn->link);
-    list_init(&peer_conn->age_link);
-    list_init(&peer_conn->loop_link);
-    task_init(&peer_conn->task, peer_conn_run);
-    peer_conn->corpse.release = peer_conn_release;
-    return peer_conn;
-}
-
-/* NULL, and it is gone, when its conn could not be made. */
-static struct peer_conn *peer_conn_if_open(struct peer_conn *peer_conn)
-{
-    if (peer_conn->conn == NULL) {
-        peer_unref(&peer_conn->peer);
-        loop_bury(peer_conn->loop, &peer_conn->corpse);
+    if (ask->introduction.len > 0)
         return NULL;
-    }
-    peer_conn->conn->error_to = &peer_conn->error;
-    peer_conn->codec->ops->attach(peer_conn->codec, peer_conn->conn);
-    return peer_conn;
-}
-
-/* -errno when the system refuses at once, -EUSERS when the loop has all the connections it may. */
-static int connect_once(struct connector *connector, const struct connector_ask *ask,
-                       struct loop *loop)
-{
-    struct peer_conn *peer_conn;
-    bool              is_in_progress;
-    int               fd, r;
-
-    r = room_for_upstream()
-            ? socket_connect(&ask->peer->address, ask->bind_to, &fd, &is_in_progress)
-                            : -EUSERS;
-    if (r < 0)
-        return r;
-    if (ask->has_socket_keepalive)
-        socket_set_keepalive(fd);
-    peer_conn = peer_conn_new(loop, ask->peer);
-    peer_conn->codec = h1_client_new();
-    peer_conn->conn = conn_open(loop, fd, &peer_conn->codec->protocol, &ask->timeouts,
-                                &peer_conn->task, loop_now_ms(loop) + ask->connect_timeout_ms);
-    connector->peer_conn = peer_conn_if_open(peer_conn);
-    return connector->peer_conn != NULL ? 0 : -ENOMEM;
+    if (ask->is_http2)
+        found = shared_find(ask, loop, identity);
+    if (found == NULL && !ask->must_be_new)
+        found = take_kept(ask, loop, identity);
+    if (found == NULL && ask->is_http2 && peer_may_share(ask->peer, identity))
+        found = shared_find_coming(ask, loop, identity);
+    return found;
 }
 
 static bool is_short_of_room(int error)
@@ -147,108 +75,183 @@ static bool is_short_of_room(int error)
 }
 
 /* A connection that rests, to whomever, is worth less than one that is needed now. */
-static int connect_new(struct connector *connector, const struct connector_ask *ask,
-                       struct loop *loop)
+static int make(struct connector *connector, uint64_t identity)
 {
-    int r = connect_once(connector, ask, loop);
+    int r = peer_conn_open(connector, identity);
 
-    if (is_short_of_room(r) && idle_close_oldest(loop, CLOSE_IDLE_AT_ONCE) > 0)
-        r = connect_once(connector, ask, loop);
+    if (is_short_of_room(r) && idle_close_oldest(connector->loop, CLOSE_IDLE_AT_ONCE) > 0)
+        r = peer_conn_open(connector, identity);
     return r;
 }
 
-/* Back to life from the shelf, as a connection of this loop. NULL: the poller refuses. */
-static struct peer_conn *peer_conn_revive(const struct connector_ask *ask, struct loop *loop,
-                                          const struct shelved *shelved)
+static void fail(struct connector *connector, int fault, int error)
 {
-    struct peer_conn *peer_conn = peer_conn_new(loop, ask->peer);
-
-    peer_conn->made_ms = shelved->made_ms;
-    peer_conn->served = shelved->served;
-    peer_conn->codec = h1_client_new();
-    peer_conn->codec->ops->set_count(peer_conn->codec, shelved->served);
-    peer_conn->conn =
-        conn_new(loop, shelved->fd, &peer_conn->codec->protocol, &ask->timeouts, &peer_conn->task);
-    return peer_conn_if_open(peer_conn);
+    connector->state = CONNECTOR_FAILED;
+    connector->fault = fault;
+    connector->error = error;
 }
 
-/* A connection that rests: this loop's, or one from the shelf. */
-static struct peer_conn *take_kept(const struct connector_ask *ask, struct loop *loop)
+static int fault_of_making(int error)
 {
-    struct peer_conn *kept = idle_take(loop, ask->peer);
-    struct shelved    shelved;
+    switch (error) {
+    case -EMFILE:
+    case -ENFILE:
+        return FAULT_NO_DESCRIPTORS;
+    case -EUSERS:
+        return FAULT_NO_CONNECTIONS;
+    case -ECONNREFUSED:
+        return FAULT_CONNECT_REFUSED;
+    case -ETIMEDOUT:
+        return FAULT_CONNECT_TIMEOUT;
+    default:
+        return FAULT_CONNECT_FAILED;
+    }
+}
 
-    if (kept != NULL)
-        conn_set_timeouts(kept->conn, &ask->timeouts);
-    else if (room_for_upstream() && shelf_take(ask->peer, &shelved))
-        kept = peer_conn_revive(ask, loop, &shelved);
-    return kept;
+/* ---- one of them ---- */
+
+static void ready(struct connector *connector)
+{
+    connector->state = CONNECTOR_READY;
+    connector->peer_conn->promised++;
+}
+
+static void begin(struct connector *connector)
+{
+    uint64_t          identity = connector_identity(&connector->ask);
+    struct peer_conn *found = find(&connector->ask, connector->loop, identity);
+    int               r;
+
+    connector->state = CONNECTOR_WAITING;
+    if (found != NULL) {
+        peer_conn_join(found, connector);
+        if (peer_conn_room(found) > 0)
+            ready(connector);
+        return;
+    }
+    r = make(connector, identity);
+    if (r < 0)
+        fail(connector, fault_of_making(r), r);
+}
+
+/* Its connection may stand by now; or be full, and another is looked for. */
+static void look(struct connector *connector)
+{
+    struct peer_conn *peer_conn = connector->peer_conn;
+
+    if (peer_conn_room(peer_conn) > 0) {
+        ready(connector);
+    } else if (peer_conn->is_settled && !peer_conn->conn->is_closed) {
+        if (peer_conn->served == 0 && peer_conn->promised == 0) {
+            fail(connector, FAULT_PEER_REFUSED, 0);   /* it takes nobody */
+            return;
+        }
+        peer_conn_leave(peer_conn, connector);
+        begin(connector);
+    } else if (loop_now_ms(connector->loop) >= connector->until_ms) {
+        fail(connector, FAULT_CONNECT_TIMEOUT, -ETIMEDOUT);
+    }
 }
 
 void connector_start(struct connector *connector, const struct connector_ask *ask,
                      struct loop *loop, struct task *waiter)
 {
-    bool              must_be_new = ask->must_be_new || ask->introduction.len > 0;
-    struct peer_conn *kept = must_be_new ? NULL : take_kept(ask, loop);
-    int               r;
+    int64_t handshake_ms = ask->tls != NULL ? ask->connect_timeout_ms : 0;
 
-    *connector = (struct connector){ .upstream = ask->upstream,
-                                     .waiter = waiter,
-                                     .introduction = ask->introduction };
-    if (kept != NULL) {
-        connector->peer_conn = kept;
-        connector->state = CONNECTOR_READY;
-    } else {
-        connector->state = CONNECTOR_WAITING;
-        r = connect_new(connector, ask, loop);
-        if (r < 0) {
-            connect_failed(connector, r);
-            return;
-        }
-    }
-    connector->peer_conn->user = connector;
-    connector->peer_conn->codec->ops->set_limits(connector->peer_conn->codec, &ask->limits);
+    *connector = (struct connector){
+        .ask = *ask, .loop = loop, .waiter = waiter,
+        .until_ms = loop_now_ms(loop) + ask->connect_timeout_ms + handshake_ms,
+    };
+    list_init(&connector->link);
+    begin(connector);
 }
 
 enum connector_state connector_poll(struct connector *connector, int *reterr_fault)
 {
+    if (connector->state == CONNECTOR_WAITING)
+        look(connector);
     if (connector->state == CONNECTOR_FAILED)
         *reterr_fault = connector->fault;
     return connector->state;
 }
 
+unsigned connector_version(const struct connector *connector)
+{
+    const struct peer_conn *peer_conn = connector->peer_conn;
+
+    return peer_conn != NULL && peer_conn->is_shared ? VERSION_2 : VERSION_1;
+}
+
 struct stream *connector_stream(struct connector *connector)
 {
     struct peer_conn *peer_conn = connector->peer_conn;
+    struct codec     *codec = peer_conn->codec;
 
-    must(connector->state == CONNECTOR_READY && peer_conn != NULL);
+    must(connector->state == CONNECTOR_READY && !connector->has_stream);
+    if (codec->ops->room(codec) == 0)
+        return NULL;
+    connector->has_stream = true;
+    connector->opened_ms = loop_now_ms(connector->loop);
+    connector->opened_bytes = peer_conn->conn->bytes_in;
+    peer_conn->promised--;
     peer_conn->served++;
-    return peer_conn->codec->ops->open(peer_conn->codec);
+    codec->ops->set_limits(codec, &connector->ask.limits);
+    return codec->ops->open(codec);
+}
+
+static void unlink_user(struct connector *connector)
+{
+    if (connector->peer_conn != NULL)
+        list_remove(&connector->link);
+}
+
+static void relink(struct connector *connector)
+{
+    list_init(&connector->link);
+    if (connector->peer_conn != NULL)
+        list_append(&connector->peer_conn->users, &connector->link);
 }
 
 void connector_swap(struct connector *a, struct connector *b)
 {
-    struct connector former = *a;
+    struct connector former;
 
+    unlink_user(a);
+    unlink_user(b);
+    former = *a;
     *a = *b;
     *b = former;
-    if (a->peer_conn != NULL)
-        a->peer_conn->user = a;
-    if (b->peer_conn != NULL)
-        b->peer_conn->user = b;
+    relink(a);
+    relink(b);
+}
+
+/* Those who share a connection are not to be cut off because one of them is; but one that has not said a
+ * word while that one waited is no good for others. */
+static bool is_silent(const struct connector *connector, const struct peer_conn *peer_conn)
+{
+    return connector->has_stream && connector->opened_bytes == peer_conn->conn->bytes_in &&
+           loop_now_ms(connector->loop) - connector->opened_ms >= SILENCE_MS;
 }
 
 void connector_release(struct connector *connector, struct loop *loop, bool may_keep)
 {
     struct peer_conn *peer_conn = connector->peer_conn;
+    bool              is_shared;
 
-    connector->peer_conn = NULL;
+    if (peer_conn != NULL) {
+        is_shared = peer_conn->is_open && peer_conn->is_shared;
+        if (is_shared && !may_keep && is_silent(connector, peer_conn))
+            peer_conn_dismiss(peer_conn);
+        may_keep = may_keep || is_shared;
+        peer_conn_leave(peer_conn, connector);
+        if (!list_is_empty(&peer_conn->users))
+            peer_conn = NULL;
+    }
     connector->state = CONNECTOR_NONE;
     if (peer_conn == NULL)
         return;
-    peer_conn->user = NULL;
-    if (may_keep)
-        idle_give(loop, connector->upstream, peer_conn);
+    if (may_keep && peer_conn->is_open)
+        idle_give(loop, connector->ask.upstream, peer_conn);
     else
         conn_close(peer_conn->conn, LOSS_CLOSED);
 }

@@ -27,8 +27,10 @@ static void *group_build(void *arg)
     pthread_mutex_init(&group->lock, NULL);
     queue_init(&group->queue);
     list_init(&group->shelf);
-    for (unsigned i = 0; i < LOOPS_MOST; i++)
+    for (unsigned i = 0; i < LOOPS_MOST; i++) {
         list_init(&group->idle[i]);
+        list_init(&group->staying[i].by_age);
+    }
     return group;
 }
 

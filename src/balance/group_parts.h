@@ -48,8 +48,9 @@ struct group {
     enum nobody     nobody;              /* what it means that there are no peers */
     atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf: */
     struct link     shelf;               /* newest first, under its lock (shelf.c) */
-    /* per loop, touched by that loop only */
+    /* per loop, touched by that loop only: idle connections that may go to the shelf, and others */
     struct link     idle[LOOPS_MOST];
+    struct staying { struct link by_age; unsigned count; } staying[LOOPS_MOST];
 };
 
 struct group *group_ref(struct group *group);

@@ -17,9 +17,10 @@ enum {
 
 /* What rests on this thread's loop. */
 struct rest {
-    struct link  conns;                  /* by loop_link */
+    struct link  conns;                  /* by loop_link: warm ones, */
+    struct link  settled;                /* and older ones that stay */
     struct loop *loop;
-    struct task  task;                   /* to the shelf with those that are no longer warm */
+    struct task  task;                   /* looks after those that are no longer warm */
     struct timer timer;
     bool         is_timed;
 };
@@ -34,6 +35,7 @@ static struct rest *rest_of(struct loop *loop)
     if (loop_local(loop, &rest_key) == NULL) {
         rest = (struct rest){ .loop = loop };
         list_init(&rest.conns);
+        list_init(&rest.settled);
         task_init(&rest.task, rest_run);
         timer_init(&rest.timer, &rest.task);
         loop_local_set(loop, &rest_key, &rest);
@@ -55,7 +57,7 @@ static void rest_again(struct rest *mine)
 
 static bool is_at_rest(const struct peer_conn *peer_conn)
 {
-    return list_is_linked(&peer_conn->link);
+    return list_is_linked(&peer_conn->age_link);
 }
 
 static void unlink_rest(struct peer_conn *peer_conn)
@@ -67,8 +69,13 @@ static void unlink_rest(struct peer_conn *peer_conn)
 
 static void leave(struct peer_conn *peer_conn)
 {
+    struct group *group = peer_conn->peer->group;
+
     unlink_rest(peer_conn);
-    atomic_fetch_sub_explicit(&peer_conn->peer->group->resting, 1, memory_order_relaxed);
+    if (peer_conn->is_bare)
+        atomic_fetch_sub_explicit(&group->resting, 1, memory_order_relaxed);
+    else
+        group->staying[loop_number(peer_conn->loop)].count--;
 }
 
 static void drop(struct peer_conn *peer_conn)
@@ -89,18 +96,21 @@ void idle_ended(struct loop *loop, struct peer_conn *peer_conn)
         patience_note_closed(peer_conn->peer, now_ms - peer_conn->rested_ms, now_ms);
 }
 
+/* Where several messages may be under way, what comes without being asked for is none of them. */
 static bool is_fit(struct peer_conn *peer_conn)
 {
+    if (peer_conn->is_shared)
+        return peer_conn_room(peer_conn) > 0 && !peer_conn->conn->has_hangup;
     return conn_is_quiet(peer_conn->conn) && peer_conn->codec->ops->is_idle(peer_conn->codec);
 }
 
-struct peer_conn *idle_take(struct loop *loop, struct peer *peer)
+struct peer_conn *idle_take(struct loop *loop, struct peer *peer, uint64_t identity)
 {
-    struct link *stack = &peer->idle[loop_number(loop)];
+    LIST_EACH_SAFE(&peer->idle[loop_number(loop)], at, after) {
+        struct peer_conn *peer_conn = container_of(at, struct peer_conn, link);
 
-    while (!list_is_empty(stack)) {
-        struct peer_conn *peer_conn = container_of(stack->next, struct peer_conn, link);
-
+        if (peer_conn->identity != identity)
+            continue;
         leave(peer_conn);
         if (is_fit(peer_conn))
             return peer_conn;
@@ -130,6 +140,14 @@ static void shelve(struct rest *mine, struct peer_conn *peer_conn)
     loop_bury(mine->loop, &peer_conn->corpse);
 }
 
+/* It stays where it is, and holds no more than it must. */
+static void settle(struct rest *mine, struct peer_conn *peer_conn)
+{
+    list_remove(&peer_conn->loop_link);
+    list_prepend(&mine->settled, &peer_conn->loop_link);
+    conn_rest(peer_conn->conn);
+}
+
 static void rest_run(struct task *task, unsigned wakes)
 {
     struct rest *mine = container_of(task, struct rest, task);
@@ -141,7 +159,10 @@ static void rest_run(struct task *task, unsigned wakes)
 
         if (now_ms - oldest->rested_ms < WARM_MS)
             break;
-        shelve(mine, oldest);
+        if (oldest->is_bare)
+            shelve(mine, oldest);
+        else
+            settle(mine, oldest);
     }
     shelf_sweep(now_ms);
     rest_again(mine);
@@ -152,7 +173,7 @@ static void rest_run(struct task *task, unsigned wakes)
 static bool may_rest(const struct loop *loop, const struct upstream *upstream,
                      const struct peer_conn *peer_conn)
 {
-    return upstream->keepalive > 0 && !peer_conn->conn->is_closed &&
+    return upstream->keepalive > 0 && !peer_conn->conn->is_closed && !peer_conn->is_dismissed &&
            peer_conn->codec->ops->is_idle(peer_conn->codec) &&
            peer_conn->served < upstream->keepalive_requests &&
            loop_now_ms(loop) - peer_conn->made_ms < upstream->keepalive_time_ms;
@@ -186,12 +207,30 @@ static void make_room(struct rest *mine, struct group *group, struct link *by_ag
         shelve(mine, oldest);
 }
 
-void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_conn *peer_conn)
+static void rest_bare(struct rest *mine, const struct upstream *upstream,
+                      struct peer_conn *peer_conn)
 {
     struct group *group = peer_conn->peer->group;
-    struct link  *by_age = group_idle(group, loop);
-    struct rest  *mine = rest_of(loop);
-    uint64_t      most = (uint64_t)upstream->keepalive * room_loops();
+    struct link  *by_age = group_idle(group, mine->loop);
+
+    list_prepend(by_age, &peer_conn->age_link);
+    atomic_fetch_add_explicit(&group->resting, 1, memory_order_relaxed);
+    make_room(mine, group, by_age, (uint64_t)upstream->keepalive * room_loops());
+}
+
+static void rest_here(const struct upstream *upstream, struct peer_conn *peer_conn)
+{
+    struct staying *staying = &peer_conn->peer->group->staying[loop_number(peer_conn->loop)];
+
+    list_prepend(&staying->by_age, &peer_conn->age_link);
+    staying->count++;
+    if (staying->count > upstream->keepalive)
+        drop(container_of(staying->by_age.prev, struct peer_conn, age_link));
+}
+
+void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_conn *peer_conn)
+{
+    struct rest *mine = rest_of(loop);
 
     if (!may_rest(loop, upstream, peer_conn)) {
         conn_close(peer_conn->conn, LOSS_CLOSED);
@@ -199,12 +238,22 @@ void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_c
     }
     set_deadline(loop, upstream, peer_conn);
     list_prepend(&peer_conn->peer->idle[loop_number(loop)], &peer_conn->link);
-    list_prepend(by_age, &peer_conn->age_link);
     list_prepend(&mine->conns, &peer_conn->loop_link);
-    atomic_fetch_add_explicit(&group->resting, 1, memory_order_relaxed);
-    make_room(mine, group, by_age, most);
+    if (peer_conn->is_bare)
+        rest_bare(mine, upstream, peer_conn);
+    else
+        rest_here(upstream, peer_conn);
     if (!mine->is_timed)
         rest_again(mine);
+}
+
+static unsigned drop_oldest(struct link *conns, unsigned most)
+{
+    unsigned dropped = 0;
+
+    for (; dropped < most && !list_is_empty(conns); dropped++)
+        drop(container_of(conns->prev, struct peer_conn, loop_link));
+    return dropped;
 }
 
 unsigned idle_close_oldest(struct loop *loop, unsigned most)
@@ -212,7 +261,6 @@ unsigned idle_close_oldest(struct loop *loop, unsigned most)
     struct rest *mine = rest_of(loop);
     unsigned     closed = shelf_close_oldest(NULL, most);
 
-    for (; closed < most && !list_is_empty(&mine->conns); closed++)
-        drop(container_of(mine->conns.prev, struct peer_conn, loop_link));
-    return closed;
+    closed += drop_oldest(&mine->settled, most - closed);
+    return closed + drop_oldest(&mine->conns, most - closed);
 }

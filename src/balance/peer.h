@@ -13,6 +13,7 @@
 #include "balance/upstream.h"
 #include "base/list.h"
 #include "net/loop.h"
+#include "tls/client.h"
 
 struct group;
 struct station;
@@ -60,6 +61,9 @@ struct peer {
     struct link     shelf;
     atomic_uint     shelved;
     struct link     idle[LOOPS_MOST];
+    struct link     shared[LOOPS_MOST];  /* in use or being made, for several exchanges (shared.c) */
+    _Atomic(struct tls_memory *) sessions;   /* of TLS; NULL: none yet */
+    _Atomic(uint64_t) loner;             /* identity of connections that were to be shared and are not */
 };
 
 /* Weights are counted in parts, so that a part of one can be given. */
@@ -72,6 +76,13 @@ void         peer_unref(struct peer **peer);
 /* Brings it in line with a `server` line and what that stands for. Under the group's lock. */
 void         peer_configure(struct peer *peer, const struct upstream_server *server,
                             const struct station *station);
+
+/* What TLS remembers of it. Any loop. */
+struct tls_memory *peer_sessions(struct peer *peer);
+/* It was to speak HTTP/2 on connections of this identity, and does, or does not. */
+void peer_note_protocol(struct peer *peer, uint64_t identity, bool is_http2);
+/* As far as is known; if not, it is no use waiting for one that others make. */
+bool peer_may_share(const struct peer *peer, uint64_t identity);
 
 /* Exchanges that use it now. */
 static inline unsigned peer_in_flight(const struct peer *peer)

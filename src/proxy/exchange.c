@@ -258,7 +258,7 @@ static void write_quoted(struct writer *writer, const char *key, struct text val
 /* As proxy_pass or grpc_pass has it. */
 static const char *upstream_scheme(const struct exchange *x)
 {
-    bool is_tls = x->location->proxy.pass->is_tls;
+    bool is_tls = x->is_upstream_tls;
 
     if (x->location->proxy.is_grpc)
         return is_tls ? "grpcs" : "grpc";

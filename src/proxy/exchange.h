@@ -122,6 +122,7 @@ struct exchange {
     struct text             upstream_port;   /* $proxy_port */
     struct text             upstream_uri;    /* from a proxy_pass with variables, or empty */
     bool                    has_upstream_uri;
+    bool                    is_upstream_tls;
     bool                    has_missed_body;   /* $request_body was asked for, and was too long or not there yet */
     struct head            *response;    /* the peer's, or NULL */
     struct fields          *response_trailers;

@@ -84,6 +84,8 @@ static void set_facts(struct exchange *x, struct head *head)
     head->target = forward_target(x);
     head->path = head->target;
     head->version = policy->http_version;
+    if (head->version > connector_version(&x->connector))
+        head->version = connector_version(&x->connector);
 }
 
 static void set_body(struct exchange *x, struct head *head)

@@ -218,6 +218,9 @@ static void say_why(struct exchange *x, const struct fault_row *row)
         exchange_log(x, connect_level(error),
                      "connect() to %.*s failed %s while connecting to upstream",
                      TEXT_ARGS(x->last_attempt->address), log_errno(-error).text);
+    else if (x->fault == FAULT_TLS_HANDSHAKE && x->connector.words.len > 0)
+        exchange_log(x, LOG_ERROR, "%.*s while SSL handshaking to upstream",
+                     TEXT_ARGS(x->connector.words));
     else
         exchange_log(x, row->blame == BLAME_CLIENT ? LOG_INFO : LOG_ERROR, "%s", row->words);
 }

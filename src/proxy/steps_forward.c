@@ -2,8 +2,10 @@
 /* From the choice of a peer to the first line of its answer. */
 #include <string.h>
 
-#include "balance/idle.h"
 #include "balance/patience.h"
+#include "balance/peer_conn.h"
+#include "http/codec.h"
+#include "http/uri.h"
 #include "proxy/answer_head.h"
 #include "proxy/caching.h"
 #include "proxy/client.h"
@@ -14,7 +16,7 @@
 #include "proxy/sticky.h"
 #include "proxy/trailers.h"
 
-enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_DOUBLINGS = 4 };
+enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_DOUBLINGS = 4, VERSION_2 = 20 };
 
 /* ---- pick ---- */
 
@@ -119,6 +121,7 @@ static enum turn run_pick(struct exchange *x)
         x->upstream = pass->upstream;
         x->upstream_host = pass->host;
         x->upstream_port = pass->port;
+        x->is_upstream_tls = pass->is_tls;
     }
     ask_fill(x);
     x->chosen = group_pick(x->upstream, &x->ask, &nobody);
@@ -145,34 +148,83 @@ static struct text introduction(struct exchange *x)
     return writer_done(&writer);
 }
 
-static struct connector_ask ask_of(struct exchange *x, struct address *bind_to)
+static struct address *bind_of(struct exchange *x)
+{
+    const struct template *bind = x->location->proxy.bind;
+    struct address        *address;
+
+    if (bind == NULL)
+        return NULL;
+    address = ARENA_NEW(x->arena, struct address);
+    return address_parse_ip_port(template_eval(bind, &x->scope), address) == 0 ? address : NULL;
+}
+
+static struct conn_timeouts timeouts_of(const struct proxy_policy *policy)
+{
+    return (struct conn_timeouts){ .waits_ms = { [CONN_WAIT_HEAD] = policy->read_timeout_ms,
+                                                 [CONN_WAIT_BODY] = policy->read_timeout_ms },
+                                   .send_ms = policy->send_timeout_ms };
+}
+
+/* proxy_ssl_name, or the host of proxy_pass, without its port. */
+static struct text name_wanted(struct exchange *x)
+{
+    const struct template *name = x->location->proxy.tls_policy.name;
+    struct text            host, wanted = x->upstream_host;
+    int                    port;
+
+    if (name != NULL)
+        return template_eval(name, &x->scope);
+    return uri_host_parse(wanted, &host, &port) == 0 ? host : wanted;
+}
+
+static void ask_for_tls(struct exchange *x, struct connector_ask *ask)
 {
     const struct proxy_policy *policy = &x->location->proxy;
-    struct text bind = policy->bind != NULL ? template_eval(policy->bind, &x->scope) : TEXT_NONE;
+    const struct tls_pair     *pair = policy->tls_policy.pair;
 
-    return (struct connector_ask){
+    if (!x->is_upstream_tls)
+        return;
+    ask->tls = policy->tls;
+    ask->tls_name = name_wanted(x);
+    if (pair == NULL)
+        return;
+    if (pair->certificate_template != NULL)
+        ask->tls_certificate = template_eval(pair->certificate_template, &x->scope);
+    if (pair->key_template != NULL)
+        ask->tls_key = template_eval(pair->key_template, &x->scope);
+}
+
+static struct connector_ask ask_of(struct exchange *x)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    struct connector_ask       ask;
+
+    ask = (struct connector_ask){
         .upstream = x->upstream,
         .peer = x->chosen,
-        .bind_to = bind.len > 0 && address_parse_ip_port(bind, bind_to) == 0 ? bind_to : NULL,
-        .timeouts = { .waits_ms = { [CONN_WAIT_HEAD] = policy->read_timeout_ms,
-                                    [CONN_WAIT_BODY] = policy->read_timeout_ms },
-                      .send_ms = policy->send_timeout_ms },
+        .arena = x->arena,
+        .bind_to = bind_of(x),
+        .timeouts = timeouts_of(policy),
         .limits = { .line_bytes = (uint32_t)policy->buffer_size,
                     .field_bytes = (uint32_t)policy->buffer_size,
                     .head_bytes = (uint32_t)policy->buffer_size,
                     .fields = 1000 },
         .connect_timeout_ms = policy->connect_timeout_ms,
         .introduction = introduction(x),
+        .is_http2 = policy->http_version >= VERSION_2,
+        .must_be_http2 = policy->is_grpc,
         .must_be_new = x->must_be_new,
         .has_socket_keepalive = policy->has_socket_keepalive,
     };
+    ask_for_tls(x, &ask);
+    return ask;
 }
 
 /* When there is no room for it, clients that rest make some. */
 static void connect_begin(struct exchange *x)
 {
-    struct address       bind_to;
-    struct connector_ask ask = ask_of(x, &bind_to);
+    struct connector_ask ask = ask_of(x);
     int                  fault = FAULT_NONE;
 
     connector_start(&x->connector, &ask, x->loop, &x->task);
@@ -234,9 +286,10 @@ static struct pipe *own_body(struct exchange *x, struct text text)
 }
 
 /* Where the answer goes straight to the client, as it is and as fast as may be. */
-static bool may_splice(const struct exchange *x)
+static bool may_splice(const struct exchange *x, const struct stream *peer)
 {
-    return stream_may_splice(x->client) && x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
+    return stream_may_splice(x->client) && stream_may_splice(peer) &&
+           x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
            !relay_may_be_due(x);
 }
 
@@ -250,7 +303,7 @@ static void join(struct exchange *x, struct stream *peer)
     pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
                                  : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
                                                             : (uint32_t)high);
-    x->response_body.may_splice = may_splice(x);
+    x->response_body.may_splice = may_splice(x, peer);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
     peer->rx_body = &x->response_body;
@@ -278,13 +331,16 @@ static enum turn run_send(struct exchange *x)
     if (x->connector.peer_conn == NULL || x->connector.peer_conn->conn->is_closed)   /* meanwhile */
         return exchange_fail(x, FAULT_REUSED_CLOSED);
     peer = connector_stream(&x->connector);
+    if (peer == NULL)
+        return exchange_fail(x, FAULT_PEER_REFUSED);
     x->peer = peer;
+    peer->ops->use(peer, &x->connector.ask.timeouts);
     peer->owner = &x->task;
     peer->arena = x->arena;
     peer->tx_head = head;
     if (x->location->proxy.proxy_protocol != PROXY_PROTOCOL_OFF)
         head->may_persist = false;
-    if (x->upstream->keepalive == 0)
+    if (x->upstream->keepalive == 0 && !stream_shares_conn(peer))
         peer->is_last = true;
     join(x, peer);
     trailers_await_request(x, peer);

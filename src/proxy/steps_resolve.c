@@ -5,13 +5,14 @@
 #include "proxy/dynamic.h"
 #include "proxy/steps.h"
 
-enum { PORT_HTTP = 80 };
+enum { PORT_HTTP = 80, PORT_HTTPS = 443 };
 
 #define UNIX_PREFIX "unix:"
 
 static enum turn unusable(struct exchange *x, struct text url, const char *why)
 {
-    exchange_log(x, LOG_ERROR, "%s in proxy_pass \"%.*s\"", why, TEXT_ARGS(url));
+    exchange_log(x, LOG_ERROR, "%s in %s \"%.*s\"", why,
+                 x->location->proxy.is_grpc ? "grpc_pass" : "proxy_pass", TEXT_ARGS(url));
     return exchange_answer(x, 500);
 }
 
@@ -46,6 +47,27 @@ static enum turn ask(struct exchange *x, struct text host, unsigned port)
     return TURN_WAIT;
 }
 
+static unsigned scheme_port(const struct exchange *x)
+{
+    return x->is_upstream_tls ? PORT_HTTPS : PORT_HTTP;
+}
+
+/* A scheme that may stand here; for gRPC there need not be any. False: it is none. */
+static bool take_scheme(struct exchange *x, struct text url, struct uri_url *ret_parts)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    struct text                tls = policy->is_grpc ? TEXT("grpcs") : TEXT("https");
+    struct text                clear = policy->is_grpc ? TEXT("grpc") : TEXT("http");
+
+    if (policy->is_grpc && uri_url_parse(url, ret_parts) < 0)
+        url = arena_format(x->arena, "grpc://%.*s", TEXT_ARGS(url));
+    if (uri_url_parse(url, ret_parts) < 0)
+        return false;
+    x->is_upstream_tls = text_is_equal_nocase(ret_parts->scheme, tls);
+    return x->is_upstream_tls ? policy->tls != NULL
+                              : text_is_equal_nocase(ret_parts->scheme, clear);
+}
+
 static enum turn ask_host(struct exchange *x, struct text url, struct text authority)
 {
     struct text host;
@@ -59,7 +81,7 @@ static enum turn ask_host(struct exchange *x, struct text url, struct text autho
         return unusable(x, url, "too long host");
     if (port > 0)
         x->upstream_port = arena_format(x->arena, "%d", port);
-    return ask(x, host, port < 0 ? PORT_HTTP : (unsigned)port);
+    return ask(x, host, port < 0 ? scheme_port(x) : (unsigned)port);
 }
 
 /* "unix:/path" or "unix:/path:/uri". */
@@ -104,13 +126,13 @@ static enum turn run_resolve(struct exchange *x)
         return take_answer(x);
     dynamic_forget(&x->dynamic);
     url = template_eval(pass->url_template, &x->scope);
-    if (uri_url_parse(url, &parts) < 0 || !text_is_equal_nocase(parts.scheme, TEXT("http")))
+    if (!take_scheme(x, url, &parts))
         return unusable(x, url, "invalid URL prefix");
     if (text_has_prefix(parts.authority, TEXT(UNIX_PREFIX)))
-        return ask_path(x, url, text_from_offset(url, (size_t)(parts.authority.ptr - url.ptr)));
+        return ask_path(x, url, text_of(parts.authority.ptr, parts.authority.len + parts.rest.len));
     target_set(x, parts.rest);
     x->upstream_host = parts.authority;
-    x->upstream_port = TEXT("80");
+    x->upstream_port = x->is_upstream_tls ? TEXT("443") : TEXT("80");
     upstream = map_get(x->snapshot->site->upstream_names, parts.authority);
     return upstream != NULL ? use(x, upstream) : ask_host(x, url, parts.authority);
 }

@@ -65,7 +65,7 @@ void trailers_pass_answer(struct exchange *x)
 void trailers_await_request(struct exchange *x, struct stream *peer)
 {
     peer->is_tail_held = peer->tx_body == &x->request_body &&
-                         x->location->proxy.http_version >= VERSION_2 &&
+                         peer->tx_head->version >= VERSION_2 &&
                          x->request->body == BODY_CHUNKED;
     if (peer->is_tail_held)
         trailers_pass_request(x);
