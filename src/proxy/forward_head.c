@@ -36,6 +36,7 @@ struct overrides {
 static void set_facts(struct exchange *x, struct head *head);
 static void set_body(struct exchange *x, struct head *head);
 static void add_set_headers(struct exchange *x, struct head *head, struct overrides *overrides);
+static void add_early(const struct exchange *x, struct head *head);
 static void add_client_fields(const struct exchange *x, struct head *head,
                               const struct fields *fields, const struct overrides *overrides);
 static void set_connection(struct exchange *x, struct head *head,
@@ -58,7 +59,7 @@ struct head *forward_head_build(struct exchange *x)
     /* Nothing of a request that was refused travels on, not even to a server of error pages. */
     if (x->location->proxy.is_passing_headers && x->refusal == FAULT_NONE)
         add_client_fields(x, head, &fields, &overrides);
-    add_early_data(x, head);
+    add_early(x, head);
     if (caching_wants_whole(x))
         caching_add_conditions(x, head);
     set_connection(x, head, &overrides);
@@ -221,7 +222,7 @@ static void add_set_headers(struct exchange *x, struct head *head, struct overri
 }
 
 /* What comes before the handshake is over may be a replay, and the peer is to know (RFC 8470 5.1). */
-static void add_early_data(const struct exchange *x, struct head *head)
+static void add_early(const struct exchange *x, struct head *head)
 {
     struct text name = TEXT("Early-Data");
 
