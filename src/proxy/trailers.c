@@ -49,9 +49,16 @@ static bool may_have_trailers(const struct exchange *x)
            field_list_has(fields_value(&x->request->fields, FIELD_TE), TEXT("trailers"));
 }
 
+/* HTTP/1 has them behind chunks only; who waits for none can mark the end with the last bytes. */
+static bool may_say_trailers(const struct stream *peer)
+{
+    return peer->rx_head->version >= VERSION_2 || peer->rx_head->body == BODY_CHUNKED;
+}
+
 void trailers_await_answer(struct exchange *x)
 {
-    x->client->is_tail_held = x->peer != NULL && !x->is_unattended && may_have_trailers(x);
+    x->client->is_tail_held = x->peer != NULL && !x->is_unattended && may_have_trailers(x) &&
+                              may_say_trailers(x->peer);
 }
 
 void trailers_pass_answer(struct exchange *x)
