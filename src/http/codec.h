@@ -24,7 +24,9 @@ struct codec_ops {
     /* Of heads that come from now on. */
     void           (*set_limits)(struct codec *codec, const struct head_limits *limits);
     struct stream *(*open)(struct codec *codec);          /* client side: next request; room() was not 0 */
-    unsigned       (*room)(const struct codec *codec);    /* client side: streams that may be opened now */
+    /* Client side: streams that may be opened now. The conn's owner is woken with WAKE_ROOM when the other
+     * side has said how many. */
+    unsigned       (*room)(const struct codec *codec);
     /* Between messages, with nothing unread and nothing wrong: may carry another one. */
     bool           (*is_idle)(const struct codec *codec);
     /* Messages of the connection so far, those under way included. */

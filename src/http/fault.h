@@ -12,7 +12,7 @@ enum fault {
 };
 
 enum blame { BLAME_NONE = 0, BLAME_CLIENT, BLAME_PEER, BLAME_US };
-enum fault_retry { RETRY_NEVER = 0, RETRY_REUSED, RETRY_ERROR, RETRY_TIMEOUT, RETRY_INVALID };
+enum fault_retry { RETRY_NEVER = 0, RETRY_REUSED, RETRY_REFUSED, RETRY_ERROR, RETRY_TIMEOUT, RETRY_INVALID };
 
 struct fault_row {
     const char      *name, *words;

@@ -121,6 +121,8 @@ unsigned h2_client_room(const struct codec *codec)
     most = nghttp2_session_get_remote_settings(h2->engine, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     if (most > h2->settings.max_streams)
         most = h2->settings.max_streams;
+    if (!h2->has_settings)
+        most = 1;                        /* until it has said how many */
     return most > h2->held ? most - h2->held : 0;
 }
 

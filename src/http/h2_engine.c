@@ -195,6 +195,10 @@ static int frame_came(nghttp2_session *engine, const nghttp2_frame *frame, void 
     case NGHTTP2_GOAWAY:
         h2->drain = H2_DRAIN_LAST;       /* no stream will be added */
         break;
+    case NGHTTP2_SETTINGS:
+        if (!h2->is_server && h2->conn->owner != NULL)
+            task_wake(h2->conn->owner, WAKE_ROOM);
+        break;
     default:
         break;
     }

@@ -151,6 +151,7 @@ struct exchange {
     int64_t                 hedge_due_ms;    /* when another attempt begins; 0: none does */
     int64_t                 hold_until_ms;   /* so long a retry waits for the budget */
     bool                    is_retry, has_retry_place;   /* in the budget: this attempt, the next one */
+    unsigned                refusals;        /* of streams, before anything was done with them */
     unsigned                retry_after_s;   /* for a 503; 0: says nothing */
     struct dynamic_ask     *dynamic;         /* resolve's question; it holds `upstream` once taken */
     uint64_t                tunnel_moved;

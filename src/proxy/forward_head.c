@@ -306,6 +306,12 @@ static struct text default_upgrade(const struct exchange *x)
     return request->upgrade;
 }
 
+/* Of all that TE may say, this alone may travel on in HTTP/2 (RFC 9113 8.2.2), and gRPC insists on it. */
+static bool wants_trailers(const struct head *request)
+{
+    return field_list_has(fields_value(&request->fields, FIELD_TE), TEXT("trailers"));
+}
+
 static void set_connection(struct exchange *x, struct head *head, const struct overrides *overrides)
 {
     bool is_configured =
@@ -318,4 +324,6 @@ static void set_connection(struct exchange *x, struct head *head, const struct o
         head->upgrade = TEXT("");
     else
         head->upgrade = is_configured ? configured_upgrade(x, overrides) : default_upgrade(x);
+    if (head->version >= 20 && !is_overridden(overrides, FIELD_TE) && wants_trailers(x->request))
+        fields_add_id(&head->fields, FIELD_TE, TEXT("trailers"));
 }

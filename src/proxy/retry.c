@@ -21,7 +21,7 @@ static bool is_body_whole(struct exchange *x)
 
 static bool was_sent(const struct exchange *x)
 {
-    return x->peer != NULL && x->peer->tx_bytes > 0;
+    return x->peer != NULL && x->peer->tx_bytes > 0 && x->fault != FAULT_PEER_REFUSED;
 }
 
 /* An error_page or X-Accel-Redirect begins anew. */
@@ -68,10 +68,22 @@ static bool may_repeat_fresh(struct exchange *x)
     return !x->must_be_new && may_say_again(x);
 }
 
+/* Nothing was done with it: for a few times the same server is asked again on another connection, or
+ * another server, if there is one and the same has refused twice. */
+static bool may_ask_again(struct exchange *x)
+{
+    enum { REFUSALS_MOST = 3 };
+
+    if (x->refusals >= REFUSALS_MOST || !may_say_again(x) || x->hedge != NULL)
+        return false;
+    return x->refusals++ == 0 || !forward_may_retry(x, NEXT_ERROR);
+}
+
 static unsigned condition_of(const struct fault_row *row)
 {
     switch (row->retry) {
     case RETRY_REUSED:
+    case RETRY_REFUSED:
     case RETRY_ERROR:
         return NEXT_ERROR;
     case RETRY_TIMEOUT:
@@ -139,7 +151,7 @@ static enum turn try_next(struct exchange *x)
     return exchange_go(x, &step_pick);
 }
 
-/* The former connection closed, so the same attempt goes on with another. */
+/* The former connection closed or took nobody, so the same attempt goes on with another. */
 static enum turn again_fresh(struct exchange *x)
 {
     struct peer *same = group_pick_again(x->chosen, x->last_attempt->picked_ms);
@@ -234,6 +246,8 @@ static enum turn run_retry(struct exchange *x)
     if (x->last_attempt != NULL && x->last_attempt->status == 0 && row->blame != BLAME_CLIENT)
         x->last_attempt->status = (unsigned)row->status;
     if (row->retry == RETRY_REUSED && may_repeat_fresh(x))
+        return again_fresh(x);
+    if (row->retry == RETRY_REFUSED && may_ask_again(x))
         return again_fresh(x);
     say_why(x, row);
     if (x->hedge != NULL) {

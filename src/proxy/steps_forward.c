@@ -310,8 +310,9 @@ static void join(struct exchange *x, struct stream *peer)
     if (body.ptr != NULL) {
         peer->tx_body = own_body(x, body);
     } else if (peer->tx_head->body != BODY_NONE) {
-        /* What is not whole by now cannot be sent twice, so it need not be kept. */
-        if (!x->request_body.is_ended) {
+        /* What is not whole by now cannot be sent twice, so it need not be kept; but a stream may be refused
+         * after its first bytes. */
+        if (!x->request_body.is_ended && !stream_shares_conn(peer)) {
             pipe_forget(&x->request_body);
             x->request_body.may_splice = stream_may_splice(peer);
         }
