@@ -140,6 +140,7 @@ static bool add_frame(struct h2_codec *h2)
         return false;
     }
     add_copy(h2->batch, bytes, (size_t)n);
+    h2_engine_mend_settings(h2, h2->batch->bytes + h2->batch->used - n, (size_t)n);
     if (h2->framed != NULL)
         add_mark(h2->batch, h2->framed, (size_t)n, h2->is_framed_end);
     return true;

@@ -131,7 +131,8 @@ static void client_send(struct stream *stream)
     struct h2_stream     *s = h2_of_stream(stream);
     struct h2_codec      *h2 = s->h2;
     struct text           scheme = h2->conn->transport.ops->is_plain ? TEXT("http") : TEXT("https");
-    bool                  has_body, may_extend;
+    bool                  may_extend;
+    enum h2_send          body;
     nghttp2_data_provider provider;
     struct h2_list        list;
     int32_t               id;
@@ -147,10 +148,10 @@ static void client_send(struct stream *stream)
         return;
     }
     s->is_upgrade = list.is_extended;
-    has_body = h2_send_begin(s, &provider);
     s->has_sent_head = true;
+    body = h2_send_begin(s, &provider);
     id = nghttp2_submit_request(h2->engine, NULL, list.items, list.count,
-                                has_body ? &provider : NULL, s);
+                                body == H2_SEND_NOW ? &provider : NULL, s);
     if (id < 0) {
         h2_check(h2, id);
         h2_stream_fail(s, FAULT_PEER_REFUSED);   /* its numbers are used up */

@@ -8,8 +8,6 @@
 #include "base/pool.h"
 #include "http/h2_parts.h"
 
-enum { FEED_BYTES = 1024 };              /* at once, beside the rest of a DATA frame */
-
 static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
 
 static const struct codec_ops server_codec, client_codec;
@@ -149,30 +147,26 @@ static ssize_t feed_failed(struct h2_codec *h2, int result, size_t len)
     return (ssize_t)len;
 }
 
-/* In pieces, so that a flood of little frames is noticed before all of it has been answered. */
-static size_t piece_of(const struct h2_codec *h2, size_t left)
-{
-    size_t most = FEED_BYTES + h2->frame_left;
-
-    return left < most ? left : most;
-}
-
 static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
 {
     struct h2_codec *h2 = h2_of(protocol);
     size_t           used = 0;
 
     while (used < bytes.len && !protocol->is_paused && !h2->is_condemned) {
-        size_t  len = piece_of(h2, bytes.len - used);
-        ssize_t n;
+        const unsigned char *at = slice_ptr(bytes) + used;
+        size_t               len = h2_frames_next(h2, at, bytes.len - used);
+        ssize_t              n;
 
+        if (len == 0)
+            break;
         h2->fed = (struct slice){ .block = bytes.block,
                                   .start = bytes.start + (uint32_t)used,
                                   .len = (uint32_t)len };
-        n = nghttp2_session_mem_recv(h2->engine, slice_ptr(h2->fed), len);
+        n = nghttp2_session_mem_recv(h2->engine, at, len);
         if (n < 0)
             return feed_failed(h2, (int)n, bytes.len);
         used += (size_t)n;
+        h2->frame_left -= (uint32_t)n;
         if (h2->is_doomed)
             h2_condemn(h2, h2->is_server ? FAULT_BAD_HTTP2 : FAULT_BAD_RESPONSE);
         if (nghttp2_session_get_outbound_queue_size(h2->engine) > H2_QUEUE_MOST + h2->held)
@@ -217,6 +211,12 @@ static void h2_expire(struct protocol *protocol, enum conn_wait wait)
 {
     struct h2_codec *h2 = h2_of(protocol);
 
+    if (h2->is_in_block && h2->block_ms > h2->conn->since_ms) {
+        /* Another block than the one that the wait began with. */
+        h2->conn->since_ms = h2->block_ms;
+        h2_wake_conn(h2, WAKE_END);
+        return;
+    }
     if (wait == CONN_WAIT_IDLE && h2->codec.host != NULL && h2->codec.host->resting != NULL) {
         task_wake(h2->codec.host->resting, WAKE_DEADLINE);
         return;
@@ -299,6 +299,7 @@ struct codec *h2_server_new(const struct head_limits *limits, const struct h2_se
     h2->codec.ops = &server_codec;
     h2->codec.host = host;
     h2->limits = *limits;
+    h2->frame_left = NGHTTP2_CLIENT_MAGIC_LEN;
     h2->engine = h2_engine_new(h2);
     return &h2->codec;
 }

@@ -14,6 +14,8 @@ enum {
     TABLE_BYTES = 4096,                  /* HPACK, either way */
     WINDOW_LEAST = 64 * 1024 - 1, WINDOW_MOST = 16 * 1024 * 1024,
     PIECES_MOST = 1000,                  /* CONTINUATION frames: ours is the stricter limit */
+    STREAMS_MOST = INT32_MAX,            /* the same of streams */
+    SETTING_BYTES = 6,
     DECODED_SLACK = 64 * 1024, DECODED_TIMES = 4   /* of a refused block, before the connection ends */
 };
 
@@ -38,48 +40,6 @@ void h2_block_drop(struct h2_codec *h2)
         h2_stream_discard(s);
 }
 
-static bool is_useless(struct h2_codec *h2, const nghttp2_frame_hd *frame)
-{
-    bool is_ack = frame->flags & NGHTTP2_FLAG_ACK;
-
-    switch (frame->type) {
-    case NGHTTP2_DATA:
-    case NGHTTP2_RST_STREAM:
-        return stream_of(h2, frame->stream_id) == NULL;
-    case NGHTTP2_SETTINGS:
-        if (!is_ack && !h2->has_settings) {
-            h2->has_settings = true;
-            return false;
-        }
-        return !is_ack;
-    case NGHTTP2_PING:
-        return !is_ack;
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_CONTINUATION:
-    case NGHTTP2_GOAWAY:
-        return false;
-    default:
-        return true;
-    }
-}
-
-static int frame_begins(nghttp2_session *engine, const nghttp2_frame_hd *frame, void *arg)
-{
-    struct h2_codec *h2 = arg;
-
-    (void)engine;
-    h2->frame_left = frame->type == NGHTTP2_DATA ? (uint32_t)frame->length : 0;
-    if (frame->type == NGHTTP2_CONTINUATION) {
-        if (!glitches_continuation(&h2->glitches, frame->length))
-            h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
-        return 0;
-    }
-    h2_block_drop(h2);
-    if (is_useless(h2, frame) && !glitches_useless(&h2->glitches, h2_now_ms(h2)))
-        h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
-    return 0;
-}
-
 static void block_begin(struct h2_codec *h2, struct h2_stream *s)
 {
     enum h2_head_kind kind = s->rx != H2_RX_HEAD ? H2_HEAD_TRAILERS
@@ -98,6 +58,7 @@ static int block_begins(nghttp2_session *engine, const nghttp2_frame *frame, voi
     (void)engine;
     glitches_block(&h2->glitches);
     h2->is_in_block = true;
+    h2->block_ms = h2_now_ms(h2);
     h2->block_stream = NULL;
     h2->block_bytes = 0;
     if (h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -215,7 +176,6 @@ static int chunk_came(nghttp2_session *engine, uint8_t flags, int32_t id, const 
     uint32_t          from = (uint32_t)(bytes - slice_ptr(h2->fed));
 
     (void)flags;
-    h2->frame_left -= len < h2->frame_left ? (uint32_t)len : h2->frame_left;
     h2_check(h2, nghttp2_session_consume_connection(engine, len));
     if (s != NULL && !s->is_reset)
         h2_receive(s, (struct slice){ .block = h2->fed.block,
@@ -307,8 +267,10 @@ static int chunk_goes(nghttp2_session *engine, nghttp2_frame *frame, const uint8
 
 static void prepare(void)
 {
-    must(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&options) == 0);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, frame_begins);
+    /* Little and once; a second try comes after others have given something back. */
+    must(nghttp2_session_callbacks_new(&callbacks) == 0 ||
+         nghttp2_session_callbacks_new(&callbacks) == 0);
+    must(nghttp2_option_new(&options) == 0 || nghttp2_option_new(&options) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, block_begins);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, field_came);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frame_came);
@@ -333,7 +295,7 @@ static uint32_t window_of(uint32_t bytes)
 static void submit_settings(struct h2_codec *h2)
 {
     const nghttp2_settings_entry server[] = {
-        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2->settings.max_streams },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MOST },
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window_of(h2->settings.window) },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->limits.head_bytes },
         { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
@@ -354,15 +316,29 @@ static void submit_settings(struct h2_codec *h2)
                      (int32_t)window_of(h2->settings.recv_buffer_size)));
 }
 
+void h2_engine_mend_settings(const struct h2_codec *h2, unsigned char *frame, size_t len)
+{
+    uint32_t most = h2->settings.max_streams;
+
+    if (!h2->is_server || frame[H2_FRAME_TYPE_AT] != NGHTTP2_SETTINGS)
+        return;
+    for (size_t at = H2_FRAME_HEAD_BYTES; at + SETTING_BYTES <= len; at += SETTING_BYTES)
+        if (frame[at] == 0 && frame[at + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+            for (unsigned i = 0; i < sizeof(most); i++)
+                frame[at + 2 + i] = (unsigned char)(most >> (24 - 8 * i));
+}
+
 nghttp2_session *h2_engine_new(struct h2_codec *h2)
 {
-    int result;
+    nghttp2_mem memory = h2_memory_of(h2);
+    int         result;
 
     call_once(&once, prepare);
     result = h2->is_server
-                 ? nghttp2_session_server_new3(&h2->engine, callbacks, h2, options, &h2_memory)
-                 : nghttp2_session_client_new3(&h2->engine, callbacks, h2, options, &h2_memory);
+                 ? nghttp2_session_server_new3(&h2->engine, callbacks, h2, options, &memory)
+                 : nghttp2_session_client_new3(&h2->engine, callbacks, h2, options, &memory);
     must(result == 0);
     submit_settings(h2);
+    h2->is_made = true;
     return h2->engine;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What nghttp2 allocates, counted as work (base/budget.h). Its sizes follow what peers send, so each
- * allocation may be refused, which ends that connection. A size stands in front of each. */
+ * allocation may be refused, which ends that connection; but not while the engine is made, where they
+ * are the program's own. A size stands in front of each. */
 #include <string.h>
 
 #include "base/budget.h"
@@ -24,10 +25,13 @@ static size_t size_of(void *memory)
 
 static void *h2_allocate(size_t size, void *arg)
 {
-    char *memory;
+    const struct h2_codec *h2 = arg;
+    char                  *memory;
 
-    (void)arg;
-    if (size > SIZE_MAX - FRONT_BYTES || (memory = mem_try(size + FRONT_BYTES)) == NULL)
+    if (size > SIZE_MAX - FRONT_BYTES)
+        return NULL;
+    memory = h2->is_made ? mem_try(size + FRONT_BYTES) : mem_resize(NULL, size + FRONT_BYTES);
+    if (memory == NULL)
         return NULL;
     memcpy(memory, &size, sizeof(size));
     budget_add((int64_t)size + FRONT_BYTES);
@@ -66,7 +70,11 @@ static void *h2_resize(void *memory, size_t size, void *arg)
     return resized;
 }
 
-nghttp2_mem h2_memory = { .malloc = h2_allocate,
+nghttp2_mem h2_memory_of(struct h2_codec *h2)
+{
+    return (nghttp2_mem){ .mem_user_data = h2,
+                          .malloc = h2_allocate,
                           .free = h2_release,
                           .calloc = h2_allocate_zeroed,
                           .realloc = h2_resize };
+}

@@ -13,7 +13,7 @@
 #include "http/h2_write.h"
 #include "http/priority.h"
 
-enum { H2_FRAME_HEAD_BYTES = 9, H2_FRAME_FLAGS_AT = 4 };
+enum { H2_FRAME_HEAD_BYTES = 9, H2_FRAME_TYPE_AT = 3, H2_FRAME_FLAGS_AT = 4 };
 
 struct h2_batch;
 
@@ -33,10 +33,13 @@ struct h2_codec {
 
     /* bytes in */
     struct slice        fed;             /* what the engine looks at; borrowed */
-    uint32_t            frame_left;      /* of the DATA frame under way */
+    uint32_t            frame_left;      /* of the frame under way; first of the preface */
+    uint32_t            last_id;         /* the highest stream that they opened */
+    uint64_t            opened;          /* which below it: bit n, n odd numbers back */
     struct h2_head      block;           /* the header block under way */
     struct h2_stream   *block_stream;    /* whose; NULL: nobody's, it is only decoded */
     uint64_t            block_bytes;     /* decoded */
+    int64_t             block_ms;        /* when it began */
 
     /* bytes out */
     struct h2_batch    *batch;           /* being written; NULL: nothing is */
@@ -48,7 +51,7 @@ struct h2_codec {
     int64_t             drain_ms;
     uint32_t            doom;            /* what the other side is told */
     uint8_t             drain;           /* enum h2_drain */
-    bool                is_server, is_in_block, has_settings, is_lost,
+    bool                is_server, is_made /* the engine is */, is_in_block, has_settings, is_lost,
                         is_doomed /* to end at once */, is_condemned /* and told so */;
 };
 
@@ -83,18 +86,27 @@ struct h2_stream {
     bool is_accepted /* an owner holds it */, is_live /* the engine knows it */, is_rx_sized,
         is_tx_sized, has_rx_end /* END_STREAM came */, is_dropping /* what comes is not wanted */,
         has_sent_head, has_sent_continue, has_tx_end /* END_STREAM is on its way out */,
-        is_deferred /* the engine waits for resume */, is_reset /* by us */,
+        is_deferred /* the engine waits for resume */, is_waiting /* or was not asked */, is_reset /* by us */,
         is_reset_by_peer, is_upgrade, is_tunnel;
 };
 
 /* h2_memory.c */
-extern nghttp2_mem h2_memory;
+nghttp2_mem h2_memory_of(struct h2_codec *h2);
 
 /* h2_engine.c */
 /* The engine of one side, its settings submitted. Aborts only when small memory is not to be had. */
 nghttp2_session *h2_engine_new(struct h2_codec *h2);
 /* The header block under way, if there is one, will not be complete. */
 void h2_block_drop(struct h2_codec *h2);
+
+/* Of our settings, as they go out: the engine is told of more streams than it announces, since for
+ * it one too many is the end of the connection. Here it is refused. */
+void h2_engine_mend_settings(const struct h2_codec *h2, unsigned char *frame, size_t len);
+
+/* h2_frames.c */
+/* How many of these bytes to give to the engine at once: no more than to the frame's end. 0: a frame's
+ * head is not whole yet. */
+size_t h2_frames_next(struct h2_codec *h2, const unsigned char *bytes, size_t len);
 
 /* h2_codec.c */
 struct h2_codec *h2_of(const struct protocol *protocol);
@@ -146,8 +158,10 @@ void h2_receive_more(struct h2_stream *s);
 void h2_receive_drop(struct h2_stream *s);               /* what comes or waits is not wanted */
 
 /* h2_send.c */
-/* How the body goes; true: there is one, the engine is to ask for it with *ret_provider. */
-bool h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provider);
+/* How the body of tx_head goes: none; from the start, by *ret_provider; or, server side, once there is
+ * some of it (h2_send_more()), since an end without bytes must not wait for a window. */
+enum h2_send { H2_SEND_NOTHING = 0, H2_SEND_NOW, H2_SEND_LATER };
+enum h2_send h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provider);
 void h2_send_more(struct h2_stream *s);                  /* there may be something to send */
 bool h2_send_is_stalled(const struct h2_stream *s);      /* by the other side's windows */
 int  h2_send_chunk(struct h2_stream *s, const uint8_t *frame_head, size_t len);

@@ -68,7 +68,9 @@ static ssize_t read_chunk(nghttp2_session *engine, int32_t id, uint8_t *room, si
     return s == NULL ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : next_chunk(s, len, flags);
 }
 
-bool h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provider)
+static const nghttp2_data_provider provider = { .read_callback = read_chunk };
+
+enum h2_send h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provider)
 {
     struct stream *stream = &s->stream;
     struct head   *head = stream->tx_head;
@@ -79,20 +81,55 @@ bool h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provider)
 
     s->is_tx_sized = head->body == BODY_SIZED;
     s->tx_left = head->length;
-    *ret_provider = (nghttp2_data_provider){ .read_callback = read_chunk };
+    *ret_provider = provider;
     s->tx_since_ms = h2_now_ms(s->h2);
     if (s->is_upgrade)
         s->is_tx_sized = false;
     else if (head->body == BODY_NONE || (is_empty && !has_tail))
-        return false;
+        return H2_SEND_NOTHING;
     h2_clock_arm(s);
+    s->is_waiting =
+        s->h2->is_server && (stream->tx_body == NULL || !pipe_has_data(stream->tx_body));
+    return s->is_waiting ? H2_SEND_LATER : H2_SEND_NOW;
+}
+
+/* No window is open for the empty frame that would end it, and none is needed for trailers. */
+static bool end_at_once(struct h2_stream *s)
+{
+    const struct stream *stream = &s->stream;
+    struct h2_list       list = { .items = NULL, .count = 0 };
+    nghttp2_session     *engine = s->h2->engine;
+
+    if (stream->is_tail_held || s->is_tx_sized || !pipe_is_finished(stream->tx_body) ||
+        (nghttp2_session_get_stream_remote_window_size(engine, s->id) > 0 &&
+         nghttp2_session_get_remote_window_size(engine) > 0))
+        return false;
+    if (stream->tx_trailers != NULL)
+        h2_write_trailers(stream->tx_trailers, stream->arena, &list);
+    h2_check(s->h2, nghttp2_submit_trailer(engine, s->id, list.items, list.count));
     return true;
+}
+
+/* There is some of the body now, or its end. */
+static void begin_late(struct h2_stream *s)
+{
+    const struct stream *stream = &s->stream;
+
+    if (stream->tx_body == NULL || (s->is_upgrade && !s->is_tunnel) ||
+        !(pipe_has_data(stream->tx_body) || (stream->tx_body->is_ended && !stream->is_tail_held)))
+        return;
+    s->is_waiting = false;
+    if (!end_at_once(s))
+        h2_check(s->h2,
+                 nghttp2_submit_data(s->h2->engine, NGHTTP2_FLAG_END_STREAM, s->id, &provider));
 }
 
 void h2_send_more(struct h2_stream *s)
 {
     if (s->h2->is_lost)
         return;
+    if (s->is_waiting && s->is_live && !s->is_reset)
+        begin_late(s);
     if (s->is_deferred && s->is_live && !s->is_reset) {
         s->is_deferred = false;
         h2_check(s->h2, nghttp2_session_resume_data(s->h2->engine, s->id));
@@ -107,6 +144,7 @@ bool h2_send_is_stalled(const struct h2_stream *s)
     nghttp2_session *engine = s->h2->engine;
 
     return s->is_live && s->has_sent_head && !s->has_tx_end && !s->is_reset && !s->is_deferred &&
+           !s->is_waiting &&
            (nghttp2_session_get_stream_remote_window_size(engine, s->id) <= 0 ||
             nghttp2_session_get_remote_window_size(engine) <= 0);
 }

@@ -132,14 +132,22 @@ static void refuse_tunnel(const struct head *request, struct head *head)
         head->status = (unsigned)fault_row(FAULT_BAD_RESPONSE)->status;
 }
 
+/* One that does not end the stream. */
+static void submit_head(struct h2_stream *s, const struct h2_list *list)
+{
+    h2_check(s->h2, nghttp2_submit_headers(s->h2->engine, NGHTTP2_FLAG_NONE, s->id, NULL,
+                                           list->items, list->count, NULL));
+}
+
 static void server_send(struct stream *stream)
 {
     struct h2_stream     *s = h2_of_stream(stream);
     struct head          *head = stream->tx_head;
-    bool                  is_head = stream->rx_head->method == METHOD_HEAD, has_body;
+    bool                  is_head = stream->rx_head->method == METHOD_HEAD;
     bool                  keeps_length = head->has_length && (is_head || head->status == 304);
     nghttp2_data_provider provider;
     struct h2_list        list;
+    enum h2_send          body;
 
     if (stream->is_last)
         s->h2->codec.ops->drain(&s->h2->codec);
@@ -150,12 +158,15 @@ static void server_send(struct stream *stream)
     if (is_head || !status_has_content(head->status))
         head->body = BODY_NONE;
     h2_write_response(head, keeps_length, stream->arena, &list);
-    has_body = h2_send_begin(s, &provider);
     s->has_sent_head = true;
     prioritise(s, s->priority, &head->fields);
-    h2_check(s->h2, nghttp2_submit_response(s->h2->engine, s->id, list.items, list.count,
-                                            has_body ? &provider : NULL));
-    h2_wake_conn(s->h2, WAKE_DATA);
+    body = h2_send_begin(s, &provider);
+    if (body == H2_SEND_LATER)
+        submit_head(s, &list);
+    else
+        h2_check(s->h2, nghttp2_submit_response(s->h2->engine, s->id, list.items, list.count,
+                                                body == H2_SEND_NOW ? &provider : NULL));
+    h2_send_more(s);
 }
 
 static void server_send_interim(struct stream *stream, const struct head *head)
@@ -166,8 +177,7 @@ static void server_send_interim(struct stream *stream, const struct head *head)
     if (!may_send(s))
         return;
     h2_write_response(head, false, stream->arena, &list);
-    h2_check(s->h2, nghttp2_submit_headers(s->h2->engine, NGHTTP2_FLAG_NONE, s->id, NULL,
-                                           list.items, list.count, NULL));
+    submit_head(s, &list);
     h2_wake_conn(s->h2, WAKE_DATA);
 }
 

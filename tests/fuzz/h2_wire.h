@@ -144,14 +144,14 @@ static void feed(const uint8_t *bytes, size_t len)
 {
     struct protocol *protocol = &wire.codec->protocol;
     struct slice     slice = slice_copy(text_of((const char *)bytes, len));
-    uint32_t         used = 0;
+    uint32_t         used = 0, piece = 7;
 
     for (int tries = 0; used < len && !wire.is_over && tries < 100; tries++) {
         struct slice rest = slice_part(slice, used, slice.len - used);
         ssize_t      n;
 
         if (wire.mode & MODE_PIECES)
-            rest.len = rest.len < 7 ? rest.len : 7;
+            rest.len = rest.len < piece ? rest.len : piece;
         n = protocol->is_paused ? 0 : protocol->ops->feed(protocol, rest);
         must(n <= (ssize_t)rest.len);
         slice_unref(rest);
@@ -159,6 +159,7 @@ static void feed(const uint8_t *bytes, size_t len)
             wire.is_over = true;
         else
             used += (uint32_t)n;
+        piece = n > 0 ? 7 : piece + 7;   /* what was not used is offered again, with more */
         turn();
     }
     slice_unref(slice);

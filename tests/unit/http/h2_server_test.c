@@ -87,6 +87,23 @@ static void a_large_answer_waits_for_windows(void **state)
     assert_true(owner->stream->is_tx_done);
 }
 
+static void an_empty_answer_needs_no_window(void **state)
+{
+    static const unsigned char shut[] = { 0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0 };
+    struct frame              *frame;
+
+    (void)state;
+    serve();
+    peer_say(NGHTTP2_SETTINGS, 0, 0, shut, sizeof(shut));
+    peer_say_head(1, END, GET);
+    owner_answer(&peer.owners[0], 200, BODY_CHUNKED, 0);
+    check_status(1, "200", false);
+    owner_put(&peer.owners[0], 0, true);
+    frame = peer_heard(NGHTTP2_HEADERS, 1);
+    assert_true(frame != NULL && frame->len == 0 && (frame->flags & END));
+    assert_true(peer.owners[0].stream->is_tx_done);
+}
+
 static void a_short_answer_never_seems_whole(void **state)
 {
     struct owner *owner = &peer.owners[0];
@@ -355,6 +372,34 @@ static void resets_that_they_cause_count_too(void **state)
     assert_int_equal(i, GLITCHES_RESETS_MOST + 1);
 }
 
+static void more_streams_than_allowed_are_refused(void **state)
+{
+    const struct h2_settings two = { 2, 65535, 8192, 65535 };
+    struct frame            *frame;
+
+    (void)state;
+    serve_with(&two);
+    frame = peer_heard(NGHTTP2_SETTINGS, 0);
+    assert_non_null(frame);
+    assert_int_equal(frame->payload[1], NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    assert_int_equal(peer_number(frame, 2), 2);
+    for (uint32_t id = 1; id < 7; id += 2)
+        peer_say_head(id, END, GET);
+    check_reset(5, NGHTTP2_REFUSED_STREAM);
+    assert_int_equal(peer.owner_count, 2);
+    assert_false(peer.codec->protocol.is_closing);
+}
+
+static void a_stream_that_was_skipped_is_no_more(void **state)
+{
+    (void)state;
+    serve();
+    peer_say_head(5, END, GET);
+    peer_say_head(3, END, GET);
+    check_goaway(5, NGHTTP2_PROTOCOL_ERROR);
+    assert_int_equal(peer.owner_count, 1);
+}
+
 static void a_reset_stream_keeps_its_place(void **state)
 {
     const struct h2_settings two = { 2, 65535, 8192, 65535 };
@@ -407,6 +452,15 @@ static void floods_pause_reading_then_end_it(void **state)
         assert_false(peer.codec->protocol.is_paused);
         peer_say_bytes(bytes + said, len - said);
     }
+    check_goaway(0, CALM);
+}
+
+static void unknown_frames_are_counted(void **state)
+{
+    (void)state;
+    serve();
+    for (int i = 0; i < 1100 && !peer.codec->protocol.is_closing; i++)
+        peer_say(0x77, 0, 0, NULL, 0);
     check_goaway(0, CALM);
 }
 
@@ -529,6 +583,20 @@ static void deadlines_are_the_streams_own(void **state)
     check_status(1, "408", true);
 }
 
+static void a_stall_has_its_own_timer(void **state)
+{
+    (void)state;
+    peer.conn.timeouts.send_ms = 30;
+    serve();
+    peer_say_head(1, END, GET);
+    owner_put(&peer.owners[0], 60000, false);
+    owner_put(&peer.owners[0], 60000, false);
+    owner_answer(&peer.owners[0], 200, BODY_CHUNKED, 0);
+    peer_hear();
+    peer_wait(100);
+    assert_int_equal(peer.owners[0].stream->fault, FAULT_CLIENT_STALLED);
+}
+
 static void waits_are_told_to_the_conn(void **state)
 {
     struct protocol *protocol;
@@ -552,6 +620,7 @@ int main(void)
         WITH_PEER(a_request_is_answered),
         WITH_PEER(an_answer_without_body_is_one_frame),
         WITH_PEER(a_large_answer_waits_for_windows),
+        WITH_PEER(an_empty_answer_needs_no_window),
         WITH_PEER(a_short_answer_never_seems_whole),
         WITH_PEER(the_owner_resets),
         WITH_PEER(an_early_answer_ends_the_upload),
@@ -565,9 +634,12 @@ int main(void)
         WITH_PEER(more_than_the_window_is_an_error),
         WITH_PEER(rapid_resets_end_it),
         WITH_PEER(resets_that_they_cause_count_too),
+        WITH_PEER(more_streams_than_allowed_are_refused),
+        WITH_PEER(a_stream_that_was_skipped_is_no_more),
         WITH_PEER(a_reset_stream_keeps_its_place),
         WITH_PEER(blocks_in_many_pieces_end_it),
         WITH_PEER(floods_pause_reading_then_end_it),
+        WITH_PEER(unknown_frames_are_counted),
         WITH_PEER(a_bomb_is_not_unpacked_for_ever),
         WITH_PEER(broken_frames_end_it),
         WITH_PEER(another_protocol_is_not_spoken_to),
@@ -575,6 +647,7 @@ int main(void)
         WITH_PEER(draining_ends_without_an_answer),
         WITH_PEER(every_stream_hears_of_a_loss),
         WITH_PEER(deadlines_are_the_streams_own),
+        WITH_PEER(a_stall_has_its_own_timer),
         WITH_PEER(waits_are_told_to_the_conn),
     };
 
