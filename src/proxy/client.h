@@ -18,6 +18,7 @@ struct client {
     struct conn      *conn;              /* NULL: ended or parked */
     struct door      *door;
     struct exchange  *unattended;        /* of a stand-in; else NULL */
+    struct snapshot  *secured_by;        /* pinned: whose contexts of TLS it uses; NULL: in clear */
     unsigned          exchanges;         /* under way */
     struct link       link;              /* of the front's clients, oldest first */
     int64_t           connected_ms;
@@ -43,6 +44,8 @@ const struct client *client_of_task(const struct task *task);
 struct codec *client_codec(const struct client *client);
 /* As the listen's default server says it: what the client speaks now. `is_h2`: by ALPN or its first bytes. */
 void client_speaks(struct client *client, bool is_h2);
+/* A handshake begins: what it is made with stays for as long as the client does. */
+void client_secures(struct client *client);
 /* Who is connected, whatever a preface or a field says. */
 struct address client_remote(const struct client *client);
 const struct listen *client_listen(const struct client *client);

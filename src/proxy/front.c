@@ -313,6 +313,8 @@ static void client_bury_if_over(struct client *client)
     list_remove(&client->link);
     timer_remove(loop_timers(front->loop), &client->timer);
     task_cancel(&client->task);   /* it may have spoken in the turn that closed it */
+    if (client->secured_by != NULL)
+        unpin(front->loop, &client->secured_by->pinned);
     client->corpse.release = client_release;
     loop_bury(front->loop, &client->corpse);
     door_bury_if_unused(door);
@@ -519,6 +521,14 @@ static struct codec *codec_new(struct client *client, bool is_h2)
 struct codec *client_codec(const struct client *client)
 {
     return opening_is(client->conn->protocol) ? NULL : codec_of_protocol(client->conn->protocol);
+}
+
+void client_secures(struct client *client)
+{
+    struct door *door = client->door;
+
+    client->secured_by = door->snapshot;
+    pin(door->front->loop, &door->snapshot->pinned);
 }
 
 void client_speaks(struct client *client, bool is_h2)

@@ -21,6 +21,7 @@ struct opening {
     struct protocol protocol;
     struct tls_host host;
     struct client  *client;
+    const struct listen *listen;         /* of the configuration that the handshake is by */
     struct arena   *arena;               /* for variables in certificates' names, or NULL */
     bool            has_header;          /* the PROXY header is still to come */
     bool            is_securing;
@@ -38,7 +39,7 @@ static struct opening *opening_of(struct protocol *protocol)
 /* One without a certificate of its own shows the default server's, as in nginx. */
 static const struct tls_server *choose(struct tls_host *host, struct text name)
 {
-    const struct listen     *listen = client_listen(container_of(host, struct opening, host)->client);
+    const struct listen     *listen = container_of(host, struct opening, host)->listen;
     const struct tls_server *named = route_server(listen, name, NULL)->tls;
 
     return named != NULL ? named : listen->servers[0]->tls;
@@ -48,7 +49,7 @@ static const struct tls_server *choose(struct tls_host *host, struct text name)
 static struct exchange *exchange_of_name(struct opening *opening, struct text name)
 {
     struct client       *client = opening->client;
-    const struct listen *listen = client_listen(client);
+    const struct listen *listen = opening->listen;
     struct head         *head;
     struct exchange     *x;
 
@@ -56,7 +57,7 @@ static struct exchange *exchange_of_name(struct opening *opening, struct text na
         opening->arena = arena_new();
     head = ARENA_NEW(opening->arena, struct head);
     head_init(head, opening->arena, 0);
-    x = exchange_imagine(opening->arena, client->conn->loop, client_snapshot(client), listen, head);
+    x = exchange_imagine(opening->arena, client->conn->loop, client->secured_by, listen, head);
     x->client_conn = client;
     x->is_tls = true;
     x->asked_name = arena_copy(opening->arena, name);
@@ -96,6 +97,8 @@ static ssize_t secure(struct opening *opening, struct text bytes)
         return -1;
     }
     opening->is_securing = true;
+    opening->listen = client_listen(client);
+    client_secures(client);
     conn_secure(conn, transport, loop_now_ms(conn->loop) + first->head_timeout_ms);
     return (ssize_t)bytes.len;
 }

@@ -523,6 +523,22 @@ def test_a_request_under_way_outlives_a_reload(proxy, origin, pair):
         assert client.response().body == b"late"
 
 
+@ours
+def test_handshakes_outlive_their_configuration(proxy, pair):
+    """One that is done, and one that is under way: what they were made with stays for them."""
+    desk = proxy(site(pair, location="return 200 word0;"))
+    half = desk.connect()
+    half.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))
+    with desk.connect(tls=Tls()) as client:
+        for i in range(1, 4):
+            assert client.ask("GET", "/").status == 200
+            desk.reload(http=site(pair, location=f"return 200 word{i};"))
+            desk.wait_for(lambda: _says(desk, f"word{i}"), 8, "the new configuration")
+        assert client.ask("GET", "/", host="localhost").text == "word3"
+    half.send(bytes(600))
+    half.rest()
+
+
 def _says(desk, text):
     with desk.connect(tls=Tls()) as client:
         return client.ask("GET", "/").text == text
