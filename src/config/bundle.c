@@ -251,6 +251,9 @@ void bundle_free(struct bundle **bundle)
         if (at->fd >= 0)
             (void)close(at->fd);
     map_free(&dead->by_path);
+    for (struct bundle_file *at = dead->files; at != NULL; at = at->next)
+        if (at->text.len > 0)
+            explicit_bzero((char *)(uintptr_t)at->text.ptr, at->text.len);
     arena_free(&dead->arena);
     mem_free(dead);
 }
@@ -369,9 +372,19 @@ static void write_fds(struct writer *writer, const struct bundle *bundle)
     }
 }
 
+/* Enough for the files, so that no piece of a key is left behind where the text has grown. */
+static size_t size_estimate(const struct bundle *bundle)
+{
+    size_t size = 64 * 1024;
+
+    for (const struct bundle_file *at = bundle->files; at != NULL; at = at->next)
+        size += at->path.len + at->text.len + 64;
+    return size;
+}
+
 struct text bundle_encode(const struct bundle *bundle, struct arena *arena)
 {
-    struct writer writer = writer_arena(arena, 16 * 1024);
+    struct writer writer = writer_arena(arena, size_estimate(bundle));
 
     writer_string(&writer, first_line);
     write_text(&writer, bundle->options.prefix);

@@ -32,7 +32,7 @@ struct bundle {
 };
 
 struct bundle *bundle_new(const struct config_options *options, bool is_recording);
-/* Closes descriptors that are still in it. */
+/* Closes descriptors that are still in it, and overwrites its texts: there are keys among them. */
 void           bundle_free(struct bundle **bundle);
 
 /* A number that is another one when the file is another, or was written to, since. */

@@ -2,6 +2,8 @@
 /* Text to tree to structs; a configuration with an error is none at all. */
 #include "config/config.h"
 
+#include <string.h>
+
 #include "base/map.h"
 #include "base/mem.h"
 #include "config/compile.h"
@@ -21,6 +23,12 @@ struct config *config_load(struct config_source *source, const struct config_opt
     if (diagnoses->errors > 0)
         config_free(&config);
     return config;
+}
+
+void config_forget_keys(const struct config *config)
+{
+    for (unsigned i = 0; i < config->tls_key_count && !config->has_lasting_keys; i++)
+        explicit_bzero((char *)(uintptr_t)config->tls_keys[i].ptr, config->tls_keys[i].len);
 }
 
 void config_free(struct config **config)

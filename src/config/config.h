@@ -78,11 +78,17 @@ struct config {
     unsigned      tls_file_count;
     struct text  *tls_patterns;          /* of those that variables name */
     unsigned      tls_pattern_count;
+    struct text  *tls_keys;              /* texts of private keys; of the bundle or the arena */
+    unsigned      tls_key_count;
+    bool          has_lasting_keys;      /* some are chosen in handshakes, by variables */
 };
 
 /* Compiles. NULL when anything was an error: `diagnoses` then has every one of them. */
 struct config *config_load(struct config_source *source, const struct config_options *options,
                            struct diagnoses *diagnoses);
 void           config_free(struct config **config);
+/* Overwrites the texts of private keys, for a process that has its contexts and compiles the record never again. Keys
+ * that handshakes choose by variables stay, and then all do: their files may be the same. */
+void           config_forget_keys(const struct config *config);
 
 #endif

@@ -174,6 +174,20 @@ static struct tls_pair *pair_new(struct compiler *compiler, const struct tls_ite
     return pair;
 }
 
+/* The text itself and no copy: it is to be overwritten some day. */
+static void key_note(struct config *config, struct text text)
+{
+    if ((config->tls_key_count & (config->tls_key_count - 1)) == 0) {
+        unsigned     room = config->tls_key_count == 0 ? 1 : 2 * config->tls_key_count;
+        struct text *grown = ARENA_ARRAY(config->arena, struct text, room);
+
+        if (config->tls_key_count > 0)
+            memcpy(grown, config->tls_keys, config->tls_key_count * sizeof(*grown));
+        config->tls_keys = grown;
+    }
+    config->tls_keys[config->tls_key_count++] = text;
+}
+
 bool tls_items_pair(struct compiler *compiler, const struct tls_items *items,
                     struct tls_pair **ret_pairs, struct tls_candidate **ret_candidates)
 {
@@ -193,6 +207,10 @@ bool tls_items_pair(struct compiler *compiler, const struct tls_items *items,
                                                          : certificate->file.path));
         return false;
     }
+    for (const struct tls_pair *at = first; at != NULL; at = at->next)
+        if (at->key.text.len > 0)
+            key_note(compiler->config, at->key.text);
+    compiler->config->has_lasting_keys = compiler->config->has_lasting_keys || has_variables;
     *ret_pairs = first;
     *ret_candidates = has_variables ? tls_candidates(compiler, items) : NULL;
     return true;

@@ -115,6 +115,7 @@ int delivery_open(struct delivery *delivery, struct bundle **ret_bundle)
 
     if (error == 0) {
         error = bundle_decode(text, &bundle);
+        explicit_bzero((void *)(uintptr_t)text.ptr, text.len);
         mem_free((void *)(uintptr_t)text.ptr);
     }
     if (error == 0)

@@ -163,6 +163,7 @@ struct edition *edition_new(struct bundle *bundle, uint32_t number, const struct
         bundle_free(&bundle);
         return NULL;
     }
+    config_forget_keys(config);
     edition = mem_new(sizeof(*edition));
     *edition = (struct edition){ .number = number, .bundle = bundle, .config = config,
                                  .alive = alive };

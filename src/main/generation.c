@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -181,8 +182,10 @@ static int directories_prepare(const struct gathering *gathering,
 static int text_seal(const struct gathering *gathering, struct generation *generation)
 {
     struct arena *arena = arena_new();
-    int error = text_to_fd(bundle_encode(generation->bundle, arena), &generation->text_fd);
+    struct text   text = bundle_encode(generation->bundle, arena);
+    int           error = text_to_fd(text, &generation->text_fd);
 
+    explicit_bzero((char *)(uintptr_t)text.ptr, text.len);
     arena_free(&arena);
     if (error < 0)
         report_line(gathering->report, LOG_EMERG, "the configuration could not be kept %s",

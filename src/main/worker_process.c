@@ -167,6 +167,7 @@ void worker_process_run(const struct generation *generation, int channel)
     int                signal_fd, status;
 
     title_set_worker();
+    config_forget_keys(generation->config);   /* they come again, through the channel */
     if (core->is_daemon)
         daemon_let_go_stderr();
     descriptors_let_go(channel);

@@ -336,6 +336,26 @@ def test_keys_are_not_printed(proxy, pair):
     assert "PRIVATE KEY" not in printed.stdout and "PRIVATE KEY" not in desk.errors()
 
 
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_texts_of_keys_do_not_stay_in_the_worker(proxy, authority, kind):
+    """It has the keys, in OpenSSL's form; what was read from the files is overwritten."""
+    pair = authority.issue("localhost", kind=kind)
+    desk = proxy(site(pair))
+    desk.may_alert = True
+    assert shown(desk) == pair.serial
+    assert any(secret_of(pair) in area for area in memory_of(desk.pid))      # it could be found
+    for _ in range(2):
+        assert not any(secret_of(pair) in area for area in memory_of(desk.worker()))
+        size = desk.reload(http=site(pair))
+        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 10, "a reload")
+        assert shown(desk) == pair.serial
+    worker = desk.worker()
+    os.kill(worker, signal.SIGKILL)
+    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 8, "another worker")
+    assert shown(desk) == pair.serial
+    assert not any(secret_of(pair) in area for area in memory_of(desk.worker()))
+
+
 def test_the_worker_opens_no_key(proxy, pair):
     """It needs no access: the file is root's alone."""
     os.chmod(pair.key, 0o600)
