@@ -36,7 +36,7 @@ static int broken(struct tls_link *link, int error)
 
 int tls_step_failed(struct tls_link *link, const char *what, int result)
 {
-    enum log_level level = link->server != NULL ? LOG_INFO : LOG_ERROR;
+    enum log_level level = !link->is_client ? LOG_INFO : LOG_ERROR;
     char           words[1024] = "";
     struct writer  writer = writer_fixed(words, sizeof(words) - 1);
 
@@ -114,6 +114,7 @@ static int ssl_make(struct tls_link *link, struct text name)
     tls_link_count(link, TLS_HELD_SHAKING);
     SSL_set_app_data(link->ssl, link);
     SSL_set_accept_state(link->ssl);
+    link->record_most = server->policy->buffer_size;
     link->stage = server->policy->has_early_data ? TLS_STAGE_EARLY : TLS_STAGE_SHAKING;
     return server->has_templates ? templates_use(link, name) : 0;
 }

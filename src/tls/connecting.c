@@ -91,7 +91,7 @@ struct transport tls_connect(int fd, const struct tls_client *client, struct tex
     struct tls_link *link = tls_link_new();
 
     name = name_bare(name);
-    *link = (struct tls_link){ .fd = fd, .host = host, .memory = memory,
+    *link = (struct tls_link){ .fd = fd, .is_client = true, .host = host, .memory = memory,
                                .name = mem_string(name.ptr, name.len), .stage = TLS_STAGE_SHAKING };
     if (ssl_make(link, client) != 0) {
         tls_errors_drop();

@@ -30,7 +30,7 @@ struct tls_bytes {
 struct tls_link {
     SSL                     *ssl;
     struct tls_host         *host;       /* NULL: has gone */
-    const struct tls_server *server;     /* the first, then the chosen; NULL: we are the client */
+    const struct tls_server *server;     /* the first (NULL: has no certificate), then the chosen */
     uint64_t                 identity;   /* of the client's context, which may be gone by now */
     struct tls_memory       *memory;     /* of the client's sessions, or NULL */
     char                    *name;       /* SNI that came or was sent; allocated, or NULL */
@@ -41,6 +41,7 @@ struct tls_link {
     int64_t                  wrote_ms;
     uint32_t                 counted;    /* bytes in the budget, for what OpenSSL holds */
     uint32_t                 sent;       /* bytes since it began, or since a silence; at most RAMP */
+    uint32_t                 record_most;   /* ssl_buffer_size; 0: the largest */
     uint16_t                 messages;   /* of the handshake, after it */
     uint8_t                  stage;      /* enum tls_stage */
     bool                     is_drained; /* the last recv was short: nothing more before the next call */
@@ -48,6 +49,8 @@ struct tls_link {
     bool                     is_reading_early, was_early;
     bool                     is_held;    /* what is unsent may wait for something to go with it */
     bool                     is_quiet;   /* what came early came by a short read: ask the kernel later */
+    bool                     wrote_late; /* after the other side's goodbye */
+    bool                     is_client;
     bool                     is_closing; /* shutdown() when all is out */
     bool                     is_verifying;   /* client: who the server is */
 };

@@ -45,7 +45,7 @@ struct tls_host {
     void (*failed)(struct tls_host *host, enum log_level level, const char *words);
 };
 
-/* A transport for fd that is to be the server's side. `early`: bytes that were read already (copied). fd stays the
+/* A transport for fd that is to be the server's side. `first` may be NULL, if the host chooses. `early`: bytes that were read already (copied). fd stays the
  * caller's until the transport is closed. A transport with ops NULL: memory is short. */
 struct transport tls_accept(int fd, const struct tls_server *first, struct tls_host *host,
                             struct text early);

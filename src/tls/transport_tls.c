@@ -91,7 +91,7 @@ static void unsent_show(struct transport *transport)
 /* A ticket may wait for the answer that follows it. */
 static bool may_hold(const struct tls_link *link, bool was_finished)
 {
-    return !was_finished && link->server != NULL && SSL_is_init_finished(link->ssl) &&
+    return !was_finished && !link->is_client && SSL_is_init_finished(link->ssl) &&
            SSL_version(link->ssl) == TLS1_3_VERSION;
 }
 
@@ -109,7 +109,7 @@ static int tls_handshake(struct transport *transport)
     if (sent != 0 && sent != -EAGAIN)
         return sent;
     wire_begin(link, 0);
-    error = link->server != NULL ? tls_accept_step(link) : tls_connect_step(link);
+    error = !link->is_client ? tls_accept_step(link) : tls_connect_step(link);
     sent = wire_end(link, error == 0 && may_hold(link, false));
     if (error == 0)
         tls_link_count(link, TLS_HELD_OPEN);
@@ -200,10 +200,10 @@ static ssize_t tls_read(struct transport *transport, void *bytes, size_t room)
 
 static size_t record_size(const struct tls_link *link)
 {
-    size_t most = link->server != NULL ? tls_server_policy(link->server)->buffer_size : RECORD_MOST;
+    size_t most = link->record_most == 0 || link->record_most > RECORD_MOST ? RECORD_MOST
+                                                                            : link->record_most;
 
-    most = most == 0 || most > RECORD_MOST ? RECORD_MOST : most;
-    if (link->server == NULL || link->sent >= RAMP_BYTES || most < RECORD_SMALL)
+    if (link->is_client || link->sent >= RAMP_BYTES || most < RECORD_SMALL)
         return most;
     return RECORD_SMALL;
 }
@@ -302,6 +302,7 @@ static ssize_t tls_write(struct transport *transport, const struct iovec *iov, i
         return error;
     tls_errors_drop();
     silence_note(link);
+    link->wrote_late |= (SSL_get_shutdown(link->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     wire_begin(link, 0);
     taken = write_all(link, iov, count);
     error = wire_end(link, false);
@@ -354,12 +355,20 @@ static void tls_shutdown(struct transport *transport)
     unsent_show(transport);
 }
 
-/* Sent or not, the session stays good: without the marks OpenSSL would throw it away. */
+/* Who has said goodbye and was told nothing since has most likely closed, and would answer with a reset. */
+static bool is_listening(const struct tls_link *link)
+{
+    return !link->has_end && link->ssl != NULL &&
+           (link->wrote_late || (SSL_get_shutdown(link->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
+}
+
+/* Goodbye said or not, the session stays good: without the marks OpenSSL would throw it away. */
 static void tls_close(struct transport *transport)
 {
     struct tls_link *link = link_of(transport);
 
-    notify(link);
+    if (is_listening(link))
+        notify(link);
     if (link->ssl != NULL)
         SSL_set_shutdown(link->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     (void)close(transport->fd);

@@ -211,6 +211,39 @@ static void the_end_is_told(void **state)
     pairing_close(&pairing);
 }
 
+static void a_goodbye_is_not_returned(void **state)
+{
+    struct pairing pairing = { 0 };
+    char           byte;
+
+    (void)state;
+    shaken(&pairing);
+    pairing_talk(&pairing);
+    pairing.client.ops->shutdown(&pairing.client);
+    assert_int_equal(pairing.server.ops->read(&pairing.server, &byte, 1), 0);
+    pairing.server.ops->close(&pairing.server);
+    assert_int_equal(recv(pairing.client.fd, &byte, 1, 0), 0);
+    pairing_close(&pairing);
+}
+
+static void the_host_may_choose_alone(void **state)
+{
+    struct pairing pairing = { .at_server = { .is_choosing = true, .chosen = server } };
+
+    (void)state;
+    pairing_open(&pairing, NULL, client, "example.com", NULL);
+    pairing_shake(&pairing);
+    assert_int_equal(pairing.server_error, 0);
+    pairing_talk(&pairing);
+    pairing_close(&pairing);
+    memset(&pairing, 0, sizeof(pairing));
+    pairing_open(&pairing, NULL, client, "example.com", NULL);
+    pairing_shake(&pairing);
+    assert_true(pairing.server_error < 0);
+    assert_non_null(strstr(pairing.at_client.words, "unrecognized name"));
+    pairing_close(&pairing);
+}
+
 static void a_cut_is_told_from_an_end(void **state)
 {
     struct pairing pairing = { 0 };
@@ -313,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_hello_comes_byte_by_byte),
         cmocka_unit_test(a_ticket_waits_for_company),
         cmocka_unit_test(the_end_is_told),
+        cmocka_unit_test(a_goodbye_is_not_returned),
+        cmocka_unit_test(the_host_may_choose_alone),
         cmocka_unit_test(a_cut_is_told_from_an_end),
         cmocka_unit_test(noise_is_an_error),
         cmocka_unit_test(records_are_small_at_first),
