@@ -16,7 +16,8 @@ struct tls_client {
 
 /* peer_sessions.c: of a connection whose SSL has no session yet; it is the SSL's own then. */
 void tls_memory_use(struct tls_memory *memory, SSL *ssl, uint64_t identity, struct text name);
-/* Keeps a reference of its own. */
-void tls_memory_keep(struct tls_memory *memory, SSL_SESSION *kept, uint64_t identity, struct text name);
+/* Keeps a copy. */
+void tls_memory_keep(struct tls_memory *memory, const SSL_SESSION *kept, uint64_t identity,
+                     struct text name);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A peer's tls_memory: the latest session of each kind of connection (identity of the context, name), few of them.
- * OpenSSL's sessions are counted and may be used by several connections at once. */
+ * OpenSSL's sessions are no thing to share between threads: what is kept here is a copy, touched under the lock
+ * alone, and each connection gets one of its own. */
 #include "tls/client_made.h"
 
 #include <pthread.h>
@@ -54,30 +55,29 @@ static unsigned find(const struct tls_memory *memory, uint64_t identity, uint64_
 void tls_memory_use(struct tls_memory *memory, SSL *ssl, uint64_t identity, struct text name)
 {
     uint64_t     hash = hash_text(name);
-    SSL_SESSION *kept = NULL;
+    SSL_SESSION *copy = NULL;
     unsigned     i;
 
     (void)pthread_mutex_lock(&memory->lock);
     i = find(memory, identity, hash);
-    if (i < KEPT_MOST) {
-        kept = memory->rows[i].kept;
-        (void)SSL_SESSION_up_ref(kept);
-    }
+    if (i < KEPT_MOST)
+        copy = SSL_SESSION_dup(memory->rows[i].kept);
     (void)pthread_mutex_unlock(&memory->lock);
-    if (kept != NULL) {
-        (void)SSL_set_session(ssl, kept);
-        SSL_SESSION_free(kept);
+    if (copy != NULL) {
+        (void)SSL_set_session(ssl, copy);
+        SSL_SESSION_free(copy);
     }
 }
 
-void tls_memory_keep(struct tls_memory *memory, SSL_SESSION *kept, uint64_t identity,
+void tls_memory_keep(struct tls_memory *memory, const SSL_SESSION *kept, uint64_t identity,
                      struct text name)
 {
     uint64_t     hash = hash_text(name);
-    SSL_SESSION *former;
+    SSL_SESSION *former, *copy = SSL_SESSION_dup(kept);
     unsigned     i;
 
-    (void)SSL_SESSION_up_ref(kept);
+    if (copy == NULL)
+        return;
     (void)pthread_mutex_lock(&memory->lock);
     i = find(memory, identity, hash);
     if (i == KEPT_MOST) {
@@ -85,7 +85,7 @@ void tls_memory_keep(struct tls_memory *memory, SSL_SESSION *kept, uint64_t iden
         memory->next = (memory->next + 1) % KEPT_MOST;
     }
     former = memory->rows[i].kept;
-    memory->rows[i].kept = kept;
+    memory->rows[i].kept = copy;
     memory->rows[i].identity = identity;
     memory->rows[i].name = hash;
     (void)pthread_mutex_unlock(&memory->lock);
