@@ -39,10 +39,7 @@ static unsigned certificate_refusal(struct exchange *x, const struct transport *
 /* Whoever was let in by one server's rules has not been by another's (RFC 9110 7.4). */
 static bool is_misdirected(const struct exchange *x, const struct transport *transport)
 {
-    const struct tls_server *chosen = tls_chosen(transport);
-
-    return chosen != x->server->tls && x->server->tls != NULL &&
-           !tls_server_is_alike(chosen, x->server->tls);
+    return x->server->tls != NULL && !tls_may_serve(transport, x->server->tls);
 }
 
 unsigned secure_refusal(struct exchange *x)

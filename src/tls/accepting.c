@@ -115,6 +115,7 @@ static int ssl_make(struct tls_link *link, struct text name)
     SSL_set_app_data(link->ssl, link);
     SSL_set_accept_state(link->ssl);
     link->record_most = server->policy->buffer_size;
+    memcpy(link->rules, server->rules, sizeof(link->rules));
     link->stage = server->policy->has_early_data ? TLS_STAGE_EARLY : TLS_STAGE_SHAKING;
     return server->has_templates ? templates_use(link, name) : 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/writer.h"
 #include "tls/link.h"
+#include "tls/server_made.h"
 
 /* NULL: no TLS, or nothing agreed on yet. */
 static SSL *ssl_of(const struct transport *transport)
@@ -38,6 +39,12 @@ struct text tls_alpn(const struct transport *transport)
 const struct tls_server *tls_chosen(const struct transport *transport)
 {
     return tls_is_tls(transport) ? link_of(transport)->server : NULL;
+}
+
+bool tls_may_serve(const struct transport *transport, const struct tls_server *server)
+{
+    return !tls_is_tls(transport) ||
+           memcmp(link_of(transport)->rules, server->rules, TLS_IDENTITY_BYTES) == 0;
 }
 
 bool tls_is_early(const struct transport *transport)

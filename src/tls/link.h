@@ -41,6 +41,7 @@ struct tls_link {
     int64_t                  wrote_ms;
     uint32_t                 counted;    /* bytes in the budget, for what OpenSSL holds */
     uint32_t                 sent;       /* bytes since it began, or since a silence; at most RAMP */
+    unsigned char            rules[32];  /* of the chosen server, which may be gone by now */
     uint32_t                 record_most;   /* ssl_buffer_size; 0: the largest */
     uint16_t                 messages;   /* of the handshake, after it */
     uint8_t                  stage;      /* enum tls_stage */

@@ -206,6 +206,26 @@ static void other_rules_are_another_door(void **state)
     }
 }
 
+/* By what the connection knows itself: its server may be gone. */
+static void a_connection_outlives_its_server(void **state)
+{
+    struct tls_policy  open = policy_of(&pair), closed = policy_of(&pair);
+    struct arena      *former = arena_new();
+    struct pairing     pairing = { .server_error = 0 };
+
+    (void)state;
+    closed.verify = TLS_VERIFY_ON;
+    closed.client_cas = (struct tls_file){ .path = TEXT("/ca"), .text = authority.pem };
+    pairing_open(&pairing, server_of(former, &open), client_of(former, &peer), "a.example", memory);
+    pairing_shake(&pairing);
+    assert_int_equal(pairing.server_error, 0);
+    arena_free(&former);
+    assert_true(tls_may_serve(&pairing.server, server_of(arena, &open)));
+    assert_false(tls_may_serve(&pairing.server, server_of(arena, &closed)));
+    pairing_talk(&pairing);
+    pairing_close(&pairing);
+}
+
 static void a_clients_certificate_is_remembered(void **state)
 {
     struct tls_policy  policy = policy_of(&pair);
@@ -417,6 +437,7 @@ int main(void)
         TEST(rotation_keeps_some_keys),
         TEST(keys_of_files),
         TEST(other_rules_are_another_door),
+        TEST(a_connection_outlives_its_server),
         TEST(a_clients_certificate_is_remembered),
         TEST(contexts_and_names_are_kept_apart),
         TEST(early_data_is_read_as_any_other),
