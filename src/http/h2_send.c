@@ -100,7 +100,8 @@ static bool end_at_once(struct h2_stream *s)
     struct h2_list       list = { .items = NULL, .count = 0 };
     nghttp2_session     *engine = s->h2->engine;
 
-    if (stream->is_tail_held || s->is_tx_sized || !pipe_is_finished(stream->tx_body) ||
+    if (stream->is_tail_held || (s->is_tx_sized && s->tx_left > 0) ||
+        !pipe_is_finished(stream->tx_body) ||
         (nghttp2_session_get_stream_remote_window_size(engine, s->id) > 0 &&
          nghttp2_session_get_remote_window_size(engine) > 0))
         return false;
