@@ -657,6 +657,8 @@ static void conn_flush(struct flush *flush)
     if (conn->is_closed || conn->is_connecting || conn->is_securing)
         return;
     task_note_running(&conn->task);
+    /* In a full turn its own wake may still wait, and last words with it. */
+    conn->has_output |= (conn->task.wakes & WAKE_DATA) != 0;
     if (conn->transport.has_unsent && may_write(conn) && !flush_transport(conn))
         conn->has_output = false;
     while (conn->has_output && may_write(conn))
