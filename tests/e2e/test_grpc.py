@@ -30,13 +30,13 @@ server {
     client_max_body_size 0;
     access_log logs/grpc.log;
     location / { grpc_pass grpc://app; }
-    location /e2e.Secure { rewrite ^/e2e.Secure(.*) /e2e.App$1 break; grpc_pass grpcs://@S@; grpc_ssl_name localhost;
+    location /e2e.Secure { grpc_pass grpcs://@S@; grpc_ssl_name localhost;
         grpc_ssl_verify on; grpc_ssl_trusted_certificate @CA@; grpc_ssl_server_name on; }
     location /e2e.Nobody { grpc_pass grpc://127.0.0.1:1; }
     location /e2e.App/Hang { grpc_read_timeout 700ms; grpc_pass grpc://app; }
-    location /e2e.Hang { rewrite ^ /e2e.App/Hang break; grpc_pass @O@; }
+    location /e2e.Hang { grpc_pass @O@; }
     location /e2e.Denied { deny all; }
-    location /e2e.Added { rewrite ^ /e2e.App/Echo break; grpc_set_header x-added yes; grpc_pass app; }
+    location /e2e.Added { grpc_set_header x-added yes; grpc_pass app; }
 }
 """
 

@@ -218,13 +218,7 @@ def test_term_with_open_streams(proxy, held):
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_clients_that_vanish(proxy, origin, how):
     """Everything of a connection ends with it: the servers' sides, memory, descriptors."""
-    gone = []
-
-    def script(conn):
-        conn.request()
-        if conn.hang():
-            gone.append(conn)
-    back = origin(script=script)
+    back = origin(script=lambda conn: (conn.request(), conn.hang(30)))
     desk = proxy(conf(), O=back)
     assert _says(desk) == b"one"
     before = desk.footprint()
@@ -234,7 +228,7 @@ def test_clients_that_vanish(proxy, origin, how):
             client.open("GET", f"/{i}")
         client.ping()
         getattr(client, how)()
-    desk.wait_for(lambda: len(gone) >= back.connections >= 1, 10, "the servers' sides to end")
+    desk.wait_for(lambda: not back.conns, 10, "the servers' sides to end")
     desk.wait_settled(before, spare_kb=4096)
 
 

@@ -8,6 +8,7 @@ from concurrent import futures
 import grpc
 
 SERVICE = "e2e.App"
+ALIASES = ("e2e.Secure", "e2e.Hang", "e2e.Added")      # the same, for locations of their own
 SERVING, NOT_SERVING = 1, 2
 LARGEST = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
 
@@ -29,16 +30,17 @@ class GrpcApp:
         self.checked = []                # services that grpc.health.v1 was asked for
         self.pool = futures.ThreadPoolExecutor(max_workers=32)
         self.server = grpc.server(self.pool, options=LARGEST)
+        calls = {
+            "Echo": grpc.unary_unary_rpc_method_handler(self._echo),
+            "Expand": grpc.unary_stream_rpc_method_handler(self._expand),
+            "Gather": grpc.stream_unary_rpc_method_handler(self._gather),
+            "Chat": grpc.stream_stream_rpc_method_handler(self._chat),
+            "Fail": grpc.unary_unary_rpc_method_handler(self._fail),
+            "Hang": grpc.unary_unary_rpc_method_handler(self._hang)}
+        check = {"Check": grpc.unary_unary_rpc_method_handler(self._check)}
         self.server.add_generic_rpc_handlers((
-            grpc.method_handlers_generic_handler(SERVICE, {
-                "Echo": grpc.unary_unary_rpc_method_handler(self._echo),
-                "Expand": grpc.unary_stream_rpc_method_handler(self._expand),
-                "Gather": grpc.stream_unary_rpc_method_handler(self._gather),
-                "Chat": grpc.stream_stream_rpc_method_handler(self._chat),
-                "Fail": grpc.unary_unary_rpc_method_handler(self._fail),
-                "Hang": grpc.unary_unary_rpc_method_handler(self._hang)}),
-            grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
-                "Check": grpc.unary_unary_rpc_method_handler(self._check)})))
+            *(grpc.method_handlers_generic_handler(name, calls) for name in (SERVICE, *ALIASES)),
+            grpc.method_handlers_generic_handler("grpc.health.v1.Health", check)))
         if pair:
             credentials = grpc.ssl_server_credentials([pair], client_ca, client_ca is not None)
             self.port = self.server.add_secure_port(f"127.0.0.1:{port}", credentials)
