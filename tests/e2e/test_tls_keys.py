@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness.proxy import state_of
+from harness.proxy import is_sanitized, state_of
 from harness.tls import Tls, subject_of
 from test_process import Daemon
 
@@ -336,6 +336,7 @@ def test_keys_are_not_printed(proxy, pair):
     assert "PRIVATE KEY" not in printed.stdout and "PRIVATE KEY" not in desk.errors()
 
 
+@pytest.mark.skipif(is_sanitized(), reason="what was freed is kept on purpose, and terabytes are mapped")
 @pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
 def test_texts_of_keys_do_not_stay_in_the_worker(proxy, authority, kind):
     """It has the keys, in OpenSSL's form; what was read from the files is overwritten."""
