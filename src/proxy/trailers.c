@@ -49,9 +49,12 @@ static bool may_have_trailers(const struct exchange *x)
            field_list_has(fields_value(&x->request->fields, FIELD_TE), TEXT("trailers"));
 }
 
-/* HTTP/1 has them behind chunks only; who waits for none can mark the end with the last bytes. */
+/* HTTP/1 has them behind chunks only; who waits for none can mark the end with the last bytes. And an
+ * answer that is a head alone stays one, which gRPC takes for trailers. */
 static bool may_say_trailers(const struct stream *peer)
 {
+    if (peer->is_rx_done)
+        return peer->rx_trailers != NULL;
     return peer->rx_head->version >= VERSION_2 || peer->rx_head->body == BODY_CHUNKED;
 }
 
