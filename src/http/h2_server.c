@@ -159,7 +159,6 @@ static void server_send(struct stream *stream)
         head->body = BODY_NONE;
     h2_write_response(head, keeps_length, stream->arena, &list);
     s->has_sent_head = true;
-    has_body = h2_send_begin(s, &provider);
     prioritise(s, s->priority, &head->fields);
     body = h2_send_begin(s, &provider);
     if (body == H2_SEND_LATER)
