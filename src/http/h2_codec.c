@@ -105,7 +105,7 @@ static void server_drain(struct codec *codec)
     static const uint8_t mark[8] = "draining";
     struct h2_codec     *h2 = h2_of_codec(codec);
 
-    if (h2->drain != H2_DRAIN_NONE || h2->is_lost)
+    if (h2->drain != H2_DRAIN_NONE || h2->is_lost || codec->protocol.is_closing)
         return;
     h2->drain = H2_DRAIN_NOTICE;
     h2_check(h2, nghttp2_submit_shutdown_notice(h2->engine));
@@ -117,7 +117,7 @@ static void server_drain(struct codec *codec)
 
 void h2_drain_end(struct h2_codec *h2)
 {
-    if (h2->drain != H2_DRAIN_NOTICE || h2->is_lost)
+    if (h2->drain != H2_DRAIN_NOTICE || h2->is_lost || h2->codec.protocol.is_closing)
         return;
     h2->drain = H2_DRAIN_LAST;
     h2_check(h2, nghttp2_submit_goaway(h2->engine, NGHTTP2_FLAG_NONE,
