@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Certificates of clients: who is let in, what the configuration knows of them, and no way around the rules."""
 import re
+import socket
 import ssl
+import struct
 import subprocess
 import urllib.parse
 
@@ -131,6 +133,21 @@ def guarded(pair, people):
     return (site(pair, "off", name="open.test", location="return 200 open;")
             + site(pair, "on", f"ssl_client_certificate {people.certificate};", name="closed.test",
                    location="return 200 closed;"))
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_who_goes_at_once_is_not_let_in(proxy, pair, people, origin, version):
+    """A request is done without its client (proxy_ignore_client_abort), but not without knowing whose it is."""
+    back = origin()
+    desk = proxy(site(pair, "on", f"ssl_client_certificate {people.certificate};",
+                      location="proxy_ignore_client_abort on; proxy_pass http://@O@;"), O=back)
+    for _ in range(60):
+        client = desk.connect(tls=Tls(ca=pair.ca, version=version))
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        client.close()
+    assert ask(desk, people.client("alice")).status == 200
+    assert [one.method for one in back.requests] == ["GET"]
 
 
 def test_host_of_a_server_with_other_rules(proxy, pair, people):
