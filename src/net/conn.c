@@ -410,7 +410,7 @@ static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
             return -ENOMEM;
     }
     n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
-    if (n < (ssize_t)room && !conn->has_hangup)
+    if (n < (ssize_t)room && !conn->has_hangup && !conn->transport.is_over)
         conn->is_readable = false;   /* the edge will come again (epoll(7)) */
     if (n <= 0)
         return n;

@@ -15,7 +15,7 @@ struct transport_ops {
     /* Goes on with the handshake: 0 once it is over, -EAGAIN (the poller tells when to call again),
      * -errno: it has failed. NULL: there is none. */
     int       (*handshake)(struct transport *transport);
-    /* 0: end; -EAGAIN; -errno. Fewer bytes than there is room for: nothing more is there now. */
+    /* 0: end; -EAGAIN; -errno. Fewer bytes than there is room for: nothing more is there now, unless is_over. */
     ssize_t   (*read)(struct transport *transport, void *bytes, size_t room);
     /* Bytes taken; -EAGAIN: none. A plain one takes fewer than it is given when the socket is full; another may
      * for reasons of its own, and says so with has_unsent: what was taken and has not gone yet. */
@@ -32,6 +32,7 @@ struct transport {
     const struct transport_ops *ops;
     int                         fd;
     bool                        has_unsent;
+    bool                        is_over; /* the next read() says at once how it ends: no poller tells of that */
     void                       *state;   /* of TLS; owned */
 };
 

@@ -161,11 +161,13 @@ static ssize_t read_failed(struct tls_link *link, int result)
     return -EPROTO;
 }
 
-static ssize_t read_all(struct tls_link *link, unsigned char *bytes, size_t room)
+/* An end or an error behind the last bytes is for the next call; the socket may never say a word of it. */
+static ssize_t read_all(struct transport *transport, unsigned char *bytes, size_t room)
 {
-    ssize_t taken = 0, failed;
-    size_t  len;
-    int     result;
+    struct tls_link *link = link_of(transport);
+    ssize_t          taken = 0, failed;
+    size_t           len;
+    int              result;
 
     if (link->early.len > 0)
         taken = early_take(link, bytes, room);
@@ -173,6 +175,7 @@ static ssize_t read_all(struct tls_link *link, unsigned char *bytes, size_t room
         result = read_some(link, bytes + taken, room - (size_t)taken, &len);
         if (result != 1) {
             failed = read_failed(link, result);
+            transport->is_over = failed != -EAGAIN;
             return taken > 0 ? taken : failed;
         }
         taken += (ssize_t)len;
@@ -192,7 +195,7 @@ static ssize_t tls_read(struct transport *transport, void *bytes, size_t room)
     tls_errors_drop();
     was_finished = SSL_is_init_finished(link->ssl) != 0;
     wire_begin(link, room);
-    taken = read_all(link, bytes, room);
+    taken = read_all(transport, bytes, room);
     error = wire_end(link, may_hold(link, was_finished));
     unsent_show(transport);
     return error != 0 && taken <= 0 ? error : taken;

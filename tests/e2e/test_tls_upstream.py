@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """TLS towards servers: what we show, what we ask for, and words when it fails."""
+import contextlib
 import os
 import re
 import time
@@ -355,6 +356,20 @@ def test_tls_on_both_sides(proxy, https, pair):
     body = os.urandom(2_000_000)
     with desk.connect(tls=Tls(ca=pair.ca), timeout=20) as client:
         assert client.ask("POST", "/", body=body).body == body
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_the_end_that_only_tls_tells(proxy, origin, pair, version):
+    """Behind close_notify the server waits for ours, and does not close: no poller has news of that."""
+    def script(conn):
+        conn.request()
+        conn.sock.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")
+        with contextlib.suppress(OSError):
+            conn.sock.unwrap()
+        conn.hang()
+    back = origin(script=script, tls=server_context((pair.certificate, pair.key), version=version))
+    desk = proxy(site("proxy_read_timeout 60s;"), O=back)
+    assert desk.get("/", timeout=15).body == b"all of it"
 
 
 @pytest.mark.parametrize("more", ["proxy_ssl_certificate @DIR@/none.pem; proxy_ssl_certificate_key @DIR@/none.key;",
