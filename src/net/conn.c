@@ -296,10 +296,13 @@ static void conn_run(struct task *task, unsigned wakes)
         conn->is_writable = true;
     if (wakes & WAKE_DEADLINE)
         conn_expire(conn);
-    if (conn->is_securing && !conn->is_closed && (wakes & (WAKE_READABLE | WAKE_WRITABLE)))
-        handshake(conn);
-    if (conn->is_closed || conn->is_connecting || conn->is_securing)
+    if (conn->is_closed || conn->is_connecting)
         return;
+    if (conn->is_securing) {
+        if (wakes & (WAKE_READABLE | WAKE_WRITABLE))
+            handshake(conn);
+        return;                          /* once it is over the owner has its turn before anything is read */
+    }
     /* A paused conn does not read, so only the poller can tell that the other side is gone. */
     if ((wakes & WAKE_FAULT) && conn->protocol->is_paused) {
         conn_close(conn, LOSS_RESET);

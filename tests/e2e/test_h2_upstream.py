@@ -4,6 +4,7 @@ is safe; a server that breaks the rules or dies harms no more than its streams."
 import hashlib
 import os
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -509,6 +510,33 @@ def test_over_tls(proxy, h2_origin, pair):
     assert back.connections <= 2
     assert back.conns[0].tls.alpn == "h2" and back.conns[0].tls.asked_name == "localhost"
     assert back.requests[-1].get(":scheme") == "https"
+
+
+def test_settings_that_come_with_the_last_of_the_handshake(proxy, origin, pair):
+    """With TLS 1.2 the server has the last word in it."""
+    context = server_context((pair.certificate, pair.key), alpn=["h2"], version="1.2")
+
+    def script(conn):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def until(act):
+            while True:
+                try:
+                    return act()
+                except ssl.SSLWantReadError:
+                    conn.send(outgoing.read())
+                    incoming.write(conn.sock.recv(65536))
+        until(tls.do_handshake)
+        tls.write(frame(SETTINGS))
+        conn.send(outgoing.read())
+        said = b""
+        while bytes([HEADERS, END_HEADERS | END_STREAM, 0, 0, 0, 1]) not in said:
+            said += until(lambda: tls.read(65536))
+        tls.write(frame(SETTINGS, 1) + frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x89"))     # :status 204
+        conn.send(outgoing.read())
+        conn.hang(5)
+    assert proxy(conf(scheme="https"), O=origin(script=script)).get().status == 204
 
 
 def test_a_server_that_chooses_http1(proxy, origin, pair):

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from harness.client import Client, request
+from harness.h2_wire import PREFACE, SETTINGS, frame
 from harness.origin import reply
 from harness.proxy import is_memory_odd
 from harness.tls import Tap, Tls, s_client, subject_of
@@ -151,6 +152,19 @@ def test_a_handshake_byte_by_byte(desk, tls):
     tap.send(request("GET", "/says", close=True))
     assert tap.read(12) == b"HTTP/1.1 200"
     tap.close()
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_what_comes_with_the_last_of_the_handshake(proxy, pair, version):
+    """Who has agreed on HTTP/1.1 speaks it, whatever comes in the same segment."""
+    desk = proxy(site(pair, "http2 on;", location="return 200 $server_protocol;"))
+    tap = Tap(desk.address(), Tls(ca=pair.ca, alpn=["http/1.1"], version=version), first=request("GET", "/"))
+    assert b" 200 OK" in tap.read(100)
+    tap.close()
+    tap = Tap(desk.address(), Tls(ca=pair.ca, alpn=["http/1.1"], version=version), first=PREFACE + frame(SETTINGS))
+    assert tap.read(9) == b"HTTP/1.1 "
+    tap.close()
+
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + bytes(300),

@@ -91,15 +91,16 @@ def s_client(address, *arguments, send=b"", timeout=20):
 
 
 class Tap:
-    """A TLS client that sees its records and can send as slowly as it likes."""
+    """A TLS client that sees its records and can send as slowly as it likes; `first` goes out with the last bytes of
+    the handshake."""
 
-    def __init__(self, address, tls, timeout=10.0, step=None):
+    def __init__(self, address, tls, timeout=10.0, step=None, first=b""):
         self.wire = Wire(Client(address, timeout).sock, timeout)
         self.step = step                 # bytes per write
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = tls.context.wrap_bio(self.incoming, self.outgoing, server_hostname=tls.name)
         self.records = []                # (type, length) of those that came
-        self._until(self.object.do_handshake)
+        self._until(lambda: (self.object.do_handshake(), self.object.write(first) if first else 0))
 
     def send(self, data):
         self.object.write(data)
