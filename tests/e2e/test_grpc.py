@@ -248,6 +248,7 @@ def test_only_trailers(proxy, h2_origin):
                                                 "grpc-message": "gone"}, end=True))
     with H2Client(alone(proxy, back).address()) as client:
         answer = client.ask("POST", "/a.B/C", GRPC, body=b"\0\0\0\0\0")
+        assert is_nginx() or not client.data_order, "the end belongs to the head"
     assert (answer.status, answer.get("grpc-status"), answer.get("grpc-message")) == (200, "5", "gone")
 
 

@@ -99,7 +99,7 @@ class H2Conn(H2Wire):
         length = stream.get("content-length")
         if stream.is_ended and length is not None and int(length) != len(stream.body):
             raise Malformed(f"content-length {length}, and {len(stream.body)} bytes came")
-        if stream.is_ended and not self.origin.handle_early:
+        if stream.is_ended and stream.reset is None and not self.origin.handle_early:
             self._start(stream)
 
     def _start(self, stream):
