@@ -9,12 +9,14 @@ struct text check_name(const struct check *check)
 {
     if (check->match != NULL)
         return check->match->name;
+    if (check->type == CHECK_GRPC)
+        return check->grpc_service.len > 0 ? check->grpc_service : TEXT("grpc");
     return check->type == CHECK_TCP ? TEXT("tcp") : check->uri;
 }
 
 bool check_wants_body(const struct check *check)
 {
-    return check->match != NULL && check->match->has_body;
+    return check->type == CHECK_GRPC || (check->match != NULL && check->match->has_body);
 }
 
 static bool has_status(const struct match_test *test, unsigned status)

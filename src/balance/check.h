@@ -7,6 +7,7 @@
 #include "expr/regex.h"
 #include "http/head.h"
 #include "net/proxy_protocol.h"
+#include "tls/client.h"
 
 enum { CHECK_BODY_MOST = 256 * 1024 };   /* of an answer's body that is looked at */
 
@@ -36,7 +37,7 @@ struct match {
     bool               has_body;         /* one of them wants the body */
 };
 
-enum check_type { CHECK_HTTP = 0, CHECK_TCP };
+enum check_type { CHECK_HTTP = 0, CHECK_TCP, CHECK_GRPC };
 
 struct check_field {                     /* of the request, besides Host */
     struct check_field *next;
@@ -49,6 +50,11 @@ struct check {
     struct text          key;            /* what it asks: the same check in the next configuration */
     enum check_type      type;
     struct text          uri, host;
+    struct text          grpc_service;   /* GRPC: empty: the server as a whole */
+    unsigned             grpc_status;    /* good as well; 0: none */
+    const struct tls_client *tls;        /* NULL: in clear */
+    struct text          tls_name;
+    bool                 is_http2, must_be_http2;   /* as its location: if the server speaks it, or not at all */
     struct check_field  *fields;
     const struct match  *match;          /* NULL: 2xx and 3xx are good */
     uint32_t             interval_ms, jitter_ms;

@@ -8,10 +8,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "balance/grpc_health.h"
 #include "http/h1_codec.h"
+#include "http/h2_codec.h"
 #include "net/socket.h"
+#include "tls/info.h"
 
-enum { FIELDS_MOST = 1000, FIRST_STEP_MS = 2, PIPE_BYTES = 64 * 1024 };
+enum { FIELDS_MOST = 1000, FIRST_STEP_MS = 2, PIPE_BYTES = 64 * 1024, WORDS_MOST = 200 };
+
+static const struct h2_settings settings = {
+    .max_streams = 1, .window = PIPE_BYTES, .chunk_size = 16 * 1024, .recv_buffer_size = PIPE_BYTES
+};
 
 enum probe_state { PROBE_CHECKING = 0, PROBE_HEALTHY, PROBE_UNHEALTHY };
 
@@ -24,7 +31,10 @@ struct line {
     struct task   task;                  /* told that it stands, or has ended */
     struct corpse corpse;
     int64_t       made_ms;
+    struct tls_host host;
+    char          words[WORDS_MOST];     /* why TLS failed, or "" */
     int           error;                 /* -errno that ended it */
+    bool          is_connected, is_securing;
     bool          is_up;
 };
 
@@ -33,10 +43,12 @@ struct attempt {
     struct corpse  corpse;
     struct arena  *arena;
     struct stream *stream;               /* NULL: not sent yet */
-    struct pipe    body;
+    struct pipe    body, request;
     char          *bytes;                /* of the body, in the arena */
     size_t         len;
-    int            error;                /* -errno that ended its connection */
+    int            error;                /* -errno that ended its connection, */
+    bool           is_of_tls;            /* in its handshake, */
+    char           words[WORDS_MOST];    /* of which this is said, or "" */
 };
 
 struct probe {
@@ -130,16 +142,91 @@ static void introduce(struct line *line, const struct check *check)
         conn_close(line->conn, LOSS_RESET);
 }
 
+static struct line *line_of_host(struct tls_host *host)
+{
+    return container_of(host, struct line, host);
+}
+
+/* Paths with variables mean nothing without a request: no certificate is shown. */
+static bool evaluate(struct tls_host *host, const struct tls_pair *pair, struct text name,
+                     struct text *ret_certificate, struct text *ret_key)
+{
+    (void)host;
+    (void)pair;
+    (void)name;
+    *ret_certificate = *ret_key = TEXT("");
+    return true;
+}
+
+static void handshake_failed(struct tls_host *host, enum log_level level, const char *words)
+{
+    struct line  *line = line_of_host(host);
+    struct writer writer = writer_fixed(line->words, sizeof(line->words) - 1);
+
+    (void)level;
+    writer_text(&writer, text_part(text_from(words), 0, sizeof(line->words) - 1));
+    line->words[writer_done(&writer).len] = '\0';
+}
+
+static void line_secure(struct line *line, const struct check *check)
+{
+    struct transport transport = tls_connect(line->conn->transport.fd, check->tls, check->tls_name,
+                                             peer_sessions(line->probe->peer), &line->host);
+
+    line->is_securing = true;
+    if (transport.ops == NULL)
+        conn_close(line->conn, LOSS_MEMORY);
+    else
+        conn_secure(line->conn, transport, loop_now_ms(line->loop) + check->connect_timeout_ms);
+}
+
+static void line_speak(struct line *line, const struct check *check)
+{
+    const struct transport *transport = &line->conn->transport;
+    bool                    is_h2 = check->is_http2;
+
+    tls_forget_host(&line->conn->transport, &line->host);
+    if (is_h2 && tls_is_tls(transport))
+        is_h2 = text_is_equal(tls_alpn(transport), TEXT("h2"));
+    if (check->must_be_http2 && !is_h2) {
+        handshake_failed(&line->host, LOG_ERROR, "upstream chose no \"h2\" by ALPN");
+        conn_close(line->conn, LOSS_CLOSED);
+        return;
+    }
+    line->is_securing = false;
+    line->is_up = true;
+    if (!is_h2)
+        return;
+    line->codec = h2_client_new(&settings);
+    conn_become(line->conn, &line->codec->protocol);
+    line->codec->ops->attach(line->codec, line->conn);
+}
+
+static void line_go_on(struct line *line, const struct check *check)
+{
+    const struct conn *conn = line->conn;
+    bool               was_connected = line->is_connected;
+
+    if (conn->is_closed || conn->is_connecting || conn->is_securing)
+        return;
+    line->is_connected = true;
+    if (!was_connected)
+        introduce(line, check);
+    if (conn->is_closed)
+        return;
+    if (!was_connected && check->tls != NULL && check->type != CHECK_TCP)
+        line_secure(line, check);
+    else
+        line_speak(line, check);
+}
+
 static void line_run(struct task *task, unsigned wakes)
 {
     struct line  *line = container_of(task, struct line, task);
     struct probe *probe = line->probe;
 
-    if (wakes & WAKE_WRITABLE) {
-        line->is_up = true;
-        if (probe != NULL && !(wakes & WAKE_END))
-            introduce(line, probe->check);
-    }
+    if (probe != NULL && !line->is_up && !(wakes & WAKE_END))
+        line_go_on(line, probe->check);
     if (wakes & WAKE_END)
         loop_bury(line->loop, &line->corpse);
     if (probe == NULL)
@@ -151,6 +238,8 @@ static void line_run(struct task *task, unsigned wakes)
     if (probe->attempt == NULL)
         return;
     probe->attempt->error = line->error;
+    probe->attempt->is_of_tls = line->is_securing;
+    memcpy(probe->attempt->words, line->words, sizeof(line->words));
     task_wake(&probe->task, WAKE_LETTER);
 }
 
@@ -177,8 +266,6 @@ static int line_open(struct probe *probe)
 {
     const struct check  *check = probe->check;
     struct conn_timeouts timeouts = timeouts_of(check);
-    struct head_limits     limits = { .line_bytes = check->head_bytes, .field_bytes = check->head_bytes,
-                                    .head_bytes = check->head_bytes, .fields = FIELDS_MOST };
     struct address       address = probe->peer->address;
     struct line         *line;
     bool                 is_in_progress;
@@ -194,6 +281,7 @@ static int line_open(struct probe *probe)
     line->made_ms = loop_now_ms(probe->loop);
     task_init(&line->task, line_run);
     line->corpse.release = line_release;
+    line->host = (struct tls_host){ .evaluate = evaluate, .failed = handshake_failed };
     line->codec = h1_client_new();
     line->conn = conn_open(probe->loop, fd, &line->codec->protocol, &timeouts, &line->task,
                            line->made_ms + check->connect_timeout_ms);
@@ -203,7 +291,6 @@ static int line_open(struct probe *probe)
     }
     line->conn->error_to = &line->error;
     line->codec->ops->attach(line->codec, line->conn);
-    line->codec->ops->set_limits(line->codec, &limits);
     line->probe = probe;
     probe->line = line;
     return 0;
@@ -225,6 +312,7 @@ static void attempt_release(struct corpse *corpse)
     struct attempt *attempt = container_of(corpse, struct attempt, corpse);
 
     pipe_done(&attempt->body);
+    pipe_done(&attempt->request);
     arena_free(&attempt->arena);
     mem_free(attempt);
 }
@@ -236,6 +324,7 @@ static void attempt_end(struct probe *probe)
     probe->attempt = NULL;
     if (attempt->stream != NULL) {
         pipe_set_writer(&attempt->body, NULL);
+        pipe_set_reader(&attempt->request, NULL);
         attempt->stream->ops->release(attempt->stream);
     }
     loop_bury(probe->loop, &attempt->corpse);
@@ -274,10 +363,15 @@ static void fail(struct probe *probe, struct text why)
 
 static void fail_connect(struct probe *probe, int error)
 {
-    char          bytes[160];
-    struct writer writer = writer_fixed(bytes, sizeof(bytes));
+    const struct attempt *attempt = probe->attempt;
+    char                  bytes[WORDS_MOST + 64];
+    struct writer         writer = writer_fixed(bytes, sizeof(bytes));
 
-    if (error == -ETIMEDOUT || error == 0)
+    if (attempt->words[0] != '\0')
+        writer_format(&writer, "%s while SSL handshaking to upstream", attempt->words);
+    else if (attempt->is_of_tls)
+        writer_string(&writer, fault_row(FAULT_TLS_TIMEOUT)->words);
+    else if (error == -ETIMEDOUT || error == 0)
         writer_string(&writer, fault_row(FAULT_CONNECT_TIMEOUT)->words);
     else
         writer_format(&writer, "connect() failed %s while connecting to upstream",
@@ -293,36 +387,64 @@ static bool is_our_doing(int error)
 
 /* ---- the request ---- */
 
-static struct head *head_build(const struct check *check, struct arena *arena)
+static struct head *head_build(const struct check *check, unsigned version, struct arena *arena)
 {
     struct head *head = ARENA_NEW(arena, struct head);
 
-    head->method = METHOD_GET;
-    head->method_name = TEXT("GET");
-    head->target = check->uri;
-    head->version = 11;
+    bool         is_grpc = check->type == CHECK_GRPC;
+
+    head->method = is_grpc ? METHOD_POST : METHOD_GET;
+    head->method_name = is_grpc ? TEXT("POST") : TEXT("GET");
+    head->target = is_grpc ? TEXT(GRPC_HEALTH_PATH) : check->uri;
+    head->version = version;
     head->may_persist = check->keepalive_time_ms > 0;
     fields_init(&head->fields, arena, 8);
     fields_add_id(&head->fields, FIELD_HOST, check->host);
     for (const struct check_field *at = check->fields; at != NULL; at = at->next)
         fields_add(&head->fields, at->name, at->value);
+    if (is_grpc) {
+        fields_add_id(&head->fields, FIELD_TE, TEXT("trailers"));
+        fields_add_id(&head->fields, FIELD_CONTENT_TYPE, TEXT("application/grpc"));
+    }
     return head;
+}
+
+static void body_send(struct probe *probe)
+{
+    struct attempt *attempt = probe->attempt;
+    struct stream  *stream = attempt->stream;
+    struct text     text = grpc_health_request(attempt->arena, probe->check->grpc_service);
+
+    stream->tx_head->body = BODY_SIZED;
+    stream->tx_head->length = text.len;
+    pipe_put(&attempt->request, slice_copy(text));
+    pipe_end(&attempt->request);
+    stream->tx_body = &attempt->request;
+    pipe_set_reader(&attempt->request, &stream->task);
 }
 
 static void request_send(struct probe *probe)
 {
-    struct attempt *attempt = probe->attempt;
-    struct codec   *codec = probe->line->codec;
-    struct stream  *stream = codec->ops->open(codec);
+    const struct check *check = probe->check;
+    struct attempt     *attempt = probe->attempt;
+    struct codec       *codec = probe->line->codec;
+    unsigned            version = codec->ops->is_multiplexed ? 20 : 11;
+    struct head_limits  limits = { .line_bytes = check->head_bytes, .field_bytes = check->head_bytes,
+                                  .head_bytes = check->head_bytes, .fields = FIELDS_MOST };
+    struct stream      *stream;
 
+    codec->ops->set_limits(codec, &limits);
+    stream = codec->ops->open(codec);
     attempt->stream = stream;
     stream->owner = &probe->task;
     stream->arena = attempt->arena;
-    stream->tx_head = head_build(probe->check, attempt->arena);
-    stream->is_last = probe->check->keepalive_time_ms == 0;
+    stream->tx_head = head_build(check, version, attempt->arena);
+    stream->is_last = check->keepalive_time_ms == 0;
     stream->rx_body = &attempt->body;
     pipe_set_writer(&attempt->body, &stream->task);
     pipe_set_reader(&attempt->body, &probe->task);
+    if (check->type == CHECK_GRPC)
+        body_send(probe);
     stream->ops->send(stream);
 }
 
@@ -347,6 +469,15 @@ static bool body_read(struct attempt *attempt)
     return attempt->len == CHECK_BODY_MOST || attempt->stream->is_rx_done;
 }
 
+static bool is_passed(const struct check *check, const struct stream *stream, struct text body,
+                      const char **reterr_why)
+{
+    if (check->type == CHECK_GRPC)
+        return grpc_health_is_passed(check->grpc_status, stream->rx_head, stream->rx_trailers, body,
+                                     reterr_why);
+    return check_is_passed(check, stream->rx_head, body, reterr_why);
+}
+
 static void judge(struct probe *probe)
 {
     struct attempt    *attempt = probe->attempt;
@@ -355,7 +486,7 @@ static void judge(struct probe *probe)
     char               bytes[64];
     struct writer      writer = writer_fixed(bytes, sizeof(bytes));
 
-    if (check_is_passed(probe->check, head, text_of(attempt->bytes, attempt->len), &why)) {
+    if (is_passed(probe->check, attempt->stream, text_of(attempt->bytes, attempt->len), &why)) {
         pass(probe);
         return;
     }
@@ -410,12 +541,14 @@ static void attempt_go_on(struct probe *probe)
 static void attempt_begin(struct probe *probe, bool must_be_new)
 {
     struct attempt *attempt = mem_new(sizeof(*attempt));
-    int64_t deadline_ms = (int64_t)probe->check->connect_timeout_ms + probe->check->read_timeout_ms;
+    int64_t deadline_ms =
+        2 * (int64_t)probe->check->connect_timeout_ms + probe->check->read_timeout_ms;
     int     error = 0;
 
     attempt->corpse.release = attempt_release;
     attempt->arena = arena_new();
     pipe_init(&attempt->body, PIPE_BYTES);
+    pipe_init(&attempt->request, PIPE_BYTES);
     probe->attempt = attempt;
     if (probe->line != NULL &&
         (must_be_new || !line_may_be_kept(probe) || !conn_is_quiet(probe->line->conn)))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The health of servers: outlier_ejection and health_check. */
+#include <inttypes.h>
 #include <stddef.h>
 
 #include "balance/check.h"
@@ -92,7 +93,7 @@ static void apply_ejection(struct compiler *compiler, const struct node *node, v
 struct check_reader {
     struct compiler *compiler;
     struct check    *check;
-    bool             has_uri, has_match;
+    bool             has_uri, has_match, has_grpc;
 };
 
 static bool take_match(struct check_reader *reader, const struct word *word, struct text name)
@@ -111,13 +112,18 @@ static bool take_uri(struct check_reader *reader, struct text uri)
     return text_has_prefix(uri, TEXT("/")) && uri_target_is_valid(uri);
 }
 
-static bool take_type(struct check_reader *reader, const struct word *word, struct text type)
+static bool take_type(struct check *check, struct text type)
 {
-    if (text_is_equal(type, TEXT("grpc")))
-        complain_unsupported(reader->compiler, word, "parameter", word->text);
-    reader->check->type = text_is_equal(type, TEXT("tcp")) ? CHECK_TCP : CHECK_HTTP;
-    return text_is_equal(type, TEXT("http")) || text_is_equal(type, TEXT("tcp")) ||
-           text_is_equal(type, TEXT("grpc"));
+    static const struct { const char *word; enum check_type type; } types[] = {
+        { "http", CHECK_HTTP }, { "tcp", CHECK_TCP }, { "grpc", CHECK_GRPC }
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (text_is_equal(type, text_from(types[i].word))) {
+            check->type = types[i].type;
+            return true;
+        }
+    return false;
 }
 
 static bool take_flag(struct check *check, struct text text)
@@ -154,10 +160,15 @@ static bool take_check(struct check_reader *reader, const struct word *word)
     if (is_parameter(text, "match=", &value))
         return take_match(reader, word, value);
     if (is_parameter(text, "type=", &value))
-        return take_type(reader, word, value);
-    if (is_parameter(text, "grpc_service=", &value) || is_parameter(text, "grpc_status=", &value)) {
-        complain_unsupported(reader->compiler, word, "parameter", text);
-        return true;
+        return take_type(check, value);
+    if (is_parameter(text, "grpc_service=", &value)) {
+        reader->has_grpc = true;
+        check->grpc_service = arena_copy(reader->compiler->arena, value);
+        return value.len > 0;
+    }
+    if (is_parameter(text, "grpc_status=", &value)) {
+        reader->has_grpc = true;
+        return take_number(value, 1, COUNT_MOST, &check->grpc_status);
     }
     return take_flag(check, text);
 }
@@ -174,6 +185,12 @@ static void complain_of_contradictions(struct check_reader *reader, const struct
         complain(reader->compiler, &node->name,
                  "\"uri\", \"match\" and \"keepalive_time\" of \"health_check\" need "
                  "\"type=http\"");
+    if (check->type == CHECK_GRPC && (reader->has_uri || reader->has_match))
+        complain(reader->compiler, &node->name,
+                 "\"uri\" and \"match\" of \"health_check\" need \"type=http\"");
+    if (check->type != CHECK_GRPC && reader->has_grpc)
+        complain(reader->compiler, &node->name,
+                 "\"grpc_service\" and \"grpc_status\" of \"health_check\" need \"type=grpc\"");
 }
 
 static void apply_health_check(struct compiler *compiler, const struct node *node, void *field)
@@ -231,6 +248,25 @@ static void take_bind(struct check *check, const struct template *bind)
         check->has_bind = address_parse_ip_port(template_eval(bind, NULL), &check->bind) == 0;
 }
 
+/* Who the server is to be: as far as that is known without a request. */
+static void take_tls(struct check *check, const struct proxy_policy *policy)
+{
+    const struct template *name = policy->tls_policy.name;
+    struct text            host;
+    int                    port;
+
+    check->tls_name = TEXT("");
+    if (!policy->pass->is_tls)
+        return;
+    check->tls = policy->tls;
+    if (name != NULL)
+        check->tls_name = known_value(name, policy->pass);
+    if (check->tls_name.len == 0)
+        check->tls_name = policy->pass->host;
+    if (uri_host_parse(check->tls_name, &host, &port) == 0)
+        check->tls_name = host;
+}
+
 static void take_policy(struct compiler *compiler, struct check *check,
                         const struct proxy_policy *policy)
 {
@@ -241,9 +277,15 @@ static void take_policy(struct compiler *compiler, struct check *check,
     check->read_timeout_ms = policy->read_timeout_ms;
     check->head_bytes = (uint32_t)policy->buffer_size;
     check->proxy_protocol = policy->proxy_protocol;
-    check->key = arena_format(compiler->arena, "%d %u %.*s %.*s %.*s", check->type, check->port,
-                              TEXT_ARGS(check->host), TEXT_ARGS(check->uri),
-                              TEXT_ARGS(check->match == NULL ? TEXT("") : check->match->name));
+    take_tls(check, policy);
+    check->is_http2 = check->type == CHECK_GRPC || policy->http_version >= 20;
+    check->must_be_http2 = check->type == CHECK_GRPC;
+    check->key = arena_format(
+        compiler->arena, "%d %u %d %" PRIx64 " %.*s %.*s %.*s %.*s %.*s %u", check->type,
+        check->port, check->is_http2, check->tls != NULL ? tls_client_identity(check->tls) : 0,
+        TEXT_ARGS(check->tls_name), TEXT_ARGS(check->host), TEXT_ARGS(check->uri),
+                              TEXT_ARGS(check->match == NULL ? TEXT("") : check->match->name),
+                              TEXT_ARGS(check->grpc_service), check->grpc_status);
 }
 
 /* Two locations with the same check of one group make one. */
@@ -290,7 +332,8 @@ static const struct directive rows[] = {
       "docs/health.md." },
     { "health_check", IN_LOCATION, 0, ARGS_MANY, IS_LIST, apply_health_check, FIELD_NONE,
       "[interval=time] [jitter=time] [fails=number] [passes=number] [uri=uri] [port=number] "
-      "[match=name] [mandatory [persistent]] [type=http | type=tcp] [keepalive_time=time]",
+      "[match=name] [mandatory [persistent]] [type=http | type=tcp] [keepalive_time=time] "
+      "[type=grpc [grpc_service=name] [grpc_status=code]]",
       "", "Asks the servers of the group regularly; see docs/health.md." },
 };
 

@@ -74,9 +74,9 @@ void validate_level(struct compiler *compiler)
         return;
     validate_buffers(compiler);
     validate_redirect(compiler);
-    health_checks_finish(compiler);
     if (compiler->level->where == IN_LOCATION)
         tls_location_finish(compiler);
+    health_checks_finish(compiler);
 }
 
 /* ---- names of servers ---- */
