@@ -228,6 +228,7 @@ static void connect_end(struct conn *conn)
     conn->is_writable = true;
     timer_stop(&conn->timer);
     task_wake(conn->owner, WAKE_WRITABLE);
+    task_wake(&conn->task, 0);           /* behind the owner, who may choose another protocol */
 }
 
 /* A crowd of handshakes must not keep the others waiting: what is too much for this turn is for the next. */
@@ -290,9 +291,11 @@ static void conn_run(struct task *task, unsigned wakes)
         conn->is_readable = true;
     if (wakes & WAKE_HANGUP)
         conn->has_hangup = true;
-    if (conn->is_connecting && (wakes & (WAKE_WRITABLE | WAKE_FAULT)))
+    if (conn->is_connecting && (wakes & (WAKE_WRITABLE | WAKE_FAULT))) {
         connect_end(conn);
-    else if (wakes & WAKE_WRITABLE)
+        return;
+    }
+    if (wakes & WAKE_WRITABLE)
         conn->is_writable = true;
     if (wakes & WAKE_DEADLINE)
         conn_expire(conn);

@@ -57,7 +57,7 @@ struct conn {
 struct conn *conn_new(struct loop *loop, int fd, struct protocol *protocol,
                       const struct conn_timeouts *timeouts, struct task *owner);
 /* The same for a connection that is being made: `owner` is also woken with WAKE_WRITABLE when it
- * stands. When it does not by `deadline_ms`, or fails, it ends with conn->error set. */
+ * stands, and has its turn before anything is read. When it does not by `deadline_ms`, or fails, it ends with conn->error set. */
 struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
                        const struct conn_timeouts *timeouts, struct task *owner,
                        int64_t deadline_ms);
