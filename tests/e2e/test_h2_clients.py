@@ -31,6 +31,7 @@ server {
     proxy_set_header Connection "";
     location / { proxy_pass http://@N@; }
     location /o/ { proxy_pass http://@O@; }
+    location /o/ws { proxy_set_header Host $host; proxy_pass http://@O@; }
     location /proto { return 200 "$server_protocol $http2 $ssl_alpn_protocol"; }
 }
 """
