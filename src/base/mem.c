@@ -111,6 +111,11 @@ void mem_free(void *memory)
     free(memory);
 }
 
+size_t mem_size(void *memory)
+{
+    return malloc_usable_size(memory);
+}
+
 void mem_trim(void)
 {
     (void)malloc_trim(0);

@@ -28,6 +28,9 @@ void *mem_resize(void *memory, size_t size) __attribute__((returns_nonnull));
 /* NULL is allowed. */
 void mem_free(void *memory);
 
+/* What it takes up, which may be more than was asked for. */
+size_t mem_size(void *memory);
+
 /* Frees *pointer and sets it to NULL. */
 #define MEM_FREE(pointer) (mem_free(*(pointer)), *(pointer) = NULL)
 

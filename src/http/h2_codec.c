@@ -239,6 +239,14 @@ static void h2_lost(struct protocol *protocol, enum loss why)
                     (int)why);
 }
 
+static void h2_rest(struct protocol *protocol)
+{
+    struct h2_codec *h2 = h2_of(protocol);
+
+    if (h2->held == 0 && h2->batch == NULL && !nghttp2_session_want_write(h2->engine))
+        h2_memory_rest(h2);
+}
+
 static bool h2_is_held(const struct protocol *protocol)
 {
     return h2_of(protocol)->held > 0;
@@ -252,6 +260,7 @@ static void h2_free(struct protocol **protocol)
     h2_clock_done(h2);
     h2_batch_drop(h2);
     nghttp2_session_del(h2->engine);
+    h2_memory_done(h2);
     pool_give(&pool, h2);
 }
 
@@ -323,6 +332,7 @@ const struct protocol_ops h2_server_protocol = {
     .lost = h2_lost,
     .is_held = h2_is_held,
     .free = h2_free,
+    .rest = h2_rest,
 };
 
 const struct protocol_ops h2_client_protocol = {
@@ -335,6 +345,7 @@ const struct protocol_ops h2_client_protocol = {
     .lost = h2_lost,
     .is_held = h2_is_held,
     .free = h2_free,
+    .rest = h2_rest,
 };
 
 static const struct codec_ops server_codec = {

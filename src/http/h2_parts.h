@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/list.h"
+#include "base/pages.h"
 #include "http/glitches.h"
 #include "http/h2_codec.h"
 #include "http/h2_head.h"
@@ -24,6 +25,8 @@ struct h2_codec {
     struct codec        codec;
     struct conn        *conn;
     nghttp2_session    *engine;
+    struct page_run     pages;           /* the engine's two largest pieces, see h2_memory.c */
+    bool                has_frame_room, has_table;   /* they are in use */
     struct link         streams;         /* that their owners hold, oldest first */
     unsigned            held;            /* how many */
     unsigned            messages;
@@ -91,7 +94,12 @@ struct h2_stream {
 };
 
 /* h2_memory.c */
+/* What nghttp2_session_*_new3() is to get; it makes a copy. */
 nghttp2_mem h2_memory_of(struct h2_codec *h2);
+/* Nothing is under way, in or out: what only then holds anything is given back. */
+void h2_memory_rest(struct h2_codec *h2);
+/* After nghttp2_session_del(). */
+void h2_memory_done(struct h2_codec *h2);
 
 /* h2_engine.c */
 /* The engine of one side, its settings submitted. Aborts only when small memory is not to be had. */

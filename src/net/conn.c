@@ -803,6 +803,8 @@ void conn_rest(struct conn *conn)
 {
     if (conn->transport.ops->rest != NULL && !conn->transport.has_unsent)
         conn->transport.ops->rest(&conn->transport);
+    if (conn->protocol->ops->rest != NULL)
+        conn->protocol->ops->rest(conn->protocol);
 }
 
 const struct conn *conn_of_task(const struct task *task)

@@ -73,7 +73,7 @@ int conn_say_first(struct conn *conn, struct text bytes) WARN_UNUSED;
  * comes is fed to the protocol. A handshake that fails ends the conn with conn->error set. */
 void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms);
 
-/* Nothing will come for a while: its transport gives buffers back. */
+/* Nothing will come for a while: its transport and its protocol give buffers back. */
 void conn_rest(struct conn *conn);
 
 /* A quiet conn without streams, of a plain transport, gives up its descriptor, still watched, and dies without lost(). */

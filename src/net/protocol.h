@@ -41,6 +41,8 @@ struct protocol_ops {
     /* Somebody above still holds a stream: the memory must stay. */
     bool           (*is_held)(const struct protocol *protocol);
     void           (*free)(struct protocol **protocol);
+    /* Nothing will come for a while: buffers may be given back. NULL: it has none. */
+    void           (*rest)(struct protocol *protocol);
     /* Plain body bytes that may be moved from the descriptor to this pipe's lane without being
      * looked at; 0: none. NULL: never. */
     uint64_t       (*splice_in)(struct protocol *protocol, struct pipe **ret_pipe);
