@@ -142,6 +142,7 @@ void conn_secure(struct conn *conn, struct transport transport, int64_t deadline
 {
     conn->transport = transport;
     conn->is_securing = true;
+    conn->quiet_turn = loop_turns(conn->loop);
     timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
     task_wake(&conn->task, WAKE_READABLE);
 }
@@ -266,9 +267,18 @@ static void handshake(struct conn *conn)
     conn->is_securing = false;
     conn->is_writable = true;
     conn->since_ms = loop_now_ms(conn->loop);
+    conn->quiet_turn = loop_turns(conn->loop);
     timer_stop(&conn->timer);
     task_wake(conn->owner, WAKE_WRITABLE);
     task_wake(&conn->task, WAKE_READABLE);   /* behind the owner */
+}
+
+/* In a later turn the poller may have told us of more, and who hangs up is told of once. */
+static void quiet_review(struct conn *conn)
+{
+    if (conn->transport.is_quiet &&
+        (conn->has_hangup || conn->quiet_turn != loop_turns(conn->loop)))
+        conn->transport.is_quiet = false;
 }
 
 /* Who has output says so with WAKE_DATA; the poller calls a socket writable whenever it calls it
@@ -301,6 +311,7 @@ static void conn_run(struct task *task, unsigned wakes)
         conn_expire(conn);
     if (conn->is_closed || conn->is_connecting)
         return;
+    quiet_review(conn);
     if (conn->is_securing) {
         if (wakes & (WAKE_READABLE | WAKE_WRITABLE))
             handshake(conn);

@@ -41,6 +41,7 @@ struct conn {
     int64_t              wrote_ms;       /* last progress of a blocked write */
     uint64_t             serial;         /* "*7" in logs; unique in the process */
     uint64_t             bytes_in, bytes_out;
+    uint64_t             quiet_turn;     /* of the loop, in which its transport was quiet */
     struct task         *owner;          /* told of connecting (WRITABLE) and of the end (END) */
     int                  error;          /* -errno that ended it */
     int                 *error_to;       /* where the owner wants it too, or NULL */

@@ -33,6 +33,8 @@ struct transport {
     int                         fd;
     bool                        has_unsent;
     bool                        is_over; /* the next read() says at once how it ends: no poller tells of that */
+    bool                        is_quiet;   /* the kernel has just said that no more is there, and need not be
+                                               asked again: cleared when the poller may have news */
     void                       *state;   /* of TLS; owned */
 };
 

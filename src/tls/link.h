@@ -49,7 +49,6 @@ struct tls_link {
     bool                     has_end;    /* recv said 0: nobody has said goodbye before */
     bool                     is_reading_early, was_early;
     bool                     is_held;    /* what is unsent may wait for something to go with it */
-    bool                     is_quiet;   /* what came early came by a short read: ask the kernel later */
     bool                     wrote_late; /* after the other side's goodbye */
     bool                     is_client;
     bool                     is_closing; /* shutdown() when all is out */
@@ -72,8 +71,8 @@ void tls_bytes_free(struct tls_bytes *bytes);
 /* The BIO through which OpenSSL sees the wire of the link whose turn it is. 0 or -ENOMEM. */
 int wire_attach(struct tls_link *link);
 
-/* `room`: how much plaintext there is room for, to know how much to ask the kernel for. */
-void wire_begin(struct tls_link *link, size_t room);
+/* `room`: how much plaintext there is room for, to know how much to ask the kernel for, unless it `is_quiet`. */
+void wire_begin(struct tls_link *link, size_t room, bool is_quiet);
 /* What has come in all, from the wire's first byte on; reads once more if `more`. 0; -EAGAIN, -errno. */
 int         wire_gather(struct tls_link *link);
 struct text wire_gathered(void);

@@ -52,7 +52,7 @@ struct transport tls_accept(int fd, const struct tls_server *first, struct tls_h
         pool_give(&link_pool, link);
         return transport;
     }
-    link->is_quiet = early.len > 0 && early.len < EARLY_SHORT;
+    transport.is_quiet = early.len > 0 && early.len < EARLY_SHORT;
     transport.ops = &transport_tls;
     transport.state = link;
     return transport;
@@ -108,9 +108,10 @@ static int tls_handshake(struct transport *transport)
     sent = wire_flush(link);
     if (sent != 0 && sent != -EAGAIN)
         return sent;
-    wire_begin(link, 0);
+    wire_begin(link, 0, transport->is_quiet);
     error = !link->is_client ? tls_accept_step(link) : tls_connect_step(link);
     sent = wire_end(link, error == 0 && may_hold(link, false));
+    transport->is_quiet = error == 0 && link->is_drained;
     if (error == 0)
         tls_link_count(link, TLS_HELD_OPEN);
     unsent_show(transport);
@@ -194,7 +195,8 @@ static ssize_t tls_read(struct transport *transport, void *bytes, size_t room)
         return link->error != 0 ? link->error : -EAGAIN;
     tls_errors_drop();
     was_finished = SSL_is_init_finished(link->ssl) != 0;
-    wire_begin(link, room);
+    wire_begin(link, room, transport->is_quiet);
+    transport->is_quiet = false;
     taken = read_all(transport, bytes, room);
     error = wire_end(link, may_hold(link, was_finished));
     unsent_show(transport);
@@ -306,7 +308,7 @@ static ssize_t tls_write(struct transport *transport, const struct iovec *iov, i
     tls_errors_drop();
     silence_note(link);
     link->wrote_late |= (SSL_get_shutdown(link->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-    wire_begin(link, 0);
+    wire_begin(link, 0, false);
     taken = write_all(link, iov, count);
     error = wire_end(link, false);
     unsent_show(transport);
@@ -341,7 +343,7 @@ static void notify(struct tls_link *link)
         (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN) != 0)
         return;
     tls_errors_drop();
-    wire_begin(link, 0);
+    wire_begin(link, 0, false);
     (void)SSL_shutdown(link->ssl);
     (void)wire_end(link, false);
     tls_errors_drop();

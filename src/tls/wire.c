@@ -175,7 +175,7 @@ static void wire_make(void)
     must(pthread_setspecific(wire_key, wire) == 0);
 }
 
-void wire_begin(struct tls_link *link, size_t room)
+void wire_begin(struct tls_link *link, size_t room, bool is_quiet)
 {
     size_t wanted = room + room / 16 + 512;   /* records have some overhead */
 
@@ -193,8 +193,7 @@ void wire_begin(struct tls_link *link, size_t room)
         memcpy(wire->in, link->left.ptr + link->left.from, link->left.len);
         tls_bytes_free(&link->left);
     }
-    link->is_drained = link->is_quiet;
-    link->is_quiet = false;
+    link->is_drained = is_quiet;
 }
 
 void wire_write(const void *bytes, size_t len)

@@ -108,6 +108,7 @@ static inline void pairing_shake(struct pairing *pairing)
         if (pairing->server_error < 0 && pairing->server_error != -EAGAIN)
             (void)shutdown(pairing->server.fd, SHUT_WR);
     }
+    pairing->client.is_quiet = pairing->server.is_quiet = false;   /* what the tests send comes later */
 }
 
 static inline void pairing_close(struct pairing *pairing)
