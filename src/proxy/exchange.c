@@ -105,6 +105,7 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->location = &x->server->level;
     client->exchanges++;
     x->is_tls = tls_is_tls(&stream->conn->transport);
+    x->secured = tls_facts_ref(&stream->conn->transport);
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;
@@ -145,6 +146,7 @@ struct exchange *exchange_fork(struct exchange *x, const struct step *step)
     fork->query = x->query;
     fork->has_query = x->has_query;
     fork->is_tls = x->is_tls;
+    fork->secured = tls_facts_ref(&x->secured);
     fork->has_asked_host = x->has_asked_host;
     fork->request_id = x->request_id;
     fork->remote = exchange_remote(x);
@@ -240,6 +242,7 @@ static void exchange_end(struct exchange *x)
     x->client->ops->release(x->client);
     pipe_done(&x->request_body);
     pipe_done(&x->response_body);
+    tls_facts_unref(&x->secured);
     unpin(x->loop, &x->snapshot->pinned);
     task_cancel(&x->task);
     loop_bury(x->loop, &x->corpse);

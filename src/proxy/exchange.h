@@ -82,6 +82,7 @@ struct exchange {
     struct text             host;        /* lower case, without port: $host */
     struct text             path;        /* normalised: $uri */
     struct text             query;       /* $args */
+    struct transport        secured;     /* what TLS knows of its connection (tls/info.h) */
     bool                    is_tls;      /* https: came over TLS */
     struct text             asked_name;  /* by SNI, of an imagined exchange during a handshake (opening.c) */
     bool                    has_query;

@@ -464,6 +464,9 @@ struct client *client_stand_in(const struct client *like, struct exchange *excha
     client->unattended = exchange;
     client->exchanges = 1;
     client->watch.fd = -1;
+    if (like->secured_by != NULL)
+        pin(door->front->loop, &like->secured_by->pinned);
+    client->secured_by = like->secured_by;
     preface_copy(client, like);
     task_init(&client->task, client_run);
     timer_init(&client->timer, &client->task);

@@ -42,17 +42,6 @@ static bool is_misdirected(const struct exchange *x, const struct transport *tra
     return x->server->tls != NULL && !tls_may_serve(transport, x->server->tls);
 }
 
-/* Who has gone can be asked no more who he is; and what he said may be done without him (proxy_ignore_client_abort). */
-static unsigned unknown_refusal(struct exchange *x)
-{
-    const struct tls_policy *policy = &x->server->tls_policy;
-
-    if (policy->verify == TLS_VERIFY_OFF && !policy->has_early_data)
-        return 0;
-    exchange_log(x, LOG_INFO, "client has gone before its request could be judged");
-    return 400;
-}
-
 unsigned secure_refusal(struct exchange *x)
 {
     const struct transport *transport = secure_transport(x);
@@ -62,7 +51,7 @@ unsigned secure_refusal(struct exchange *x)
         return STATUS_PLAIN_TO_TLS;
     }
     if (transport == NULL)
-        return x->is_tls ? unknown_refusal(x) : 0;
+        return 0;
     if (is_misdirected(x, transport)) {
         exchange_log(x, LOG_INFO,
                      "client attempted to request a server whose rules for client certificates are "

@@ -11,12 +11,10 @@ enum { STATUS_CERT_ERROR = 495, STATUS_NO_CERT = 496, STATUS_PLAIN_TO_TLS = 497 
 
 /* 0, or the status of the answer: the server is chosen, nothing else has been looked at. */
 unsigned secure_refusal(struct exchange *x);
-/* The connection's, while it is there; NULL: it is none of TLS. */
+/* Of the connection that it came by, which may be gone; NULL: it is none of TLS. */
 static inline const struct transport *secure_transport(const struct exchange *x)
 {
-    const struct conn *conn = x->client->conn;
-
-    return x->is_tls && !conn->is_closed && tls_is_tls(&conn->transport) ? &conn->transport : NULL;
+    return tls_is_tls(&x->secured) ? &x->secured : NULL;
 }
 
 /* It came before the handshake was over, so it may be a replay (RFC 8470). */

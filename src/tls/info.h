@@ -22,6 +22,11 @@ bool        tls_is_truncated(const struct transport *transport);
 /* Server side: 0, or X509_V_ERR_*; has_certificate tells whether the client sent one. */
 long        tls_verify_result(const struct transport *transport, bool *ret_has_certificate);
 
+/* What is known may be asked for beyond the connection's end: a transport for this file's functions alone. Of one that
+ * is not of TLS, or has been closed: one that knows nothing. On the connection's loop. */
+struct transport tls_facts_ref(const struct transport *transport);
+void             tls_facts_unref(struct transport *facts);
+
 struct text tls_protocol(const struct transport *transport);      /* "TLSv1.3" */
 struct text tls_cipher(const struct transport *transport);
 struct text tls_ciphers(const struct transport *transport, struct arena *arena);    /* the client's */

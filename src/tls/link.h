@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The state of a TLS transport, and how its ciphertext gets in and out. Inside the layer. Owner: the
- * transport, which dies with close().
+ * transport, which dies with close(); what it knows lives on while somebody keeps it.
  *
  * Each call of the transport opens the thread's wire for its link (wire_begin) and closes it (wire_end): in
  * between OpenSSL reads what one recv() brought and writes into one buffer, which goes out in one send(). */
@@ -39,6 +39,7 @@ struct tls_link {
     struct tls_bytes         early;      /* plaintext that came before its handshake was over */
     int                      fd, error;  /* -errno that broke it */
     int64_t                  wrote_ms;
+    uint32_t                 keepers;    /* of its facts, beside the transport (info.h) */
     uint32_t                 counted;    /* bytes in the budget, for what OpenSSL holds */
     uint32_t                 sent;       /* bytes since it began, or since a silence; at most RAMP */
     unsigned char            rules[32];  /* of the chosen server, which may be gone by now */

@@ -64,15 +64,40 @@ void tls_link_count(struct tls_link *link, uint32_t bytes)
     link->counted = bytes;
 }
 
-void tls_link_free(struct tls_link *link)
+static void link_unref(struct tls_link *link)
 {
+    if (link->keepers > 0) {
+        link->keepers--;
+        return;
+    }
     tls_link_count(link, 0);
     SSL_free(link->ssl);
     mem_free(link->name);
+    pool_give(&link_pool, link);
+}
+
+void tls_link_free(struct tls_link *link)
+{
+    link->host = NULL;
     tls_bytes_free(&link->left);
     tls_bytes_free(&link->unsent);
     tls_bytes_free(&link->early);
-    pool_give(&link_pool, link);
+    link_unref(link);
+}
+
+struct transport tls_facts_ref(const struct transport *transport)
+{
+    if (!tls_is_tls(transport) || transport->state == NULL)
+        return (struct transport){ .fd = -1 };
+    link_of(transport)->keepers++;
+    return (struct transport){ .ops = &transport_tls, .fd = -1, .state = transport->state };
+}
+
+void tls_facts_unref(struct transport *facts)
+{
+    if (facts->state != NULL)
+        link_unref(facts->state);
+    *facts = (struct transport){ .fd = -1 };
 }
 
 void tls_forget_host(struct transport *transport, struct tls_host *host)

@@ -5,12 +5,14 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 import urllib.parse
 
 import pytest
 
 from harness.certs import Authority
 from harness.h2 import H2Client
+from harness.origin import reply
 from harness.tls import Tls, s_client
 from harness.wire import Closed
 
@@ -304,3 +306,43 @@ def test_the_certificate_in_the_log(proxy, pair, people):
     assert raw.replace("\\n", "\n").strip() == alice.leaf_pem.strip()
     assert indented.replace("\\n", "\n").replace("\\t", "\t").strip() == alice.leaf_pem.strip().replace("\n", "\n\t")
     assert re.fullmatch("[0-9a-f]*", session)
+
+
+PARTS = b"0123456789" * 1000
+
+
+def part_of(one):
+    first, last = (int(number) for number in one.get("Range")[6:].split("-"))
+    part = PARTS[first:last + 1]
+    return reply(206, {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(PARTS)}"}, part)
+
+
+def test_parts_are_asked_for_in_the_clients_name(proxy, pair, people, origin):
+    """What asks for a client in the background says who he is, and keeps what it gets for nobody else."""
+    back = origin(part_of)
+    desk = proxy("proxy_cache_path memory: keys_zone=z:4m;"
+                 + site(pair, "on", f"ssl_client_certificate {people.certificate};", location="""
+        slice 4k; proxy_cache z; proxy_cache_valid 1m; proxy_cache_key $ssl_client_s_dn$uri$slice_range;
+        proxy_set_header Range $slice_range; proxy_set_header X-Who "$ssl_client_verify $ssl_client_s_dn";
+        proxy_http_version 1.1; proxy_pass http://@O@;"""), O=back)
+    for name in ("alice", "bob"):
+        before = len(back.requests)
+        assert ask(desk, people.client(name)).body == PARTS
+        asked = [one.get("X-Who") for one in back.requests[before:]]
+        assert len(asked) == 3 and len(set(asked)) == 1, asked
+        assert asked[0].startswith("SUCCESS") and f"CN={name}" in asked[0]
+
+
+def test_the_log_knows_who_has_gone(proxy, pair, people, origin):
+    back = origin(lambda one: time.sleep(0.5))
+    desk = proxy('log_format who "$status $ssl_protocol $ssl_client_verify $ssl_client_s_dn";'
+                 + site(pair, "on", f"ssl_client_certificate {people.certificate}; access_log logs/who.log who;",
+                        location="proxy_pass http://@O@;"), O=back)
+    alice = people.client("alice")
+    client = desk.connect(tls=Tls(ca=pair.ca, pair=(alice.certificate, alice.key), version="1.3"))
+    client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    desk.wait_for(lambda: back.requests, 5, "the request")
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    said = desk.log_lines(1, "logs/who.log")[0]
+    assert said.startswith("499 TLSv1.3 SUCCESS ") and "CN=alice" in said
