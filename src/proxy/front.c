@@ -584,6 +584,7 @@ void client_use(struct client *client, struct stream *stream, const struct locat
     if (client->conn == NULL)
         return;
     stream->ops->use(stream, &timeouts);
+    client->conn->timeouts.waits_ms[CONN_WAIT_IDLE] = timeouts.waits_ms[CONN_WAIT_IDLE];
     client->conn->is_reset_on_timeout = location->is_reset_on_timeout;
     if (client->conn->is_delaying == location->has_nodelay) {
         client->conn->is_delaying = !location->has_nodelay;

@@ -55,6 +55,15 @@ def test_the_end_of_a_rest_is_said(proxy, origin):
         assert client.goaways[-1][0] == 1
 
 
+def test_keepalive_timeout_is_the_last_locations(proxy, origin):
+    desk = proxy(conf("keepalive_timeout 60s; location /short { keepalive_timeout 500ms; return 200 short; }"), O=origin())
+    with H2Client(desk.address()) as client:
+        assert client.ask("GET", "/says").status == 200
+        time.sleep(1)                    # it rests
+        assert client.ask("GET", "/short").status == 200
+        assert client.until_closed() == NO_ERROR
+
+
 def test_a_connection_with_a_request_does_not_rest(proxy, held):
     desk = proxy(conf("keepalive_timeout 300ms;"), O=held)
     with H2Client(desk.address()) as client:
