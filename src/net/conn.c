@@ -147,6 +147,12 @@ void conn_secure(struct conn *conn, struct transport transport, int64_t deadline
     task_wake(&conn->task, WAKE_READABLE);
 }
 
+void conn_hasten(struct conn *conn, int64_t deadline_ms)
+{
+    if (conn->is_securing && deadline_ms < conn->timer.deadline_ms)
+        timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
+}
+
 void conn_set_timeouts(struct conn *conn, const struct conn_timeouts *timeouts)
 {
     conn->timeouts = *timeouts;

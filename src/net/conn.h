@@ -73,6 +73,8 @@ int conn_say_first(struct conn *conn, struct text bytes) WARN_UNUSED;
  * or written meanwhile. Then the owner is woken with WAKE_WRITABLE, and has its turn before what
  * comes is fed to the protocol. A handshake that fails ends the conn with conn->error set. */
 void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms);
+/* A handshake under way has no longer than this. */
+void conn_hasten(struct conn *conn, int64_t deadline_ms);
 
 /* Nothing will come for a while: its transport and its protocol give buffers back. */
 void conn_rest(struct conn *conn);

@@ -217,6 +217,7 @@ static void client_drain(struct client *client)
     if (client->exchanges > 0 || (codec != NULL && codec->ops->count(codec) > 0))
         return;
     client->conn->timeouts.waits_ms[CONN_WAIT_HEAD] = DRAIN_FRESH_MS;
+    conn_hasten(client->conn, loop_now_ms(client->door->front->loop) + DRAIN_FRESH_MS);
     task_wake(&client->conn->task, 0);
 }
 

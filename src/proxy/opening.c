@@ -99,7 +99,7 @@ static ssize_t secure(struct opening *opening, struct text bytes)
     opening->is_securing = true;
     opening->listen = client_listen(client);
     client_secures(client);
-    conn_secure(conn, transport, loop_now_ms(conn->loop) + first->head_timeout_ms);
+    conn_secure(conn, transport, loop_now_ms(conn->loop) + conn->timeouts.waits_ms[CONN_WAIT_HEAD]);
     return (ssize_t)bytes.len;
 }
 

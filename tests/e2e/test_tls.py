@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """TLS towards clients: handshakes, which certificate for whom, HTTP/1 over it."""
+import contextlib
 import hashlib
 import os
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -592,3 +594,17 @@ def test_idle_connections_are_small(proxy, pair):
         assert (desk.rss_kb() - before) / len(clients) < 20
     for client in warm + clients:
         client.close()
+
+
+def test_quit_waits_for_no_handshake(proxy, pair):
+    """Whoever has not even shaken hands holds up nobody's leaving for long."""
+    desk = proxy(site(pair, "client_header_timeout 60s;"))
+    with desk.connect() as silent, desk.connect() as begun, desk.connect() as stalled:
+        begun.send(b"\x16\x03\x01\x02\x00\x01")
+        hello = ssl.MemoryBIO()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            Tls().context.wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+        stalled.send(hello.read())
+        assert stalled.sock.recv(100)    # our part, of which we wait for the end
+        desk.stop(signal.SIGQUIT, timeout=20)
+        assert silent.sock.recv(100) == b""
