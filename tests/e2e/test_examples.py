@@ -2,27 +2,33 @@
 """The files in conf/ do what their comments say."""
 import json
 import os
-import shutil
+import ssl
 import time
 
 import pytest
 
 from harness import netns
 from harness.client import request
+from harness.h2 import H2Client
+from harness.h2_origin import H2Origin
 from harness.origin import echo, reply
 from harness.proxy import ROOT
+from harness.tls import Tls
 
 pytestmark = pytest.mark.skipif("E2E_NO_NETNS" in os.environ, reason="needs port 8080")
 
 
 @pytest.fixture
 def example(proxy):
-    """Starts an example as it is."""
+    """Starts an example as it is, but for the places of files."""
     assert netns.IS_ISOLATED, "a network namespace is needed (root)"
 
-    def start(name):
+    def start(name, place="", instead=""):
         desk = proxy(start=False, http="")
-        shutil.copy(os.path.join(ROOT, "conf", name), desk.conf)
+        with open(os.path.join(ROOT, "conf", name), encoding="utf-8") as file:
+            text = file.read()
+        with open(desk.conf, "w", encoding="utf-8") as file:
+            file.write(text.replace(place, instead) if place else text)
         desk.names["P"] = "127.0.0.1:8080"
         return desk.start("-g", "daemon off; pid frontdesk.pid;")
     return start
@@ -171,3 +177,37 @@ def test_cache(example, origin):
         assert desk.get("/films/a", fields={"Range": "bytes=2000000-2000009"}).body == film[2000000:2000010]
     assert len([one for one in back.requests if one.target == "/films/a"]) == 1, "the slice alone, once"
     desk.log_line(0, lambda line: "/page" in line and line.endswith(" 200 HIT origin=-"), name="logs/access.log")
+
+
+@pytest.mark.ours
+def test_https(example, origin, authority, tmp_path):
+    at(origin, 3000)
+    for name in ("example.com", "www.example.com"):
+        os.mkdir(tmp_path / name)
+        pair = authority.issue(name)
+        os.rename(pair.certificate, tmp_path / name / "fullchain.pem")
+        os.rename(pair.key, tmp_path / name / "privkey.pem")
+    feed, greeter = H2Origin(port=3002), H2Origin(port=50051)
+    try:
+        desk = example("https.conf", "/etc/letsencrypt/live", str(tmp_path))
+        desk.names["S"] = "127.0.0.1:8443"
+        for answer in (desk.get("/a?b", host="example.com"), desk.get("/a?b", host="example.com:8443", to="S")):
+            assert (answer.status, answer.get("Location")) == (301, "https://example.com:8443/a?b")
+        with desk.connect("S", tls=Tls("example.com", ca=authority.certificate, alpn=["http/1.1"])) as client:
+            answer = client.ask("GET", "/page", host="example.com")
+            assert answer.json["origin"] == "3000" and answer.get("Strict-Transport-Security")
+            assert dict(answer.json["fields"])["X-Forwarded-Proto"] == "https"
+        with H2Client(desk.address("S"), tls=Tls("www.example.com", ca=authority.certificate, alpn=["h2"])) as client:
+            assert client.ask("GET", "/page", authority="www.example.com").json["origin"] == "3000"
+            for _ in range(3):
+                assert client.ask("GET", "/feed/1", authority="www.example.com").status == 200
+            assert client.ask("POST", "/example.Greeter/Hello", {"content-type": "application/grpc", "te": "trailers"},
+                              authority="www.example.com", body=b"\0\0\0\0\0").status == 200
+        assert feed.connections == 1
+        assert greeter.requests[-1].path == "/example.Greeter/Hello"
+        for name in ("other.example", None):
+            with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+                desk.connect("S", tls=Tls(name))
+    finally:
+        feed.stop()
+        greeter.stop()
