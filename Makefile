@@ -11,7 +11,7 @@ define configure_and_build # preset, target
 	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
 endef
 
-.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-tls bench-h2 bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-tls bench-h2 bench-abuse bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
 
 release: ## the optimised binary (the default)
 	@tools/install-deps build
@@ -100,6 +100,11 @@ bench-h2: ## HTTP/2 against Debian's nginx, haproxy and h2o; DOCS=1 writes docs/
 	@tools/install-deps build bench
 	$(call configure_and_build,release,frontdesk bench_origin)
 	@$(PYTHON) tests/bench/h2.py $(if $(DOCS),--docs) $(BENCH)
+
+bench-abuse: ## floods over HTTP/2 and TLS, and what they cost others; DOCS=1 writes docs/performance.md
+	@tools/install-deps build bench
+	$(call configure_and_build,release,frontdesk bench_origin bench_pace bench_attack)
+	@$(PYTHON) tests/bench/abuse.py $(if $(DOCS),--docs) $(BENCH)
 
 bench-spike: ## a viral spike, with and without max_conns and queue
 	@tools/install-deps build

@@ -35,9 +35,11 @@ class Refused(Exception):
 class SecureProxy(bench.Proxy):
     """nginx, haproxy, h2o, frontdesk (or another build of it), or the relay that parses nothing."""
 
+    workers = 1
+
     def __init__(self, name, index, directory, is_http2):
-        base = FIRST_PORT + 2 * index
-        self.secure_ports = {"tls": base, "clear": base + 1}
+        base = FIRST_PORT + 3 * index
+        self.secure_ports = {"tls": base, "clear": base + 1, "plain": base + 2}
         self.is_http2 = is_http2
         self.pair_directory = directory
         self.warm = set()
@@ -50,6 +52,7 @@ class SecureProxy(bench.Proxy):
         if self.name == "floor":
             return [os.path.join(TOOLS, "bench_tls_relay"), str(self.ports["tls"]), str(ORIGIN_PORT), certificate, key]
         names = {"DIR": self.directory, "ORIGIN": ORIGIN_PORT, "TLS": self.ports["tls"], "CLEAR": self.ports["clear"],
+                 "PLAIN": self.ports["plain"], "WORKERS": self.workers,
                  "CERTIFICATE": certificate, "KEY": key, "BOTH": both, "ONLY_NGINX": "", "HTTP2": ""}
         if self.is_http2:
             names["HTTP2"] = " proto h2" if self.name == "haproxy" else " http2"
