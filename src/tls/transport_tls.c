@@ -24,7 +24,7 @@
 enum {
     RECORD_SMALL = 1369,
     RECORD_MOST = 16384,
-    RAMP_BYTES = 128 * 1024,
+    RAMP_BYTES = 10 * RECORD_SMALL,      /* the initial congestion window (RFC 6928) */
     SILENCE_MS = 1000,
     EARLY_SHORT = 4096
 };

@@ -294,9 +294,8 @@ static void records_are_small_at_first(void **state)
 
     (void)state;
     shaken(&pairing);
-    assert_in_range(largest_record(&pairing.server, pairing.client.fd, 20000), 1369, 1400);
-    for (unsigned i = 0; i < 10; i++)
-        (void)largest_record(&pairing.server, pairing.client.fd, 20000);
+    assert_in_range(largest_record(&pairing.server, pairing.client.fd, 13000), 1369, 1400);
+    (void)largest_record(&pairing.server, pairing.client.fd, 20000);
     assert_in_range(largest_record(&pairing.server, pairing.client.fd, 20000), 16384, 16500);
     pairing_close(&pairing);
 }
