@@ -143,13 +143,17 @@ void conn_secure(struct conn *conn, struct transport transport, int64_t deadline
     conn->transport = transport;
     conn->is_securing = true;
     conn->quiet_turn = loop_turns(conn->loop);
-    timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
+    if (deadline_ms == INT64_MAX)
+        timer_stop(&conn->timer);
+    else
+        timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
     task_wake(&conn->task, WAKE_READABLE);
 }
 
 void conn_hasten(struct conn *conn, int64_t deadline_ms)
 {
-    if (conn->is_securing && deadline_ms < conn->timer.deadline_ms)
+    if (conn->is_securing &&
+        (conn->timer.deadline_ms == TIMER_OFF || deadline_ms < conn->timer.deadline_ms))
         timer_set(loop_timers(conn->loop), &conn->timer, deadline_ms);
 }
 

@@ -69,8 +69,8 @@ void conn_become(struct conn *conn, struct protocol *protocol);
 /* On a connection that has just been made: these bytes go before everything else, also before a handshake. 0, or
  * -errno when its socket does not take them at once, all of them: then it is of no use. */
 int conn_say_first(struct conn *conn, struct text bytes) WARN_UNUSED;
-/* Another transport takes over, on the same descriptor, and shakes hands, by `deadline_ms`; nothing is read
- * or written meanwhile. Then the owner is woken with WAKE_WRITABLE, and has its turn before what
+/* Another transport takes over, on the same descriptor, and shakes hands, by `deadline_ms` (INT64_MAX: when
+ * it will); nothing is read or written meanwhile. Then the owner is woken with WAKE_WRITABLE, and has its turn before what
  * comes is fed to the protocol. A handshake that fails ends the conn with conn->error set. */
 void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms);
 /* A handshake under way has no longer than this. */

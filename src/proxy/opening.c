@@ -88,6 +88,7 @@ static ssize_t secure(struct opening *opening, struct text bytes)
 {
     struct client       *client = opening->client;
     struct conn         *conn = client->conn;
+    uint32_t             most_ms = conn->timeouts.waits_ms[CONN_WAIT_HEAD];
     const struct server *first = client_listen(client)->servers[0];
     struct transport     transport =
         tls_accept(conn->transport.fd, first->tls, &opening->host, bytes);
@@ -99,7 +100,7 @@ static ssize_t secure(struct opening *opening, struct text bytes)
     opening->is_securing = true;
     opening->listen = client_listen(client);
     client_secures(client);
-    conn_secure(conn, transport, loop_now_ms(conn->loop) + conn->timeouts.waits_ms[CONN_WAIT_HEAD]);
+    conn_secure(conn, transport, most_ms == 0 ? INT64_MAX : loop_now_ms(conn->loop) + most_ms);
     return (ssize_t)bytes.len;
 }
 

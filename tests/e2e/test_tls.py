@@ -608,3 +608,8 @@ def test_quit_waits_for_no_handshake(proxy, pair):
         assert stalled.sock.recv(100)    # our part, of which we wait for the end
         desk.stop(signal.SIGQUIT, timeout=20)
         assert silent.sock.recv(100) == b""
+
+
+def test_no_client_header_timeout(proxy, pair):
+    desk = proxy(site(pair, "client_header_timeout 0;"))
+    assert desk.fetch("GET", "/", tls=Tls()).status == 200
