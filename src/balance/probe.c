@@ -540,10 +540,11 @@ static void attempt_go_on(struct probe *probe)
 
 static void attempt_begin(struct probe *probe, bool must_be_new)
 {
-    struct attempt *attempt = mem_new(sizeof(*attempt));
-    int64_t deadline_ms =
-        2 * (int64_t)probe->check->connect_timeout_ms + probe->check->read_timeout_ms;
-    int     error = 0;
+    const struct check *check = probe->check;
+    struct attempt     *attempt = mem_new(sizeof(*attempt));
+    int64_t             connect_ms = check->connect_timeout_ms * (check->tls != NULL ? 2 : 1);
+    int64_t             deadline_ms = connect_ms + check->read_timeout_ms;
+    int                 error = 0;
 
     attempt->corpse.release = attempt_release;
     attempt->arena = arena_new();
