@@ -36,10 +36,15 @@ static unsigned certificate_refusal(struct exchange *x, const struct transport *
     return 0;
 }
 
-/* Whoever was let in by one server's rules has not been by another's (RFC 9110 7.4). */
+/* Whoever was let in by one server's rules has not been by another's (RFC 9110 7.4). One without a certificate of its
+ * own has the default server's handshake, as by its name (opening.c). */
 static bool is_misdirected(const struct exchange *x, const struct transport *transport)
 {
-    return x->server->tls != NULL && !tls_may_serve(transport, x->server->tls);
+    const struct tls_server *tls = x->server->tls;
+
+    if (tls == NULL)
+        tls = x->listen->servers[0]->tls;
+    return tls != NULL && !tls_may_serve(transport, tls);
 }
 
 unsigned secure_refusal(struct exchange *x)

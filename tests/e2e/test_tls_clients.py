@@ -162,6 +162,16 @@ def test_host_of_a_server_with_other_rules(proxy, pair, people):
 
 
 @ours
+def test_host_of_a_server_without_a_certificate_of_its_own(proxy, pair, people):
+    """Its handshake is the default server's: who comes by another's rules was not let in by its own."""
+    desk = proxy(site(pair, "off") + site(pair, "on", f"ssl_client_certificate {people.certificate};", "own.test")
+                 + f"server {{ listen @P@ ssl; server_name bare.test; ssl_verify_client on;"
+                   f" ssl_client_certificate {pair.ca}; location / {{ return 200 bare; }} }}")
+    assert ask(desk, people.client("alice"), "own.test").status == 200
+    assert ask(desk, people.client("alice"), "own.test", host="bare.test").status == 421
+    assert ask(desk, people.client("alice"), "bare.test").status == 400
+
+
 def test_host_of_a_server_with_other_rules_over_http2(proxy, pair, people):
     desk = proxy("http2 on;" + guarded(pair, people))
     with H2Client(desk.address(), tls=Tls("open.test", alpn=["h2"])) as client:
