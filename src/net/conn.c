@@ -822,6 +822,8 @@ static void linger_read(struct conn *conn)
 
 void conn_rest(struct conn *conn)
 {
+    if (conn->is_closed)
+        return;   /* in this turn: its owner has not heard of it yet */
     if (conn->transport.ops->rest != NULL && !conn->transport.has_unsent)
         conn->transport.ops->rest(&conn->transport);
     if (conn->protocol->ops->rest != NULL)

@@ -76,7 +76,7 @@ void conn_secure(struct conn *conn, struct transport transport, int64_t deadline
 /* A handshake under way has no longer than this. */
 void conn_hasten(struct conn *conn, int64_t deadline_ms);
 
-/* Nothing will come for a while: its transport and its protocol give buffers back. */
+/* Nothing will come for a while: its transport and its protocol give buffers back. A closed one has none. */
 void conn_rest(struct conn *conn);
 
 /* A quiet conn without streams, of a plain transport, gives up its descriptor, still watched, and dies without lost(). */

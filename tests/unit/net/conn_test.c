@@ -946,6 +946,21 @@ static void a_connection_that_hangs_times_out(void **state)
 
 #define WITH_SIDE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void must_not_rest(struct transport *transport)
+{
+    (void)transport;
+    fail();
+}
+
+static void closed_conns_have_nothing_to_give_back(void **state)
+{
+    static const struct transport_ops ops = { .rest = must_not_rest };
+    struct conn                       dead = { .is_closed = true, .transport = { .ops = &ops } };
+
+    (void)state;
+    conn_rest(&dead);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -974,6 +989,7 @@ int main(void)
         WITH_SIDE(what_was_written_early_goes_out),
         WITH_SIDE(a_refused_connection_says_why),
         WITH_SIDE(a_connection_that_hangs_times_out),
+        cmocka_unit_test(closed_conns_have_nothing_to_give_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
