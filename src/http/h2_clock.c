@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Deadlines of streams: one timer for the whole connection, and a look at each stream when it fires.
  * What only moves later is found at that look, so a stream in motion costs nothing. */
+#include <string.h>
+
 #include "http/h2_parts.h"
 
 struct due {
@@ -60,17 +62,59 @@ static int64_t next_look_ms(const struct h2_stream *s, int64_t now_ms)
     return deadline_ms;
 }
 
+/* ---- rests ---- */
+
+void h2_rest_over(struct h2_codec *h2, int32_t id)
+{
+    unsigned i = 0;
+
+    while (i < h2->rest_count && h2->rests[i].id != id)
+        i++;
+    if (i == h2->rest_count)
+        return;
+    h2->rest_count--;
+    memmove(&h2->rests[i], &h2->rests[i + 1], (h2->rest_count - i) * sizeof(h2->rests[0]));
+}
+
+static void rest_reset(struct h2_codec *h2)
+{
+    int32_t id = h2->rests[0].id;
+
+    h2_rest_over(h2, id);
+    h2_check(h2, nghttp2_submit_rst_stream(h2->engine, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR));
+    h2_wake_conn(h2, WAKE_DATA);
+}
+
+void h2_rest_add(struct h2_codec *h2, int32_t id)
+{
+    int64_t until_ms = h2_now_ms(h2) + H2_REST_MS;
+
+    if (h2->rest_count == H2_RESTS_MOST)
+        rest_reset(h2);
+    h2->rests[h2->rest_count++] = (struct h2_rest){ .id = id, .until_ms = until_ms };
+    h2_clock_look_at(h2, until_ms);
+}
+
+/* When the next one is due. */
+static int64_t rests_look(struct h2_codec *h2, int64_t now_ms)
+{
+    while (h2->rest_count > 0 && h2->rests[0].until_ms <= now_ms)
+        rest_reset(h2);
+    return h2->rest_count > 0 ? h2->rests[0].until_ms : INT64_MAX;
+}
+
 static void clock_run(struct task *task, unsigned wakes)
 {
     struct h2_codec *h2 = container_of(task, struct h2_codec, clock);
-    int64_t          now_ms = h2_now_ms(h2), next_ms = INT64_MAX;
+    int64_t          now_ms = h2_now_ms(h2), next_ms;
 
     (void)wakes;
     if (h2->is_lost)
         return;
+    next_ms = rests_look(h2, now_ms);
     if (h2->drain == H2_DRAIN_NOTICE && now_ms >= h2->drain_ms)
         h2_drain_end(h2);
-    else if (h2->drain == H2_DRAIN_NOTICE)
+    else if (h2->drain == H2_DRAIN_NOTICE && h2->drain_ms < next_ms)
         next_ms = h2->drain_ms;
     LIST_EACH(&h2->streams, at) {
         struct h2_stream *s = container_of(at, struct h2_stream, link);

@@ -193,8 +193,10 @@ static int stream_closes(nghttp2_session *engine, int32_t id, uint32_t code, voi
     for (struct link *at = h2->streams.next; s == NULL && at != &h2->streams; at = at->next)
         if (container_of(at, struct h2_stream, link)->id == id)
             s = container_of(at, struct h2_stream, link);
-    if (s == NULL)
+    if (s == NULL) {
+        h2_rest_over(h2, id);
         return 0;
+    }
     s->is_live = false;
     if (!s->is_accepted) {
         h2_stream_discard(s);
@@ -238,7 +240,7 @@ static int frame_goes(nghttp2_session *engine, const nghttp2_frame *frame, void 
             glitches_data_sent(&h2->glitches);
         }
         if (s != NULL && is_end)
-            h2_send_ended(s);
+            s->has_tx_end = true;
         break;
     case NGHTTP2_RST_STREAM:
         reset_goes(h2, frame);

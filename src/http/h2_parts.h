@@ -21,6 +21,13 @@ struct h2_batch;
 /* How far the connection's end is. */
 enum h2_drain { H2_DRAIN_NONE = 0, H2_DRAIN_NOTICE, H2_DRAIN_LAST };
 
+/* A stream that has its whole answer, and has not said all of its request: nobody's any more. */
+enum { H2_RESTS_MOST = 8, H2_REST_MS = 1000 };
+struct h2_rest {
+    int32_t id;
+    int64_t until_ms;                    /* then it is reset */
+};
+
 struct h2_codec {
     struct codec        codec;
     struct conn        *conn;
@@ -52,6 +59,8 @@ struct h2_codec {
     struct task         clock;
     struct timer        timer;
     int64_t             drain_ms;
+    struct h2_rest      rests[H2_RESTS_MOST];        /* oldest first */
+    unsigned            rest_count;
     uint32_t            doom;            /* what the other side is told */
     uint8_t             drain;           /* enum h2_drain */
     bool                is_server, is_made /* the engine is */, is_in_block, has_settings, is_lost,
@@ -173,8 +182,6 @@ enum h2_send h2_send_begin(struct h2_stream *s, nghttp2_data_provider *ret_provi
 void h2_send_more(struct h2_stream *s);                  /* there may be something to send */
 bool h2_send_is_stalled(const struct h2_stream *s);      /* by the other side's windows */
 int  h2_send_chunk(struct h2_stream *s, const uint8_t *frame_head, size_t len);
-/* END_STREAM is in the frame that the engine has just made. */
-void h2_send_ended(struct h2_stream *s);
 
 /* h2_batch.c */
 int  h2_fill(struct protocol *protocol, struct iovec *ret_iov, int most);
@@ -205,6 +212,11 @@ void h2_client_show(struct h2_stream *s);
 void h2_clock_init(struct h2_codec *h2);
 void h2_clock_done(struct h2_codec *h2);
 /* Something has a deadline that may be the next one. */
+/* What is still to come of a request is not wanted, since it was answered; but who hears that together with the
+ * answer may take it for a failure (curl does). So it is said a moment later, or never: on the last one's
+ * heels where there are many. */
+void h2_rest_add(struct h2_codec *h2, int32_t id);
+void h2_rest_over(struct h2_codec *h2, int32_t id);      /* if it is one: its end has come */
 void h2_clock_look_at(struct h2_codec *h2, int64_t deadline_ms);
 void h2_clock_arm(struct h2_stream *s);
 void h2_clock_note_read(struct h2_stream *s, size_t len);

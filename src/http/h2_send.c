@@ -163,11 +163,3 @@ int h2_send_chunk(struct h2_stream *s, const uint8_t *frame_head, size_t len)
         stream->tx_budget -= len;
     return h2_batch_add_chunk(s->h2, s, frame_head, len) ? 0 : NGHTTP2_ERR_PAUSE;
 }
-
-/* An answer that is whole before its request is: the rest of that is not wanted (RFC 9113 8.1). */
-void h2_send_ended(struct h2_stream *s)
-{
-    s->has_tx_end = true;
-    if (s->h2->is_server && !s->has_rx_end)
-        h2_stream_reset(s, NGHTTP2_NO_ERROR);
-}

@@ -88,7 +88,11 @@ void h2_stream_release(struct h2_stream *s, uint32_t code)
     struct h2_codec *h2 = s->h2;
 
     s->stream.owner = NULL;
-    if (s->is_live && !(s->has_tx_end && s->has_rx_end))
+    /* An answer that is whole before its request is: the rest of that is not wanted (RFC 9113 8.1). */
+    if (h2->is_server && s->is_live && !h2->is_lost && !s->is_reset && s->has_tx_end &&
+        !s->has_rx_end)
+        h2_rest_add(h2, s->id);
+    else if (s->is_live && !(s->has_tx_end && s->has_rx_end))
         h2_stream_reset(s, code);
     stream_bury(s);
     h2->held--;

@@ -31,6 +31,7 @@ server {
     proxy_set_header Connection "";
     location / { proxy_pass http://@N@; }
     location /o/ { proxy_pass http://@O@; }
+    location /small { client_max_body_size 1m; proxy_pass http://@O@; }
     location /o/ws { proxy_set_header Host $host; proxy_pass http://@O@; }
     location /proto { return 200 "$server_protocol $http2 $ssl_alpn_protocol"; }
 }
@@ -102,6 +103,16 @@ def test_curl_mirrors(curl, tmp_path):
     path = tmp_path / "body"
     path.write_bytes(os.urandom(5_000_000))
     assert curl("-X", "POST", "--data-binary", f"@{path}", "@P@/mirror").stdout == path.read_bytes()
+
+
+@pytest.mark.parametrize("how", [["-T", "@BODY@"], ["-X", "POST", "-H", "Content-Length:", "-T", "@BODY@"]])
+def test_curl_shows_a_refusal_of_a_large_upload(curl, tmp_path, how):
+    """The answer comes long before the body has ended."""
+    path = tmp_path / "body"
+    path.write_bytes(bytes(40_000_000))
+    words = [str(path) if word == "@BODY@" else word for word in how]
+    said = curl("-w", " %{http_code}", *words, "@P@/small", check=False).stdout
+    assert said.endswith(b" 413") and b"413 Request Entity Too Large" in said
 
 
 def test_curl_in_parallel(curl, back, tmp_path):

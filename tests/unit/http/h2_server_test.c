@@ -4,6 +4,7 @@
 #include "h2_peer.h"
 
 #include "http/glitches.h"
+#include "http/h2_parts.h"
 
 static void serve_with(const struct h2_settings *settings)
 {
@@ -146,12 +147,46 @@ static void an_early_answer_ends_the_upload(void **state)
     peer_say(NGHTTP2_DATA, 0, 1, bytes, sizeof(bytes));
     owner_answer(owner, 403, BODY_SIZED, 0);
     check_status(1, "403", true);
-    check_reset(1, NGHTTP2_NO_ERROR);
     peer_say(NGHTTP2_DATA, 0, 1, bytes, sizeof(bytes));
     assert_int_equal(owner->stream->fault, FAULT_NONE);
     assert_true(owner->stream->is_tx_done);
     owner_leave(owner);
+    peer_say(NGHTTP2_DATA, 0, 1, bytes, sizeof(bytes));
+    assert_null(peer_heard(NGHTTP2_RST_STREAM, 1));      /* the answer may be looked at first */
+    peer_wait(H2_REST_MS + 1);
+    check_reset(1, NGHTTP2_NO_ERROR);
     assert_false(peer.codec->protocol.is_closing);
+}
+
+static void an_upload_that_ends_by_itself_is_not_reset(void **state)
+{
+    (void)state;
+    serve();
+    for (uint32_t id = 1; id <= 3; id += 2) {
+        peer_say_head(id, 0, POST);
+        owner_answer(&peer.owners[id / 2], 403, BODY_SIZED, 0);
+        check_status(id, "403", true);
+        owner_leave(&peer.owners[id / 2]);
+    }
+    peer_say(NGHTTP2_DATA, END, 1, "", 0);
+    peer_say_number(NGHTTP2_RST_STREAM, 3, NGHTTP2_CANCEL);
+    peer_wait(H2_REST_MS + 1);
+    assert_null(peer_heard(NGHTTP2_RST_STREAM, 1));
+    assert_null(peer_heard(NGHTTP2_RST_STREAM, 3));
+}
+
+static void of_many_uploads_the_oldest_is_reset(void **state)
+{
+    (void)state;
+    serve();
+    for (uint32_t i = 0; i <= H2_RESTS_MOST; i++) {
+        peer_say_head(2 * i + 1, 0, POST);
+        owner_answer(&peer.owners[i], 403, BODY_SIZED, 0);
+        check_status(2 * i + 1, "403", true);
+        owner_leave(&peer.owners[i]);
+    }
+    check_reset(1, NGHTTP2_NO_ERROR);
+    assert_null(peer_heard(NGHTTP2_RST_STREAM, 3));
 }
 
 static void expectations_are_met_when_the_body_is_wanted(void **state)
@@ -288,7 +323,6 @@ static void bodies_have_a_limit(void **state)
     assert_int_equal(peer.owners[0].stream->fault, FAULT_BODY_TOO_LARGE);
     owner_answer(&peer.owners[0], 413, BODY_NONE, 0);
     check_status(1, "413", true);
-    check_reset(1, NGHTTP2_NO_ERROR);
 }
 
 /* ---- flow ---- */
@@ -626,6 +660,8 @@ int main(void)
         WITH_PEER(a_short_answer_never_seems_whole),
         WITH_PEER(the_owner_resets),
         WITH_PEER(an_early_answer_ends_the_upload),
+        WITH_PEER(an_upload_that_ends_by_itself_is_not_reset),
+        WITH_PEER(of_many_uploads_the_oldest_is_reset),
         WITH_PEER(expectations_are_met_when_the_body_is_wanted),
         WITH_PEER(websockets_are_tunnels),
         WITH_PEER(malformed_requests_are_reset),
