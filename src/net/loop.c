@@ -338,13 +338,14 @@ static void loop_turn(struct loop *loop)
     poller_wait(loop);                        /* readiness -> tasks woken */
     letters_open(loop);                       /* threads   -> tasks woken */
     timers_fire(&loop->timers, loop_now_ms(loop));
+    task_queue_renew(queue);
     for (int round = 0; round < ROUNDS_PER_TURN; round++) {
         tasks_run(loop, queue);               /* conns read and decode, exchanges take steps */
         if (task_queue_is_empty(queue))
             break;
     }
     task_note_running(NULL);                  /* it may be among the dead */
-    loop->has_more = !task_queue_is_empty(queue);
+    loop->has_more = !task_queue_is_empty(queue) || task_queue_has_later(queue);
     corpses_bury(loop);                       /* the only place where live objects are freed */
     pins_note_quiet(loop);                    /* retired configurations may go */
     atomic_fetch_add_explicit(&loop->turns, 1, memory_order_relaxed);

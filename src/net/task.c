@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The run queue of the calling thread's loop. What the poller, timers and letters woke has arrived;
- * what those tasks wake in turn runs before the next arrival, while its bytes are in the cache. */
+ * what those tasks wake in turn runs before the next arrival, while its bytes are in the cache. What is put
+ * off until later does not run before the poller was looked at again. */
 #include "net/task.h"
 
 #include <stddef.h>
@@ -77,7 +78,7 @@ void task_wake_last(struct task *task, unsigned wakes)
     if (task->is_queued)
         return;
     task->is_queued = true;
-    list_add(&queue.arrived, task);
+    list_add(&queue.later, task);
 }
 
 void task_cancel(struct task *task)
@@ -85,8 +86,8 @@ void task_cancel(struct task *task)
     task->wakes = 0;
     if (!task->is_queued)
         return;
-    if (!list_drop(&queue.woken, task))
-        (void)list_drop(&queue.arrived, task);
+    if (!list_drop(&queue.woken, task) && !list_drop(&queue.arrived, task))
+        (void)list_drop(&queue.later, task);
     task->is_queued = false;
 }
 
@@ -105,17 +106,27 @@ static void task_run(struct task *task)
     task->run(task, wakes);
 }
 
-/* Behind what has arrived: one that wakes itself for ever takes its turn like the others. */
-static void woken_wait(struct task_queue *self)
+/* All of `from`, behind what has arrived. */
+static void list_arrive(struct task_queue *self, struct task_list *from)
 {
-    if (self->woken.first == NULL)
+    if (from->first == NULL)
         return;
     if (self->arrived.last != NULL)
-        self->arrived.last->next = self->woken.first;
+        self->arrived.last->next = from->first;
     else
-        self->arrived.first = self->woken.first;
-    self->arrived.last = self->woken.last;
-    self->woken = (struct task_list){ .first = NULL };
+        self->arrived.first = from->first;
+    self->arrived.last = from->last;
+    *from = (struct task_list){ .first = NULL };
+}
+
+void task_queue_renew(struct task_queue *self)
+{
+    list_arrive(self, &self->later);
+}
+
+bool task_queue_has_later(const struct task_queue *self)
+{
+    return self->later.first != NULL;
 }
 
 bool task_queue_is_empty(const struct task_queue *self)
@@ -144,7 +155,7 @@ bool task_queue_run(struct task_queue *self, unsigned budget)
     }
     while (self->woken.first != NULL && budget-- > 0)
         task_run(list_take(&self->woken));
-    woken_wait(self);
+    list_arrive(self, &self->woken);   /* one that wakes itself for ever takes its turn like the others */
     self->is_running = false;
     return !task_queue_is_empty(self);
 }

@@ -24,7 +24,7 @@ struct task {
 
 void task_init(struct task *task, void (*run)(struct task *task, unsigned wakes));
 void task_wake(struct task *task, unsigned wakes);   /* on the task's own loop; returns at once */
-/* The same, behind all that waits already: to go on later with what would take long. */
+/* The same, but in the loop's next turn, behind what arrives with it: to go on with what would take long. */
 void task_wake_last(struct task *task, unsigned wakes);
 /* Takes it out of the queue and forgets its wakes: before its owner is buried. */
 void task_cancel(struct task *task);
