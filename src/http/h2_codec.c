@@ -8,6 +8,9 @@
 #include "base/pool.h"
 #include "http/h2_parts.h"
 
+/* Then others have their turn: small frames are worth little, and each costs as much as a large one. */
+enum { FRAMES_PER_FEED = 256 };
+
 static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
 
 static const struct codec_ops server_codec, client_codec;
@@ -151,8 +154,10 @@ static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
 {
     struct h2_codec *h2 = h2_of(protocol);
     size_t           used = 0;
+    unsigned         frames = 0;
 
-    while (used < bytes.len && !protocol->is_paused && !h2->is_condemned) {
+    while (used < bytes.len && !protocol->is_paused && !protocol->is_yielding &&
+           !h2->is_condemned) {
         const unsigned char *at = slice_ptr(bytes) + used;
         size_t               len = h2_frames_next(h2, at, bytes.len - used);
         ssize_t              n;
@@ -167,6 +172,7 @@ static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
             return feed_failed(h2, (int)n, bytes.len);
         used += (size_t)n;
         h2->frame_left -= (uint32_t)n;
+        protocol->is_yielding = ++frames == FRAMES_PER_FEED && used < bytes.len;
         if (h2->is_doomed)
             h2_condemn(h2, h2->is_server ? FAULT_BAD_HTTP2 : FAULT_BAD_RESPONSE);
         if (nghttp2_session_get_outbound_queue_size(h2->engine) > H2_QUEUE_MOST + h2->held)

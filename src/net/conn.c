@@ -17,14 +17,16 @@
 #include "net/socket.h"
 
 enum {
-    READS_PER_RUN = 8,          /* then others get their turn */
+    READS_PER_TURN = 8,         /* then others are read */
     VECTORS = 16,
     JOIN_BYTES = 4096,          /* up to here several pieces become one */
     KEEP_GRAIN = 1024,          /* kept bytes lie in blocks of multiples of this */
     KEEP_ROOM = 512,            /* room that is worth a read */
+    FRONT_BYTES = 64,           /* kept bytes up to here go in front of the next read */
     GIVE_BYTES = 256 * 1024,    /* of a lane at once: a megabyte costs a third more in one piece */
     LINGER_BYTES = 256 * 1024,  /* what a lingering conn swallows at most per run */
-    HANDSHAKES_PER_TURN = 8     /* steps of them, of all conns: each may take as long as a hundred requests */
+    HANDSHAKES_PER_TURN = 2     /* steps of them, of all conns: each may take as long as a hundred requests,
+                                   and a turn more is nothing beside it */
 };
 
 static struct pool pool = POOL("conn", struct conn, 256);
@@ -350,7 +352,8 @@ static void keep_rest(struct conn *conn, struct slice slice, uint32_t used)
     uint32_t      len = slice.len - used;
     struct block *block;
 
-    if (conn->protocol->is_paused && (len > BLOCK_SIZE / 4 || shortage_now() != 0)) {
+    if ((conn->protocol->is_paused || conn->protocol->is_yielding) &&
+        (len > BLOCK_SIZE / 4 || shortage_now() != 0)) {
         conn->pending = slice_part(slice, used, len);
         return;
     }
@@ -422,11 +425,12 @@ static void pending_grow(struct conn *conn)
 /* One read, into the shared block or behind what is pending. Returns what the transport said. */
 static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
 {
+    uint32_t      front = conn->pending.len <= FRONT_BYTES ? conn->pending.len : 0;
     uint32_t      start, room;
     struct block *block;
     ssize_t       n;
 
-    if (conn->pending.len > 0) {
+    if (conn->pending.len > front) {
         pending_grow(conn);
         block = conn->pending.block;
         start = conn->pending.start + conn->pending.len;
@@ -435,19 +439,23 @@ static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
         block = loop_read_room(conn->loop, &start, &room);
         if (block == NULL)
             return -ENOMEM;
+        if (front > 0)
+            memcpy(block->bytes + start, slice_ptr(conn->pending), front);
+        room -= front;
     }
-    n = conn->transport.ops->read(&conn->transport, block->bytes + start, room);
+    n = conn->transport.ops->read(&conn->transport, block->bytes + start + front, room);
     if (n < (ssize_t)room && !conn->has_hangup && !conn->transport.is_over)
         conn->is_readable = false;   /* the edge will come again (epoll(7)) */
     if (n <= 0)
         return n;
-    if (conn->pending.len > 0) {
+    if (conn->pending.len > front) {
         conn->pending.len += (uint32_t)n;
         *ret_slice = conn->pending;
-        conn->pending = SLICE_NONE;
     } else {
-        *ret_slice = loop_read_used(conn->loop, (uint32_t)n);
+        slice_unref(conn->pending);
+        *ret_slice = loop_read_used(conn->loop, front + (uint32_t)n);
     }
+    conn->pending = SLICE_NONE;
     return n;
 }
 
@@ -536,20 +544,42 @@ static bool read_step(struct conn *conn)
     return feed(conn, slice);
 }
 
+static bool may_read(const struct conn *conn)
+{
+    const struct protocol *protocol = conn->protocol;
+
+    return conn->is_readable && !conn->is_securing && !protocol->is_paused && !protocol->is_closing;
+}
+
+/* A conn may run often in a turn, by what its own bytes set off; it is read no more for that. */
+static bool has_had_its_turn(struct conn *conn)
+{
+    uint64_t turn = loop_turns(conn->loop);
+
+    if (conn->read_turn != turn) {
+        conn->read_turn = turn;
+        conn->reads = 0;
+        conn->protocol->is_yielding = false;
+    }
+    return conn->reads >= READS_PER_TURN || conn->protocol->is_yielding;
+}
+
+static bool has_pending(const struct conn *conn)
+{
+    return conn->pending.len > 0 && !conn->protocol->is_paused;
+}
+
 static void conn_read(struct conn *conn)
 {
-    if (conn->pending.len > 0 && !conn->protocol->is_paused && !feed_pending(conn))
+    if (!has_had_its_turn(conn) && has_pending(conn) && !feed_pending(conn))
         return;
-    for (int reads = 0; conn->is_readable && !conn->is_securing && !conn->protocol->is_paused &&
-                        !conn->protocol->is_closing;
-         reads++) {
-        if (reads == READS_PER_RUN) {
-            task_wake_last(&conn->task, WAKE_READABLE);
-            return;
-        }
+    while (may_read(conn) && !has_had_its_turn(conn)) {
+        conn->reads++;
         if (!read_step(conn))
             return;
     }
+    if (has_had_its_turn(conn) && (may_read(conn) || has_pending(conn)))
+        task_wake_last(&conn->task, WAKE_ROOM);
 }
 
 /* ---- writing ---- */
@@ -559,6 +589,7 @@ static void write_failed(struct conn *conn, ssize_t error)
 {
     conn->error = (int)error;
     conn->is_readable = true;
+    conn->read_turn = UINT64_MAX;        /* there is no other turn */
     conn_read(conn);
     conn_close(conn, LOSS_RESET);
 }

@@ -42,10 +42,12 @@ struct conn {
     uint64_t             serial;         /* "*7" in logs; unique in the process */
     uint64_t             bytes_in, bytes_out;
     uint64_t             quiet_turn;     /* of the loop, in which its transport was quiet */
+    uint64_t             read_turn;      /* of the loop, in which it was last read */
     struct task         *owner;          /* told of connecting (WRITABLE) and of the end (END) */
     int                  error;          /* -errno that ended it */
     int                 *error_to;       /* where the owner wants it too, or NULL */
     uint8_t              wait;           /* enum conn_wait */
+    uint8_t              reads;          /* in that turn */
     bool                 is_connecting, is_securing, is_readable, is_writable, has_hangup,
                          has_seen_end;
     bool                 is_closed, is_buried, is_blocked, is_lingering, is_reset_on_timeout;

@@ -57,6 +57,7 @@ struct protocol {
     const struct protocol_ops *ops;
     struct task               *conn;
     bool                       is_paused;       /* do not read: a pipe is full */
+    bool                       is_yielding;     /* set by feed(): the rest in another turn, this was work enough */
     bool                       is_closing;      /* close once the output is out */
     bool                       must_reset;      /* close at once, with a reset */
     bool                       must_linger;     /* before closing read what still comes, for a while */
