@@ -52,7 +52,7 @@ static struct {
     size_t         len, prelude;
     uint32_t       id;                   /* of the newest stream */
     bool           is_unread;            /* nothing of what comes is read */
-    bool           is_deaf;              /* GOAWAY means nothing to it */
+    bool           is_deaf;              /* neither GOAWAY nor the end means anything to it */
     bool           is_held;              /* said once, then it waits */
     bool           is_hello;             /* TLS: the first byte of an answer is enough */
 } script;
@@ -64,6 +64,7 @@ struct conn {
     size_t        next;                  /* where the next one begins */
     unsigned char head[HEAD_BYTES];      /* of the frame that comes */
     size_t        have, skip;
+    bool          is_over;               /* nothing more comes */
 };
 
 static struct sockaddr_in address;
@@ -371,6 +372,13 @@ static void conn_renew(struct conn *conn)
     conn_open(conn);
 }
 
+static void conn_watch(struct conn *conn, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data.ptr = conn };
+
+    epoll_ctl(poller, EPOLL_CTL_MOD, conn->fd, &event);
+}
+
 /* Where the frames in the script begin is known by walking along. */
 static void conn_count(struct conn *conn)
 {
@@ -397,9 +405,7 @@ static bool conn_send(struct conn *conn, size_t most)
     if (conn->at < script.len)
         return true;
     if (script.is_held) {
-        struct epoll_event event = { .events = script.is_unread ? EPOLLRDHUP : EPOLLIN, .data.ptr = conn };
-
-        epoll_ctl(poller, EPOLL_CTL_MOD, conn->fd, &event);
+        conn_watch(conn, script.is_unread ? EPOLLRDHUP : EPOLLIN);
         return true;
     }
     conn->at = conn->next = script.prelude;
@@ -437,6 +443,11 @@ static bool conn_read(struct conn *conn)
 
     if (n < 0 && errno == EAGAIN)
         return true;
+    if (n == 0 && script.is_deaf && !conn->is_over) {
+        conn->is_over = true;
+        conn_watch(conn, EPOLLOUT);
+        return true;
+    }
     if (n <= 0 || script.is_hello)
         return false;
     if (!conn_look(conn, bytes, (size_t)n))
