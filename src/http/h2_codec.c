@@ -11,6 +11,9 @@
 /* Then others have their turn: small frames are worth little, and each costs as much as a large one. */
 enum { FRAMES_PER_FEED = 256 };
 
+/* Bodies that wait for windows, of all streams, and the least of one. */
+enum { WAITING_BYTES = 1024 * 1024, WAITING_LEAST = 8 * 1024 };
+
 static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
 
 static const struct codec_ops server_codec, client_codec;
@@ -292,6 +295,14 @@ static bool h2_is_idle(const struct codec *codec)
            h2->drain == H2_DRAIN_NONE && !codec->protocol.is_closing && !codec->protocol.must_reset;
 }
 
+static uint32_t server_share(const struct codec *codec)
+{
+    unsigned held = h2_of_codec(codec)->held;
+    uint32_t share = WAITING_BYTES / (held > 0 ? held : 1);
+
+    return share > WAITING_LEAST ? share : WAITING_LEAST;
+}
+
 static unsigned h2_count(const struct codec *codec)
 {
     return h2_of_codec(codec)->messages;
@@ -360,6 +371,7 @@ static const struct codec_ops server_codec = {
     .attach = h2_attach,
     .set_limits = h2_set_limits,
     .is_idle = h2_is_idle,
+    .share = server_share,
     .count = h2_count,
     .owner = h2_owner,
     .drain = server_drain,

@@ -443,6 +443,8 @@ static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
             memcpy(block->bytes + start, slice_ptr(conn->pending), front);
         room -= front;
     }
+    if (conn->protocol->read_most > 0 && room > conn->protocol->read_most)
+        room = conn->protocol->read_most;
     n = conn->transport.ops->read(&conn->transport, block->bytes + start + front, room);
     if (n < (ssize_t)room && !conn->has_hangup && !conn->transport.is_over)
         conn->is_readable = false;   /* the edge will come again (epoll(7)) */

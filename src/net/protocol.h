@@ -56,6 +56,7 @@ struct protocol_ops {
 struct protocol {
     const struct protocol_ops *ops;
     struct task               *conn;
+    uint32_t                   read_most;       /* bytes to read at a time; 0: as many as come */
     bool                       is_paused;       /* do not read: a pipe is full */
     bool                       is_yielding;     /* set by feed(): the rest in another turn, this was work enough */
     bool                       is_closing;      /* close once the output is out */

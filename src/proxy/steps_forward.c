@@ -16,7 +16,12 @@
 #include "proxy/sticky.h"
 #include "proxy/trailers.h"
 
-enum { RESPONSE_PIPE_LEAST = 64 * 1024, NAME_LOOK_DOUBLINGS = 4, VERSION_2 = 20 };
+enum {
+    RESPONSE_PIPE_LEAST = 64 * 1024,
+    RESPONSE_PIPE_MOST = 16 * 1024 * 1024,
+    NAME_LOOK_DOUBLINGS = 4,
+    VERSION_2 = 20
+};
 
 /* ---- pick ---- */
 
@@ -293,16 +298,35 @@ static bool may_splice(const struct exchange *x, const struct stream *peer)
            !relay_may_be_due(x);
 }
 
-static void join(struct exchange *x, struct stream *peer)
+/* Of a client with many streams at a time each has a part of what one may make us hold. */
+static uint32_t share_of_client(const struct exchange *x)
+{
+    struct protocol    *protocol = x->parent != NULL ? NULL : x->client->conn->protocol;
+    const struct codec *codec = protocol == NULL ? NULL : codec_of_protocol(protocol);
+
+    return codec == NULL || codec->ops->share == NULL ? UINT32_MAX : codec->ops->share(codec);
+}
+
+static uint32_t response_bytes(const struct exchange *x, uint32_t share)
 {
     const struct proxy_policy *policy = &x->location->proxy;
     uint64_t                   high = policy->buffers_count * policy->buffers_size;
+
+    high = high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST : high;
+    high = high < RESPONSE_PIPE_MOST ? high : RESPONSE_PIPE_MOST;
+    return high < share ? (uint32_t)high : share;
+}
+
+static void join(struct exchange *x, struct stream *peer)
+{
+    const struct proxy_policy *policy = &x->location->proxy;
+    uint32_t                   share = share_of_client(x);
     struct text                body = forward_body(x);
 
     pipe_done(&x->response_body);
-    pipe_init(&x->response_body, high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST
-                                 : high > 16 * 1024 * 1024  ? 16 * 1024 * 1024
-                                                            : (uint32_t)high);
+    pipe_init(&x->response_body, response_bytes(x, share));
+    if (!stream_shares_conn(peer))
+        peer->conn->protocol->read_most = share < RESPONSE_PIPE_LEAST ? share : 0;
     x->response_body.may_splice = may_splice(x, peer);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);
