@@ -54,11 +54,6 @@ bool tls_is_early(const struct transport *transport)
     return ssl != NULL && link_of(transport)->was_early && !SSL_is_init_finished(ssl);
 }
 
-bool tls_is_truncated(const struct transport *transport)
-{
-    return tls_is_tls(transport) && link_of(transport)->has_end;
-}
-
 long tls_verify_result(const struct transport *transport, bool *ret_has_certificate)
 {
     SSL *ssl = ssl_of(transport);

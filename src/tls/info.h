@@ -16,9 +16,6 @@ const struct tls_server *tls_chosen(const struct transport *transport);   /* by 
 bool        tls_may_serve(const struct transport *transport, const struct tls_server *server);
 /* The request came before the handshake was over, and may have been replayed (RFC 8470). */
 bool        tls_is_early(const struct transport *transport);
-/* Reading has come to the end, and the other side did not say that it is one (close_notify): what has no length of its
- * own may have been cut. */
-bool        tls_is_truncated(const struct transport *transport);
 /* Server side: 0, or X509_V_ERR_*; has_certificate tells whether the client sent one. */
 long        tls_verify_result(const struct transport *transport, bool *ret_has_certificate);
 

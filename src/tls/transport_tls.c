@@ -171,6 +171,13 @@ static int read_some(struct tls_link *link, unsigned char *bytes, size_t room, s
     return SSL_read_ex(link->ssl, bytes, room, ret_len);
 }
 
+/* A server that ends without close_notify may have been cut off by somebody on the way, and what has no length
+ * of its own would pass for whole (RFC 8446 6.1). Clients often just leave; what they say has a length. */
+static bool is_cut(const struct tls_link *link)
+{
+    return link->is_client && link->has_end && (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN) == 0;
+}
+
 /* Nothing could be read: 0 (the end), -EAGAIN, -errno. */
 static ssize_t read_failed(struct tls_link *link, int result)
 {
@@ -180,8 +187,10 @@ static ssize_t read_failed(struct tls_link *link, int result)
         return link->error;
     if (error == SSL_ERROR_WANT_READ)
         return -EAGAIN;
-    if (error == SSL_ERROR_ZERO_RETURN || (link->has_end && ERR_peek_error() == 0))
-        return 0;
+    if (error == SSL_ERROR_ZERO_RETURN || (link->has_end && ERR_peek_error() == 0)) {
+        link->error = is_cut(link) ? -ECONNRESET : 0;
+        return link->error;
+    }
     tls_errors_drop();
     link->error = -EPROTO;
     return -EPROTO;
