@@ -159,6 +159,7 @@ static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
     size_t           used = 0;
     unsigned         frames = 0;
 
+    protocol->is_yielding = false;
     while (used < bytes.len && !protocol->is_paused && !protocol->is_yielding &&
            !h2->is_condemned) {
         const unsigned char *at = slice_ptr(bytes) + used;

@@ -106,6 +106,7 @@ static void party_read(struct party *party)
 
 static void tasks_run(void)
 {
+    task_queue_renew(task_queue_self());
     for (int i = 0; i < 50 && task_queue_run(task_queue_self(), 50); i++) {
     }
 }

@@ -252,6 +252,7 @@ static void nothing_run(struct task *task, unsigned wakes)
 
 static void tasks_run(void)
 {
+    task_queue_renew(task_queue_self());
     for (int i = 0; i < 20 && task_queue_run(task_queue_self(), 1); i++) {
     }
 }

@@ -63,6 +63,7 @@ static inline void peer_task_run(struct task *task, unsigned wakes)
 
 static inline void peer_tasks_run(void)
 {
+    task_queue_renew(task_queue_self());
     for (int i = 0; i < 1000 && task_queue_run(task_queue_self(), 100); i++) {
     }
 }
