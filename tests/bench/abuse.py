@@ -32,6 +32,7 @@ ATTACKS = {                              # name: connections
 }
 PACE_CONNS, SAMPLE_S, MARGIN_S = "32", 0.2, 0.3
 PROXY_NICE, ATTACKER_NICE = -20, -5      # before the machine's other users; pace and origin run before all
+ORIGIN_BUFFER = "65536"                  # else a thousand stalled answers fill the kernel's memory for TCP
 MEGABYTE = 1 << 20
 
 
@@ -196,7 +197,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as directory:
         os.chmod(directory, 0o755)
         secure.make_files(directory)
-        origin = subprocess.Popen([os.path.join(TOOLS, "bench_origin"), str(ORIGIN_PORT)],
+        origin = subprocess.Popen([os.path.join(TOOLS, "bench_origin"), str(ORIGIN_PORT), ORIGIN_BUFFER],
                                   preexec_fn=placed({LOAD_CORE}))
         try:
             for name in names:

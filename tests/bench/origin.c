@@ -4,7 +4,7 @@
  * One thread, level-triggered epoll, answers that were built before the first request. It reads
  * heads of GETs without bodies: a request ends at an empty line, /64b, /64k and /1m choose the answer,
  * everything else gets 1 KB. What begins with /c/ (/c/64k) may be kept for an hour, the rest may not
- * be. Usage: bench_origin PORT */
+ * be. Usage: bench_origin PORT [BYTES that the kernel may hold of what it sends to one peer] */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -37,6 +37,7 @@ struct peer {
 enum { TINY, SMALL, MIDDLE, LARGE, SIZES };
 static struct answer answers[2][SIZES];
 static int           poller;
+static int           send_bytes;        /* 0: as the kernel likes */
 
 static struct answer answer_build(size_t body_len, const char *cache_control)
 {
@@ -144,6 +145,8 @@ static void peers_accept(int listener)
         if (fd < 0)
             return;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+        if (send_bytes > 0)
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(int));
         peer = calloc(1, sizeof(*peer));
         if (peer == NULL)
             exit(1);
@@ -175,8 +178,9 @@ int main(int count, char **arguments)
     struct epoll_event events[EVENTS];
     int                listener;
 
-    if (count != 2)
+    if (count < 2)
         return 2;
+    send_bytes = count > 2 ? (int)strtol(arguments[2], NULL, 10) : 0;
     for (unsigned may_be_kept = 0; may_be_kept < 2; may_be_kept++) {
         const char *word = may_be_kept ? "Cache-Control: max-age=3600\r\nETag: \"65920080\"\r\n" : "";
 
