@@ -92,6 +92,13 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
     return (ssize_t)size;
 }
 
+/* What comes before anything was asked answers nobody: another's answer, or a notice that the time is up. The
+ * request can go elsewhere. */
+static bool is_unasked(const struct h1_codec *h1)
+{
+    return h1->rx == RX_HEAD && h1->stream.tx_bytes == 0;
+}
+
 static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
 {
     struct h1_codec *h1 = h1_of(protocol);
@@ -99,6 +106,10 @@ static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
 
     if (!h1->is_open)
         return -1;   /* bytes that nobody asked for */
+    if (is_unasked(h1)) {
+        h1_fail(h1, h1->stream.is_reused ? FAULT_REUSED_CLOSED : FAULT_BAD_RESPONSE);
+        return -1;
+    }
     while ((size_t)used < bytes.len && !protocol->is_paused) {
         struct slice rest = { .block = bytes.block, .start = bytes.start + (uint32_t)used,
                               .len = bytes.len - (uint32_t)used };

@@ -870,7 +870,8 @@ const struct conn *conn_of_task(const struct task *task)
 
 bool conn_is_quiet(struct conn *conn)
 {
-    if (conn->is_closed || conn->has_seen_end || conn->has_hangup || conn->protocol->is_closing)
+    if (conn->is_closed || conn->has_seen_end || conn->has_hangup || conn->protocol->is_closing ||
+        conn->pending.len > 0)
         return false;
     if (!conn->is_readable && !(conn->task.wakes & WAKE_READABLE))
         return true;   /* the poller watches it and has said nothing */
