@@ -119,7 +119,7 @@ def test_a_connect_makes_room_among_upstream_connections(proxy, gate, origin):
     for client in clients:
         assert client.response().text == "other"
         client.close()
-    assert len(gate.origin.conns) < 3
+    desk.wait_for(lambda: len(gate.origin.conns) < 3, 5, "the origin to hear of it")
 
 
 def test_the_oldest_rest_first(proxy):
