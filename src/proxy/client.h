@@ -49,7 +49,6 @@ void client_secures(struct client *client);
 /* Who is connected, whatever a preface or a field says. */
 struct address client_remote(const struct client *client);
 const struct listen *client_listen(const struct client *client);
-struct snapshot *client_snapshot(const struct client *client);
 /* The location's deadlines hold for that stream of the client's from now on. */
 void client_use(struct client *client, struct stream *stream, const struct location *location);
 /* No keep-alive for anybody: the front drains, or the door is gone. */

@@ -500,11 +500,6 @@ const struct listen *client_listen(const struct client *client)
     return client->door->listen;
 }
 
-struct snapshot *client_snapshot(const struct client *client)
-{
-    return client->door->snapshot;
-}
-
 static struct head_limits limits_of(const struct server *server)
 {
     return (struct head_limits){ .line_bytes = server->large_size,
