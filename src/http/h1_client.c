@@ -129,20 +129,9 @@ static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
     return used;
 }
 
-/* Nothing, or a part of an answer, when the connection ended. */
 static int fault_of_end(const struct h1_codec *h1, enum loss why)
 {
-    const struct stream *stream = &h1->stream;
-
-    if (why == LOSS_MEMORY)
-        return FAULT_NO_BUFFERS;
-    if (stream->rx_head != NULL)
-        return why == LOSS_TIMEOUT ? FAULT_BODY_TIMEOUT : FAULT_BODY_CUT;
-    if (why == LOSS_TIMEOUT)
-        return stream->is_tx_done ? FAULT_HEAD_TIMEOUT : FAULT_SEND_TIMEOUT;
-    if (stream->is_reused && !stream->has_reply_begun)
-        return FAULT_REUSED_CLOSED;
-    return why == LOSS_RESET ? FAULT_PEER_RESET : FAULT_PEER_CLOSED;
+    return stream_fault_of_loss(&h1->stream, h1->stream.rx_head != NULL, why);
 }
 
 static void client_finish(struct protocol *protocol)

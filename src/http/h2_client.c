@@ -77,17 +77,7 @@ int h2_client_fault_of_close(const struct h2_stream *s, uint32_t code)
 
 int h2_client_fault_of_loss(const struct h2_stream *s, int why)
 {
-    const struct stream *stream = &s->stream;
-
-    if (why == LOSS_MEMORY)
-        return FAULT_NO_BUFFERS;
-    if (s->rx != H2_RX_HEAD)
-        return why == LOSS_TIMEOUT ? FAULT_BODY_TIMEOUT : FAULT_BODY_CUT;
-    if (why == LOSS_TIMEOUT)
-        return stream->is_tx_done ? FAULT_HEAD_TIMEOUT : FAULT_SEND_TIMEOUT;
-    if (stream->is_reused && !stream->has_reply_begun)
-        return FAULT_REUSED_CLOSED;
-    return why == LOSS_RESET ? FAULT_PEER_RESET : FAULT_PEER_CLOSED;
+    return stream_fault_of_loss(&s->stream, s->rx != H2_RX_HEAD, (enum loss)why);
 }
 
 int h2_client_fault_of_delay(const struct h2_stream *s, enum conn_wait wait)

@@ -75,4 +75,7 @@ static inline bool stream_may_splice(const struct stream *stream)
            conn->transport.ops->is_plain;
 }
 
+/* Client side: nothing, or a part of an answer, had come when the connection ended. `has_head`: the final head had. */
+int stream_fault_of_loss(const struct stream *stream, bool has_head, enum loss why);
+
 #endif
