@@ -55,6 +55,7 @@ server {
     }
     location /revalidate/ { proxy_pass http://@O@; proxy_cache_revalidate on; }
     location /no_revalidate/ { proxy_pass http://@O@; proxy_cache_revalidate off; }
+    location /head_freshens/ { proxy_pass http://@O@; proxy_cache_convert_head off; }
     location /head/ { proxy_pass http://@O@; proxy_cache_valid 1m; }
     location /head_as_it_is/ {
         proxy_pass http://@O@; proxy_cache_convert_head off; proxy_cache_key $request_method$uri; proxy_cache_valid 1m;
@@ -520,6 +521,21 @@ def test_head_as_it_is(bench):
     assert bench.get(path, "HEAD").cached == "MISS"   # RFC 9111 3: it is no answer to GET, so it is not kept
     assert bench.get(path).cached == "MISS"
     assert bench.get(path).body == b"whole"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("fields", [{}, {"ETag": '"a"'}], ids=["without a validator", "with one"])
+def test_head_freshens_what_is_stored(bench, fields):
+    """RFC 9111 4.3.5: the stored answer is as good as the HEAD's from then on, with its fields."""
+    bench.says(reply(body="whole", fields={**SHORT, **fields, "X-A": "1"}))
+    path = bench.path("head_freshens")
+    assert bench.get(path).cached == "MISS"
+    time.sleep(EXPIRY)
+    bench.says(reply(body="whole", fields={**FRESH, **fields, "X-A": "2"})[:-5])
+    assert bench.get(path, "HEAD").cached == "EXPIRED"
+    assert bench.back.last.method == "HEAD"
+    answer = bench.get(path)
+    assert (answer.cached, answer.body, answer.get("X-A")) == ("HIT", b"whole", "2")
 
 
 def test_force_ranges(bench):
