@@ -96,6 +96,7 @@ struct judgement {
     enum judged judged;
     int64_t     age_s;
     int64_t     stale_s;                       /* 0: fresh, or stale since this second */
+    bool        is_fresh;                      /* if it is not used, it is the request that asks for more */
     /* May it be served if the origin fails (no answer, 500, 502, 503, 504): because the answer or the
      * client says so; because the configuration does, for the errors that it names. */
     bool        is_for_errors, is_for_named_errors;

@@ -86,10 +86,11 @@ struct judgement freshness_judge(const struct object_facts *facts, int64_t age_s
                              .policy = policy, .age_s = age_s };
     struct judgement judgement = { .judged = judge_without_serving(facts), .age_s = age_s };
 
-    matter.is_fresh = !is_purged && facts->lifetime_s > age_s;
+    matter.is_fresh = !is_purged && !(facts->flags & OBJECT_NO_CACHE) && facts->lifetime_s > age_s;
     matter.may_be_stale = !(facts->flags & OBJECT_MUST_REVALIDATE);
     matter.stale_s = age_s > facts->lifetime_s ? age_s - facts->lifetime_s : 0;
     judgement.stale_s = matter.stale_s;
+    judgement.is_fresh = matter.is_fresh;
     if ((facts->flags & OBJECT_NO_CACHE) || (matter.asked->flags & CACHE_CONTROL_NO_CACHE))
         return judgement;
     judge_errors(&matter, &judgement);

@@ -115,7 +115,7 @@ enum cache_use rules_judge(struct caching *caching)
     case JUDGED_UNUSABLE:
         break;
     }
-    if (judgement.stale_s == 0 && !caching->is_purged)
+    if (judgement.is_fresh)
         caching->fwd = CACHE_FORWARD_REQUEST;
     return USE_AFTER_VALIDATION;
 }

@@ -47,6 +47,7 @@ static void check_rows(struct arena *arena, const struct row *rows, size_t count
                      rows[i].asked, (int)judgement.judged, on_error);
         assert_int_equal(judgement.age_s, rows[i].age_s);
         assert_int_equal(judgement.stale_s, rows[i].age_s > 100 ? rows[i].age_s - 100 : 0);
+        assert_int_equal(judgement.is_fresh, rows[i].age_s < 100 && !(rows[i].flags & ASK) && !is_purged);
     }
 }
 
