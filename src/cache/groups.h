@@ -10,8 +10,9 @@
 #include "http/fields.h"
 #include "http/method.h"
 
-/* RFC 9875 2 asks for at least 32 groups of at least 32 characters. */
-enum { GROUPS_MAX = 64, GROUPS_NAME_MAX = 256 };
+/* RFC 9875 2 asks for at least 32 groups of at least 32 characters; a page that is made of many pieces
+ * may have a tag for each. Both kinds, the key and the host are as many as an object has labels. */
+enum { GROUPS_MAX = 255, GROUPS_NAME_MAX = 256 };
 
 struct groups {
     struct text names[GROUPS_MAX];       /* each once, as written: case counts */

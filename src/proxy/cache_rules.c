@@ -204,8 +204,8 @@ struct labels {
 static void add_label(const struct caching *caching, struct labels *labels, enum cache_label kind,
                       struct text text)
 {
-    if (labels->count < OBJECT_LABELS_MOST)
-        labels->hashes[labels->count++] = cache_label(caching->cache, kind, text);
+    must(labels->count < OBJECT_LABELS_MOST);
+    labels->hashes[labels->count++] = cache_label(caching->cache, kind, text);
 }
 
 /* A group is one of its origin (RFC 9875 2.1). */
@@ -215,15 +215,20 @@ static struct text group_label(const struct caching *caching, struct text group)
                         TEXT_ARGS(group));
 }
 
+/* NULL: there are more than can be kept, and a purge by one of the rest would miss the object. */
 static struct labels *labels_of(const struct caching *caching, const struct fields *fields)
 {
     struct arena  *arena = caching->x->arena;
     struct labels *labels = ARENA_NEW(arena, struct labels);
     struct groups *groups = ARENA_NEW(arena, struct groups);
 
+    _Static_assert(2 + 2 * GROUPS_MAX <= OBJECT_LABELS_MOST, "key, host, groups and tags");
+
     add_label(caching, labels, LABEL_KEY, caching->key.text);
     add_label(caching, labels, LABEL_HOST, caching->x->host);
     groups_of(fields, arena, groups);
+    if (groups->is_cut)
+        return NULL;
     for (unsigned i = 0; i < groups->count; i++)
         add_label(caching, labels, LABEL_GROUP, group_label(caching, groups->names[i]));
     if (caching->policy->tag_field.len == 0)
@@ -231,7 +236,7 @@ static struct labels *labels_of(const struct caching *caching, const struct fiel
     groups_tags(fields, caching->policy->tag_field, groups);
     for (unsigned i = 0; i < groups->count; i++)
         add_label(caching, labels, LABEL_TAG, groups->names[i]);
-    return labels;
+    return groups->is_cut ? NULL : labels;
 }
 
 /* ---- objects ---- */
@@ -279,9 +284,9 @@ static bool is_shared_at_once(const struct object_facts *facts)
     return !(facts->flags & OBJECT_NO_CACHE) && facts->lifetime_s > facts->initial_age_s;
 }
 
-static struct object *refused(struct caching *caching, enum storing why)
+static struct object *refused(struct caching *caching, struct text why)
 {
-    caching->detail = storing_words(why);
+    caching->detail = why;
     return NULL;
 }
 
@@ -293,10 +298,12 @@ static struct object *object_of(struct caching *caching, const struct head *answ
     struct labels      *labels = labels_of(caching, fields);
     struct object      *object;
 
+    if (labels == NULL)
+        return refused(caching, TEXT("more tags or groups, or longer ones, than can be kept"));
     parts.facts.serial = caching->serial;
     storing_strip_fields(&freshness->control, fields);
     if (!set_variant(caching, fields, &parts))
-        return refused(caching, STORING_VARY);
+        return refused(caching, storing_words(STORING_VARY));
     parts.head = packed(caching, answer, fields, &parts.facts);
     parts.labels = labels->hashes;
     parts.label_count = labels->count;
@@ -319,7 +326,7 @@ struct object *rules_object(struct caching *caching, const struct head *answer, 
     if (storing == STORING_ALLOWED && answer->status == 206 && !slices_may_keep(caching->x, answer))
         storing = STORING_PARTIAL;
     if (storing != STORING_ALLOWED)
-        return refused(caching, storing);
+        return refused(caching, storing_words(storing));
     cache_key_learn(caching, &answer->fields);
     *ret_is_shared = is_shared_at_once(&freshness.facts);
     return object_of(caching, answer, copy_of(arena, &answer->fields), &freshness, 0);

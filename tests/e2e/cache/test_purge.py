@@ -152,6 +152,25 @@ def test_tags(site):
     assert site.is_kept("/4?tag=d") and site.is_kept("/5"), "the URL is not meant where tags are"
 
 
+def test_an_answer_with_more_tags_than_are_kept_is_not_stored(site):
+    most = "/many?tag=" + "+".join(f"t{i}" for i in range(255))
+    site.fill(most)
+    site.purge("/", ("Purge-Tag", "t254"))
+    assert not site.is_kept(most)
+    for more in (most + "+t255", "/long?tag=" + "x" * 257):
+        done = [site.proxy.get(more) for _ in range(2)]
+        assert done[0].body != done[1].body and "more tags or groups" in done[1].get("Cache-Status")
+
+
+def test_more_groups_than_are_kept(bench, tier):
+    """As of tags; they are of RFC 9875, which leaves a limit to the cache."""
+    site = bench(tier + SITE)
+    for count, is_stored in ((255, True), (256, False)):
+        groups = ", ".join(f'"g{i}"' for i in range(count))
+        site.origin.handle = lambda seen: reply(fields={"Cache-Control": "max-age=600", "Cache-Groups": groups}, body=f"{seen.at}")
+        assert (site.get(f"/{count}") == site.get(f"/{count}")) == is_stored
+
+
 def test_a_host(site):
     site.fill("/a", "/b", host="one.test")
     site.fill("/a", host="two.test")
@@ -311,7 +330,7 @@ def test_limits_apply(bench, tier):
     ((("Purge-All", "yes"),), "no other value than 1"),
     ((("Purge-Soft", "0"),), "no other value than 1"),
     ((("Purge-Tag", " , "),), "no tag"),
-    ((("Purge-Tag", " ".join(map(str, range(65)))),), "more tags"),
+    ((("Purge-Tag", " ".join(map(str, range(256)))),), "more tags"),
     ((("Purge-Host", "a b"),), "no name of a host"),
     ((("Purge-Host", "a"), ("Surrogate-Key", "b")), "more than one"),
 ])
