@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A client's connection as the front keeps it, and what an exchange may ask of it. */
+/* A client's connection as the front keeps it (front_parts.h), and what an exchange may ask of it. */
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
@@ -37,6 +37,24 @@ struct client {
         struct preface      *preface;    /* owned */
     };
 };
+
+/* ---- for the front ---- */
+
+/* Who has come in at `door`: `fd` is the client's from now on. Nobody joins the door when the poller refuses. */
+void client_new(struct door *door, int fd, const struct address *remote);
+/* Between two requests, with at least one made. */
+bool client_is_at_rest(const struct client *client);
+/* Without a word, wherever it is. */
+void client_close(struct client *client);
+/* The requests under way are its last. */
+void client_drain(struct client *client);
+/* There is a new configuration. A connection that carries many requests would outlive many of them, with the
+ * handshake of the first: it is drained. */
+void client_renew(struct client *client);
+/* We end: its exchanges fail, those for nobody too. */
+void client_cut(struct client *client);
+
+/* ---- for exchanges, and others who have one ---- */
 
 /* Whose task this is, or NULL: some other task. */
 const struct client *client_of_task(const struct task *task);

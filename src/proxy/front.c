@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* Doors, clients, and who gets in when descriptors are short. */
+/* Doors, and who gets in when descriptors are short. */
 #include "proxy/front.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 
 #include "balance/idle.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/pool.h"
-#include "http/h1_codec.h"
-#include "http/h2_codec.h"
 #include "net/lane.h"
 #include "net/pressure.h"
 #include "net/room.h"
 #include "net/socket.h"
 #include "proxy/client.h"
-#include "proxy/exchange.h"
-#include "proxy/nobody.h"
-#include "proxy/opening.h"
-#include "proxy/preface.h"
+#include "proxy/front_parts.h"
 
 enum {
     ACCEPTS_MOST = 64,          /* per run of a door */
@@ -28,54 +21,13 @@ enum {
     CALM_RUNS = 32,             /* without a rush, before accepting ahead is tried again */
     PAUSE_MS = 100,             /* without accepting, when there are no descriptors */
     REPORT_EVERY_MS = 1000,     /* that they are short */
-    PARK_MS = 500,              /* of rest after an answer, then conn and codec are given back */
-    DRAIN_FRESH_MS = 1000,      /* for the first request, when we want to leave */
     TRIM_MS = 250,              /* after connections were parked, and their memory to the system */
     TRIM_FROM = 64,             /* parked connections */
-    BODY_RATE = 256,            /* bytes per second of a request's body, at least */
-    BODY_SLACK_MS = 30000,      /* how long it may stay behind that */
     CLOSE_IDLE_AT_ONCE = 16     /* idle connections that make room for new ones */
 };
 
-/* A listening socket on this loop. Pins the configuration that it serves. Owner: the front; dies
- * when it is closed and its last client is gone. */
-struct door {
-    struct link          link;
-    struct front        *front;
-    struct watch         watch;
-    struct task          task;
-    struct address       address;
-    struct snapshot     *snapshot;
-    const struct listen *listen;
-    unsigned             clients;
-    unsigned             burst, calm;    /* accepts per run; runs until burst may grow */
-    bool                 is_watched, is_open;
-    struct corpse        corpse;
-};
-
-struct front {
-    struct loop     *loop;
-    struct snapshot *snapshot;
-    struct link      doors, clients;
-    unsigned         client_count;
-    bool             is_draining, is_paused;
-    int64_t          none_idle_ms;      /* when nobody was found at rest; 0: not looked */
-    int64_t          report_ms;         /* when it may be said again that there is no room */
-    unsigned         closed_ahead;      /* for others that may rest instead */
-    unsigned         parked;            /* since memory was last given back */
-    struct task      task, trim_task;   /* the pause is over; it is time to give back */
-    struct timer     timer, trim_timer;
-    void           (*drained)(void *arg);
-    void            *drained_arg;
-};
-
-static struct pool client_pool = POOL_OF_SLABS("client", struct client, 64);
-
-static void                 door_run(struct task *task, unsigned wakes);
-static bool                 accept_one(struct door *door, bool is_first);
-static void                 client_close(struct client *client);
-static struct codec        *codec_new(struct client *client, bool is_h2);
-static struct conn_timeouts client_timeouts(struct client *client, const struct location *location);
+static void door_run(struct task *task, unsigned wakes);
+static bool accept_one(struct door *door, bool is_first);
 static void front_run(struct task *task, unsigned wakes);
 static void front_trim(struct task *task, unsigned wakes);
 static void front_pause(struct front *front);
@@ -155,6 +107,25 @@ static void door_bury_if_unused(struct door *door)
     loop_bury(door->front->loop, &door->corpse);
 }
 
+void door_join(struct door *door, struct client *client)
+{
+    list_append(&door->front->clients, &client->link);
+    door->clients++;
+    door->front->client_count++;
+}
+
+void door_leave(struct door *door, struct client *client)
+{
+    struct front *front = door->front;
+
+    list_remove(&client->link);
+    door->clients--;
+    front->client_count--;
+    door_bury_if_unused(door);
+    if (front->is_draining && front->client_count == 0 && front->drained != NULL)
+        front->drained(front->drained_arg);
+}
+
 static struct door *door_find(struct front *front, const struct address *address)
 {
     LIST_EACH(&front->doors, at) {
@@ -207,43 +178,13 @@ static void door_serve(struct door *door, struct snapshot *snapshot, const struc
         door_watch(door);
 }
 
-/* A connection that has asked nothing yet may have its request on the way: it gets a moment. */
-static void client_drain(struct client *client)
-{
-    struct codec *codec = client_codec(client);
-
-    if (codec != NULL)
-        codec->ops->drain(codec);
-    if (client->exchanges > 0 || (codec != NULL && codec->ops->count(codec) > 0))
-        return;
-    client->conn->timeouts.waits_ms[CONN_WAIT_HEAD] = DRAIN_FRESH_MS;
-    conn_hasten(client->conn, loop_now_ms(client->door->front->loop) + DRAIN_FRESH_MS);
-    task_wake(&client->conn->task, 0);
-}
-
 static void clients_drain(struct front *front, const struct door *door)
 {
     LIST_EACH_SAFE(&front->clients, at, after) {
         struct client *client = container_of(at, struct client, link);
 
-        if (door != NULL && client->door != door)
-            continue;
-        if (client->conn != NULL)
+        if (door == NULL || client->door == door)
             client_drain(client);
-        else
-            client_close(client);
-    }
-}
-
-/* A connection that carries many requests would outlive many configurations, with the handshake of the first. */
-static void clients_renew(struct front *front)
-{
-    LIST_EACH_SAFE(&front->clients, at, after) {
-        struct client *client = container_of(at, struct client, link);
-        struct codec  *codec = client->conn == NULL ? NULL : client_codec(client);
-
-        if (codec != NULL && codec->ops->is_multiplexed)
-            codec->ops->drain(codec);
     }
 }
 
@@ -283,360 +224,11 @@ void front_adopt(struct front *front, struct snapshot *snapshot, const int *fds)
             door_close(door);
     }
     front->snapshot = snapshot;
-    clients_renew(front);
-}
-
-/* ---- clients ---- */
-
-static void client_release(struct corpse *corpse)
-{
-    struct client *client = container_of(corpse, struct client, corpse);
-
-    task_cancel(&client->task);
-    preface_drop(client);
-    pool_give(&client_pool, client);
-}
-
-static bool is_parked(const struct client *client)
-{
-    return client->watch.fd >= 0;
-}
-
-static void client_bury_if_over(struct client *client)
-{
-    struct door  *door = client->door;
-    struct front *front = door->front;
-
-    if (client->conn != NULL || client->exchanges > 0 || is_parked(client))
-        return;
-    door->clients--;
-    front->client_count--;
-    list_remove(&client->link);
-    timer_remove(loop_timers(front->loop), &client->timer);
-    task_cancel(&client->task);   /* it may have spoken in the turn that closed it */
-    if (client->secured_by != NULL)
-        unpin(front->loop, &client->secured_by->pinned);
-    client->corpse.release = client_release;
-    loop_bury(front->loop, &client->corpse);
-    door_bury_if_unused(door);
-    if (front->is_draining && front->client_count == 0 && front->drained != NULL)
-        front->drained(front->drained_arg);
-}
-
-/* ---- parking ---- */
-
-/* A connection that rests keeps its descriptor, a deadline and its client; conn and codec, three
- * quarters of its memory, are made anew when it speaks again. */
-static void client_park(struct client *client, int64_t until_ms)
-{
-    struct front *front = client->door->front;
-    struct codec *codec = client_codec(client);
-
-    client->requests = codec->ops->count(codec);
-    client->watch.fd = conn_detach(client->conn);
-    client->conn = NULL;
-    timer_set(loop_timers(front->loop), &client->timer, until_ms);
-    if (loop_rewatch(front->loop, &client->watch) < 0)
-        client_close(client);
-    if (++front->parked == TRIM_FROM)
-        timer_set(loop_timers(front->loop), &front->trim_timer, loop_now_ms(front->loop) + TRIM_MS);
-}
-
-/* It has lasted as long as it may; of several streams none must be lost that is on its way. */
-static void client_rest_over(struct client *client)
-{
-    struct codec *codec = client_codec(client);
-
-    if (codec->ops->is_multiplexed)
-        codec->ops->drain(codec);
-    else
-        conn_close(client->conn, LOSS_CLOSED);
-}
-
-/* Nothing has come for a while. What a handshake has made cannot be parked, and keeps the conn. */
-static void client_rest(struct client *client)
-{
-    struct conn  *conn = client->conn;
-    struct codec *codec = client_codec(client);
-    struct loop  *loop = client->door->front->loop;
-    int64_t       until_ms = conn->since_ms + client->keepalive_ms;
-
-    if (client->exchanges > 0 || !codec->ops->is_idle(codec) || !conn_is_quiet(conn) ||
-        conn->pending.len > 0) {
-        conn->since_ms = loop_now_ms(loop);   /* it has news; the rest begins anew */
-    } else if (until_ms <= loop_now_ms(loop)) {
-        client_rest_over(client);
-    } else if (conn->transport.ops->is_plain && !codec->ops->is_multiplexed) {
-        client_park(client, until_ms);
-    } else {
-        conn_rest(conn);
-        conn->timeouts.waits_ms[CONN_WAIT_IDLE] = client->keepalive_ms;
-    }
-}
-
-static void front_trim(struct task *task, unsigned wakes)
-{
-    (void)wakes;
-    container_of(task, struct front, trim_task)->parked = 0;
-    mem_trim();
-}
-
-static void client_unpark(struct client *client)
-{
-    const struct location *level = &client->door->listen->servers[0]->level;
-    struct loop           *loop = client->door->front->loop;
-    struct codec          *codec;
-    int                    fd = client->watch.fd;
-    struct conn_timeouts   timeouts;
-
-    timeouts = client_timeouts(client, level);
-    client->watch.fd = -1;
-    timer_stop(&client->timer);
-    codec = codec_new(client, false);
-    codec->ops->set_count(codec, client->requests);
-    client->conn = conn_resume(loop, fd, &codec->protocol, &timeouts, &client->task);
-    if (client->conn != NULL)
-        codec->ops->attach(codec, client->conn);
-    else
-        client_bury_if_over(client);
-}
-
-/* Without a word, wherever it is. */
-static void client_close(struct client *client)
-{
-    if (client->conn != NULL) {
-        conn_close(client->conn, LOSS_CLOSED);
-    } else if (is_parked(client)) {
-        conn_close_detached(client->watch.fd);
-        client->watch.fd = -1;
-        client_bury_if_over(client);
-    }
-}
-
-/* Of its open conn. */
-static void client_hear(struct client *client, unsigned wakes)
-{
-    if (!opening_is(client->conn->protocol)) {
-        if (wakes & WAKE_DEADLINE)
-            client_rest(client);
-    } else if (wakes & WAKE_WRITABLE) {
-        opening_secured(client);
-    }
-}
-
-static void client_run(struct task *task, unsigned wakes)
-{
-    struct client *client = container_of(task, struct client, task);
-
-    if (wakes & WAKE_END) {
-        client->conn = NULL;
-        client_bury_if_over(client);
-    } else if (!is_parked(client)) {
-        if (client->conn != NULL && !client->conn->is_closed)
-            client_hear(client, wakes);
-    } else if (wakes & WAKE_READABLE) {
-        client_unpark(client);
-    } else if (wakes & WAKE_DEADLINE) {
-        client_close(client);
-    }
-}
-
-const struct client *client_of_task(const struct task *task)
-{
-    return task->run == client_run ? container_of(task, struct client, task) : NULL;
-}
-
-void client_exchange_over(struct client *client)
-{
-    client->exchanges--;
-    client->unattended = NULL;
-    client->door->front->none_idle_ms = 0;
-    client_bury_if_over(client);
-}
-
-struct client *client_stand_in(const struct client *like, struct exchange *exchange)
-{
-    struct client *client = pool_take(&client_pool);
-    struct door   *door = like->door;
-
-    client->door = door;
-    client->serial = like->serial;
-    client->connected_ms = like->connected_ms;
-    client->unattended = exchange;
-    client->exchanges = 1;
-    client->watch.fd = -1;
-    if (like->secured_by != NULL)
-        pin(door->front->loop, &like->secured_by->pinned);
-    client->secured_by = like->secured_by;
-    preface_copy(client, like);
-    task_init(&client->task, client_run);
-    timer_init(&client->timer, &client->task);
-    list_append(&door->front->clients, &client->link);
-    door->clients++;
-    door->front->client_count++;
-    return client;
-}
-
-bool client_is_draining(const struct client *client)
-{
-    return client->door->front->is_draining || !client->door->is_open;
-}
-
-static void client_accept(struct codec_host *host, struct stream *stream)
-{
-    struct client *client = container_of(host, struct client, host);
-    struct door   *door = client->door;
-
-    exchange_begin(client, stream, door->snapshot, door->listen, door->front->loop);
-}
-
-struct address client_remote(const struct client *client)
-{
-    return address_lengthen(client->has_preface ? &client->preface->sender : &client->remote);
-}
-
-const struct listen *client_listen(const struct client *client)
-{
-    return client->door->listen;
-}
-
-static struct head_limits limits_of(const struct server *server)
-{
-    return (struct head_limits){ .line_bytes = server->large_size,
-                               .field_bytes = server->large_size,
-                               .head_bytes = server->large_size * server->large_count,
-                               .fields = server->max_headers };
-}
-
-static struct codec *codec_new(struct client *client, bool is_h2)
-{
-    const struct server *first = client->door->listen->servers[0];
-    struct head_limits   limits = limits_of(first);
-
-    return is_h2 ? h2_server_new(&limits, &first->h2, &client->host)
-                 : h1_server_new(&limits, &client->host);
-}
-
-struct codec *client_codec(const struct client *client)
-{
-    return opening_is(client->conn->protocol) ? NULL : codec_of_protocol(client->conn->protocol);
-}
-
-void client_secures(struct client *client)
-{
-    struct door *door = client->door;
-
-    client->secured_by = door->snapshot;
-    pin(door->front->loop, &door->snapshot->pinned);
-}
-
-void client_speaks(struct client *client, bool is_h2)
-{
-    struct codec *codec = codec_new(client, is_h2);
-
-    conn_become(client->conn, &codec->protocol);
-    codec->ops->attach(codec, client->conn);
-}
-
-/* Unless it is said, no location that streams uploads has a least rate: what trickles there may be
- * meant to. */
-static uint32_t body_rate(const struct location *location)
-{
-    if (location->body_rate != BODY_RATE_UNSAID)
-        return location->body_rate;
-    return location->proxy.is_request_buffering ? BODY_RATE : 0;
-}
-
-/* Whoever keeps within client_body_timeout is not blamed for one pause. */
-static uint32_t body_slack_ms(const struct location *location)
-{
-    if (location->body_rate_after_ms > 0)
-        return location->body_rate_after_ms;
-    return location->body_timeout_ms > BODY_SLACK_MS ? location->body_timeout_ms : BODY_SLACK_MS;
-}
-
-static struct conn_timeouts client_timeouts(struct client *client, const struct location *location)
-{
-    uint32_t idle_ms = location->keepalive_timeout_ms;
-
-    client->keepalive_ms = idle_ms;
-    return (struct conn_timeouts){
-        .waits_ms = { [CONN_WAIT_IDLE] = idle_ms > PARK_MS || idle_ms == 0 ? PARK_MS : idle_ms,
-                      [CONN_WAIT_HEAD] = client->door->listen->servers[0]->head_timeout_ms,
-                      [CONN_WAIT_BODY] = location->body_timeout_ms },
-        .send_ms = location->send_timeout_ms,
-        .body_rate = body_rate(location),
-        .body_slack_ms = body_slack_ms(location),
-        .linger_ms = location->lingering == LINGERING_OFF ? 0 : location->lingering_timeout_ms,
-        .linger_most_ms = location->lingering_time_ms,
-        .is_lingering_always = location->lingering == LINGERING_ALWAYS,
-    };
-}
-
-void client_use(struct client *client, struct stream *stream, const struct location *location)
-{
-    struct conn_timeouts timeouts = client_timeouts(client, location);
-
-    if (client->conn == NULL)
-        return;
-    stream->ops->use(stream, &timeouts);
-    client->conn->timeouts.waits_ms[CONN_WAIT_IDLE] = timeouts.waits_ms[CONN_WAIT_IDLE];
-    client->conn->is_reset_on_timeout = location->is_reset_on_timeout;
-    if (client->conn->is_delaying == location->has_nodelay) {
-        client->conn->is_delaying = !location->has_nodelay;
-        socket_set_nodelay(client->conn->transport.fd, location->has_nodelay);
-    }
-}
-
-static void client_new(struct door *door, int fd, const struct address *remote)
-{
-    struct front        *front = door->front;
-    struct client       *client = pool_take(&client_pool);
-    struct conn_timeouts timeouts;
-    struct codec        *codec = NULL;
-    struct protocol     *protocol;
-
-    client->door = door;
-    client->host = (struct codec_host){ .accept = client_accept, .resting = &client->task };
-    client->watch = (struct watch){ .fd = -1, .task = &client->task };
-    task_init(&client->task, client_run);
-    timer_init(&client->timer, &client->task);
-    list_init(&client->link);
-    client->remote = address_shorten(remote);
-    client->connected_ms = loop_now_ms(front->loop);
-    timeouts = client_timeouts(client, &door->listen->servers[0]->level);
-    if (opening_is_due(door->listen)) {
-        protocol = opening_new(client);
-    } else {
-        codec = codec_new(client, false);
-        protocol = &codec->protocol;
-    }
-    client->conn = conn_new(front->loop, fd, protocol, &timeouts, &client->task);
-    if (client->conn == NULL) {
-        pool_give(&client_pool, client);
-        return;
-    }
-    client->serial = client->conn->serial;
-    if (codec != NULL)
-        codec->ops->attach(codec, client->conn);
-    list_append(&front->clients, &client->link);
-    door->clients++;
-    front->client_count++;
+    LIST_EACH_SAFE(&front->clients, at, after)
+        client_renew(container_of(at, struct client, link));
 }
 
 /* ---- letting in ---- */
-
-static bool is_at_rest(const struct client *client)
-{
-    const struct codec *codec;
-
-    if (is_parked(client))
-        return true;
-    if (client->conn == NULL || client->exchanges > 0)
-        return false;
-    codec = client_codec(client);
-    return codec != NULL && codec->ops->is_idle(codec) && codec->ops->count(codec) > 0;
-}
 
 /* Oldest first. Those who wait between two requests lose nothing but a handshake. A crowd in which
  * nobody was at rest is not searched again before a request ends or a millisecond has passed. */
@@ -651,7 +243,7 @@ static unsigned close_idle(struct front *front, unsigned most)
 
         if (closed == most)
             break;
-        if (!is_at_rest(client))
+        if (!client_is_at_rest(client))
             continue;
         client_close(client);
         closed++;
@@ -680,9 +272,8 @@ static bool may_rest_for_another(struct front *front)
     return true;
 }
 
-bool client_may_rest(struct client *client)
+bool front_may_keep(struct front *front)
 {
-    struct front      *front = client->door->front;
     enum pressure_keep keep = pressure_keep();
 
     if (keep == PRESSURE_KEEP || (keep == PRESSURE_KEEP_FOR_ANOTHER && may_rest_for_another(front)))
@@ -701,19 +292,12 @@ static void report_full(struct front *front, const char *what)
     front->report_ms = now_ms + REPORT_EVERY_MS;
 }
 
-static bool make_room(struct front *front, const char *what)
+bool front_make_room(struct front *front, const char *what)
 {
     report_full(front, what);
     lanes_drain();
     return close_idle(front, CLOSE_IDLE_AT_ONCE) > 0 ||
            idle_close_oldest(front->loop, CLOSE_IDLE_AT_ONCE) > 0;
-}
-
-bool client_make_room(struct client *client)
-{
-    struct front *front = client->door->front;
-
-    return make_room(front, "no room for a connection to an upstream");
 }
 
 static void no_descriptors(struct front *front, int error)
@@ -722,7 +306,7 @@ static void no_descriptors(struct front *front, int error)
 
     if (loop_now_ms(front->loop) >= front->report_ms)
         log_at(LOG_CRIT, NULL, "accept4() failed %s", text.text);
-    (void)make_room(front, "descriptors are used up");
+    (void)front_make_room(front, "descriptors are used up");
     front_pause(front);
 }
 
@@ -740,7 +324,7 @@ static bool has_room(struct front *front, bool is_first)
         return true;
     if (!is_first)
         return false;
-    if (make_room(front, room == ROOM_FEW_CONNS ? "worker_connections are not enough"
+    if (front_make_room(front, room == ROOM_FEW_CONNS ? "worker_connections are not enough"
                                                 : "descriptors are nearly used up"))
         return true;
     front_pause(front);
@@ -804,6 +388,19 @@ static void front_run(struct task *task, unsigned wakes)
         door_watch(container_of(at, struct door, link));
 }
 
+void front_note_parked(struct front *front)
+{
+    if (++front->parked == TRIM_FROM)
+        timer_set(loop_timers(front->loop), &front->trim_timer, loop_now_ms(front->loop) + TRIM_MS);
+}
+
+static void front_trim(struct task *task, unsigned wakes)
+{
+    (void)wakes;
+    container_of(task, struct front, trim_task)->parked = 0;
+    mem_trim();
+}
+
 /* ---- leaving ---- */
 
 void front_drain(struct front *front, void (*done)(void *arg), void *arg)
@@ -822,14 +419,6 @@ void front_drain(struct front *front, void (*done)(void *arg), void *arg)
 
 void front_close_all(struct front *front)
 {
-    LIST_EACH_SAFE(&front->clients, at, after) {
-        struct client *client = container_of(at, struct client, link);
-
-        if (client->conn != NULL)
-            conn_close(client->conn, LOSS_SHUTDOWN);
-        else if (is_parked(client))
-            client_close(client);
-        else if (client->unattended != NULL)
-            nobody_leaves(client->unattended);
-    }
+    LIST_EACH_SAFE(&front->clients, at, after)
+        client_cut(container_of(at, struct client, link));
 }

@@ -282,7 +282,7 @@ enum lingering { LINGERING_ON = 0, LINGERING_OFF, LINGERING_ALWAYS };
 
 struct locations;                        /* an index made by route_prepare() */
 
-#define BODY_RATE_UNSAID UINT32_MAX      /* see front.c: client_timeouts() */
+#define BODY_RATE_UNSAID UINT32_MAX      /* see client.c: body_rate() */
 
 struct location {
     struct location       *next;         /* sibling, in file order */
