@@ -137,17 +137,10 @@ static void go_on(struct peer_conn *peer_conn)
 {
     const struct conn          *conn = peer_conn->conn;
     const struct connector_ask *ask = &user_of(peer_conn->users.next)->ask;
-    bool                        was_connected = peer_conn->is_connected;
-    int                         error = 0;
 
     if (conn->is_closed || conn->is_connecting || conn->is_securing)
         return;
-    peer_conn->is_connected = true;
-    if (!was_connected && ask->introduction.len > 0)
-        error = conn_say_first(peer_conn->conn, ask->introduction);
-    if (error < 0)
-        give_up(peer_conn, error);
-    else if (!was_connected && ask->tls != NULL)
+    if (ask->tls != NULL && !peer_conn->is_securing)
         secure(peer_conn, ask);
     else
         speak(peer_conn, ask);
@@ -276,6 +269,8 @@ int peer_conn_open(struct connector *connector, uint64_t identity)
     peer_conn = if_made(peer_conn);
     if (peer_conn == NULL)
         return -ENOMEM;
+    if (ask->introduction.len > 0)
+        conn_say_first(peer_conn->conn, ask->introduction);
     peer_conn_join(peer_conn, connector);
     return 0;
 }
@@ -287,8 +282,7 @@ struct peer_conn *peer_conn_revive(const struct connector_ask *ask, struct loop 
 
     peer_conn->made_ms = shelved->made_ms;
     peer_conn->served = shelved->served;
-    peer_conn->is_connected = peer_conn->is_open = peer_conn->is_settled = true;
-    peer_conn->is_bare = true;
+    peer_conn->is_open = peer_conn->is_settled = peer_conn->is_bare = true;
     peer_conn->codec->ops->set_count(peer_conn->codec, shelved->served);
     peer_conn->conn =
         conn_new(loop, shelved->fd, &peer_conn->codec->protocol, &ask->timeouts, &peer_conn->task);

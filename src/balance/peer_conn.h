@@ -32,7 +32,7 @@ struct peer_conn {
     unsigned          served;            /* messages so far */
     int               error;             /* -errno that ended it */
     int               fault;             /* or what we did not like */
-    bool              is_connected, is_securing;
+    bool              is_securing;       /* its handshake has begun */
     bool              is_open;           /* its protocol is known, streams may be opened */
     bool              is_settled;        /* and how many, too */
     bool              is_shared;         /* open: carries several messages at a time */

@@ -34,7 +34,7 @@ struct line {
     struct tls_host host;
     char          words[WORDS_MOST];     /* why TLS failed, or "" */
     int           error;                 /* -errno that ended it */
-    bool          is_connected, is_securing;
+    bool          is_securing;           /* its handshake has begun */
     bool          is_up;
 };
 
@@ -138,8 +138,7 @@ static void introduce(struct line *line, const struct check *check)
     if (check->proxy_protocol == PROXY_PROTOCOL_OFF)
         return;
     proxy_protocol_write(&writer, check->proxy_protocol, &none, &none);
-    if (conn_say_first(line->conn, writer_done(&writer)) < 0)
-        conn_close(line->conn, LOSS_RESET);
+    conn_say_first(line->conn, writer_done(&writer));
 }
 
 static struct line *line_of_host(struct tls_host *host)
@@ -205,16 +204,10 @@ static void line_speak(struct line *line, const struct check *check)
 static void line_go_on(struct line *line, const struct check *check)
 {
     const struct conn *conn = line->conn;
-    bool               was_connected = line->is_connected;
 
     if (conn->is_closed || conn->is_connecting || conn->is_securing)
         return;
-    line->is_connected = true;
-    if (!was_connected)
-        introduce(line, check);
-    if (conn->is_closed)
-        return;
-    if (!was_connected && check->tls != NULL && check->type != CHECK_TCP)
+    if (check->tls != NULL && check->type != CHECK_TCP && !line->is_securing)
         line_secure(line, check);
     else
         line_speak(line, check);
@@ -291,6 +284,7 @@ static int line_open(struct probe *probe)
     }
     line->conn->error_to = &line->error;
     line->codec->ops->attach(line->codec, line->conn);
+    introduce(line, check);
     line->probe = probe;
     probe->line = line;
     return 0;

@@ -129,15 +129,10 @@ void conn_become(struct conn *conn, struct protocol *protocol)
     former->ops->free(&former);
 }
 
-int conn_say_first(struct conn *conn, struct text bytes)
+void conn_say_first(struct conn *conn, struct text bytes)
 {
-    struct iovec iov = { .iov_base = (void *)bytes.ptr, .iov_len = bytes.len };
-    ssize_t      n = conn->transport.ops->write(&conn->transport, &iov, 1);
-
-    if (n < 0)
-        return (int)n;
-    conn->bytes_out += (uint64_t)n;
-    return (size_t)n == bytes.len ? 0 : -ENOBUFS;
+    must(conn->is_connecting && conn->first.block == NULL);
+    conn->first = slice_copy(bytes);
 }
 
 void conn_secure(struct conn *conn, struct transport transport, int64_t deadline_ms)
@@ -193,7 +188,8 @@ void conn_close(struct conn *conn, enum loss why)
     list_remove(&conn->flush.link);
     list_remove(&conn->link);
     slice_unref(conn->pending);
-    conn->pending = SLICE_NONE;
+    slice_unref(conn->first);
+    conn->pending = conn->first = SLICE_NONE;
     conn->protocol->ops->lost(conn->protocol, why);   /* which may ask for a reset */
     if (conn->protocol->must_reset || (why == LOSS_TIMEOUT && conn->is_reset_on_timeout))
         socket_set_reset(conn->transport.fd);
@@ -230,10 +226,34 @@ void conn_close_detached(int fd)
 
 /* ---- the turn ---- */
 
-static void connect_end(struct conn *conn)
+/* 0: all of it is out; -EAGAIN: the poller tells when to call again; -errno. */
+static int send_first(struct conn *conn)
 {
-    conn->error = socket_error(conn->transport.fd);
-    if (conn->error != 0) {
+    while (conn->first.len > 0) {
+        struct iovec iov = { .iov_base = (void *)slice_ptr(conn->first), .iov_len = conn->first.len };
+        ssize_t      n = conn->transport.ops->write(&conn->transport, &iov, 1);
+
+        if (n < 0)
+            return (int)n;
+        conn->bytes_out += (uint64_t)n;
+        conn->first.start += (uint32_t)n;
+        conn->first.len -= (uint32_t)n;
+    }
+    slice_unref(conn->first);
+    conn->first = SLICE_NONE;
+    return 0;
+}
+
+static void connect_go_on(struct conn *conn)
+{
+    int error = socket_error(conn->transport.fd);
+
+    if (error == 0)
+        error = send_first(conn);
+    if (error == -EAGAIN)
+        return;
+    if (error < 0) {
+        conn->error = error;
         conn_close(conn, LOSS_CLOSED);
         return;
     }
@@ -314,7 +334,7 @@ static void conn_run(struct task *task, unsigned wakes)
     if (wakes & WAKE_HANGUP)
         conn->has_hangup = true;
     if (conn->is_connecting && (wakes & (WAKE_WRITABLE | WAKE_FAULT))) {
-        connect_end(conn);
+        connect_go_on(conn);
         return;
     }
     if (wakes & WAKE_WRITABLE)

@@ -35,6 +35,7 @@ struct conn {
     struct corpse        corpse;
     struct link          link;           /* in a list of its owner: clients, idle conns */
     struct slice         pending;        /* read, not consumed yet */
+    struct slice         first;          /* while connecting: goes before everything else */
     struct conn_timeouts timeouts;
     int64_t              since_ms;       /* of the current wait */
     int64_t              pace_ms;        /* until when what came of a body is enough */
@@ -68,9 +69,9 @@ struct conn *conn_open(struct loop *loop, int fd, struct protocol *protocol,
 /* Another protocol takes over and the former is freed: from within feed() of the former, which then
  * returns how much of the bytes was its own, or from the owner's task. */
 void conn_become(struct conn *conn, struct protocol *protocol);
-/* On a connection that has just been made: these bytes go before everything else, also before a handshake. 0, or
- * -errno when its socket does not take them at once, all of them: then it is of no use. */
-int conn_say_first(struct conn *conn, struct text bytes) WARN_UNUSED;
+/* Right after conn_open(): these bytes go before everything else, also before a handshake, and the connection stands
+ * once they are out. Copied. */
+void conn_say_first(struct conn *conn, struct text bytes);
 /* Another transport takes over, on the same descriptor, and shakes hands, by `deadline_ms` (INT64_MAX: when
  * it will); nothing is read or written meanwhile. Then the owner is woken with WAKE_WRITABLE, and has its turn before what
  * comes is fed to the protocol. A handshake that fails ends the conn with conn->error set. */

@@ -23,6 +23,7 @@ server { listen @P@;
     location /direct/ { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection "";
                         proxy_buffering off; proxy_request_buffering off; }
     location /local { return 200 local; }
+    location /introduced { proxy_send_proxy_protocol v1; proxy_pass http://u; }
     location /ws { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection upgrade;
                    proxy_set_header Upgrade $http_upgrade; }
 }
@@ -121,6 +122,19 @@ def test_a_tunnel(desk):
         data = os.urandom(30000)
         client.send(data)
         assert client.take(len(data)) == data
+
+
+def test_the_header_that_goes_first(desk):
+    def script(conn):
+        first = conn.take_until(b"\r\n")
+        conn.request()
+        conn.send(reply(body=first))
+    desk.back.script = script
+    for _ in range(30):
+        with desk.connect() as client:
+            port = client.sock.getsockname()[1]
+            wanted = b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (port, desk.port())
+            assert client.ask("GET", "/introduced").body == wanted
 
 
 def test_origin_failures(desk):

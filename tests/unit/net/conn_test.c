@@ -855,7 +855,8 @@ static void large_bodies_pass_by_the_lane(void **state)
 
 /* ---- connecting ---- */
 
-static int64_t connect_within_ms;
+static int64_t     connect_within_ms;
+static struct text introduction;
 
 static void do_connect(struct loop *loop, void *argument)
 {
@@ -870,6 +871,8 @@ static void do_connect(struct loop *loop, void *argument)
     must(conn != NULL);
     pipe_set_reader(&echo->out, &conn->task);
     conn->error_to = argument;
+    if (introduction.len > 0)
+        conn_say_first(conn, introduction);
     pipe_put(&echo->out, slice_copy(TEXT("hello\n")));
 }
 
@@ -885,18 +888,26 @@ static int listen_locally(int backlog)
     return listener;
 }
 
-static void what_was_written_early_goes_out(void **state)
+/* And accepts it as `client`. */
+static int connect_to_us(int64_t within_ms, int *error)
 {
-    int            listener = listen_locally(0), error = 0;
+    int            listener = listen_locally(0);
     struct address remote;
 
-    (void)state;
-    connect_within_ms = 5000;
-    side_call(&side, do_connect, &error);
+    connect_within_ms = within_ms;
+    side_call(&side, do_connect, error);
     assert_int_equal(poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, 5000), 1);
     assert_int_equal(socket_accept(listener, &client, &remote), 0);
     (void)fcntl(client, F_SETFL, 0);
     set_patience(client);
+    return listener;
+}
+
+static void what_was_written_early_goes_out(void **state)
+{
+    int error = 0, listener = connect_to_us(5000, &error);
+
+    (void)state;
     hear("hello\n");
     WAIT_UNTIL(atomic_load(&seen.owner_writable) == 1);
     say("there\n");
@@ -905,6 +916,67 @@ static void what_was_written_early_goes_out(void **state)
     say("quit\n");
     hear_end();
     wait_for_the_end(LOSS_CLOSED);
+}
+
+/* More than a socket takes at once, while nobody reads. */
+static struct text much_new(void)
+{
+    enum { BYTES = 16 * 1024 * 1024 };
+    char *bytes = malloc(BYTES);
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i * 2654435761u >> 24);
+    return text_of(bytes, BYTES);
+}
+
+static void do_count_out(struct loop *loop, void *argument)
+{
+    (void)loop;
+    *(uint64_t *)argument = conn->bytes_out;
+}
+
+static void what_is_said_first_goes_in_pieces(void **state)
+{
+    int      error = 0, listener;
+    uint64_t out = 0;
+    char    *came;
+
+    (void)state;
+    introduction = much_new();
+    came = malloc(introduction.len);
+    assert_non_null(came);
+    listener = connect_to_us(60000, &error);
+    while (out == 0)
+        side_call(&side, do_count_out, &out);
+    assert_true(out < introduction.len);
+    assert_int_equal(atomic_load(&seen.owner_writable), NEVER);   /* it does not stand yet */
+    assert_int_equal(recv(client, came, introduction.len, MSG_WAITALL), introduction.len);
+    assert_memory_equal(came, introduction.ptr, introduction.len);
+    hear("hello\n");
+    WAIT_UNTIL(atomic_load(&seen.owner_writable) == 1);
+    free(came);
+    free((void *)introduction.ptr);
+    introduction = TEXT("");
+    (void)close(listener);
+    say("quit\n");
+    hear_end();
+    wait_for_the_end(LOSS_CLOSED);
+}
+
+static void what_is_said_first_has_to_go_in_time(void **state)
+{
+    int error = 0, listener;
+
+    (void)state;
+    introduction = much_new();
+    listener = connect_to_us(500, &error);
+    wait_for_the_end(LOSS_TIMEOUT);
+    assert_int_equal(error, -ETIMEDOUT);
+    assert_int_equal(atomic_load(&seen.owner_writable), NEVER);
+    free((void *)introduction.ptr);
+    introduction = TEXT("");
+    (void)close(listener);
 }
 
 static void a_refused_connection_says_why(void **state)
@@ -987,6 +1059,8 @@ int main(void)
         WITH_SIDE(unread_input_does_not_cut_the_answer),
         WITH_SIDE(large_bodies_pass_by_the_lane),
         WITH_SIDE(what_was_written_early_goes_out),
+        WITH_SIDE(what_is_said_first_goes_in_pieces),
+        WITH_SIDE(what_is_said_first_has_to_go_in_time),
         WITH_SIDE(a_refused_connection_says_why),
         WITH_SIDE(a_connection_that_hangs_times_out),
         cmocka_unit_test(closed_conns_have_nothing_to_give_back),
