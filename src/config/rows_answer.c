@@ -246,6 +246,8 @@ static const struct directive rows[] = {
     { "server_name_in_redirect", EVERYWHERE, 1, 1, 0, apply_flag,
       FIELD_LOCATION(has_name_in_redirect), "on | off", "off",
       "They name the server's first name instead of the request's host." },
+    { "stub_status", IN_SERVER | IN_LOCATION, 0, 1, 0, apply_true, FIELD_LOCATION(is_stub_status),
+      "", "", "Answers with nginx's page of connections and requests; `frontdesk status` says more." },
     { "chunked_transfer_encoding", EVERYWHERE, 1, 1, 0, apply_flag, FIELD_LOCATION(is_chunking),
       "on | off", "on", "Bodies of unknown length are sent in chunks to HTTP/1.1 clients." },
 };

@@ -118,7 +118,7 @@ static struct location *location_new(struct compiler *compiler, const struct loc
     location->regex = NULL;
     location->place = node_place(node);
     location->rewrites = NULL;
-    location->is_internal = false;
+    location->is_internal = location->is_stub_status = false;
     location->proxy.pass = NULL;
     if (head->kind == LOCATION_REGEX)
         location->regex = word_regex(compiler, head->word, location->name, head->is_nocase);

@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "http/h1_parts.h"
+#include "net/tally.h"
 
 static struct pool pool = POOL("h1_codec", struct h1_codec, 256);
 
@@ -210,6 +211,17 @@ void h1_let_go(struct h1_codec *h1)
         task_wake(&h1->conn->task, WAKE_END);   /* its memory may go now */
 }
 
+void h1_note_reading(struct h1_codec *h1, bool is_reading)
+{
+    if (h1->is_reading == is_reading)
+        return;
+    h1->is_reading = is_reading;
+    if (is_reading)
+        tally_add(TALLY_READING);
+    else
+        tally_drop(TALLY_READING);
+}
+
 bool h1_is_held(const struct protocol *protocol)
 {
     return h1_of((struct protocol *)protocol)->is_open;
@@ -220,6 +232,7 @@ void h1_free(struct protocol **protocol)
     struct h1_codec *h1 = h1_of(*protocol);
 
     *protocol = NULL;
+    h1_note_reading(h1, false);
     task_cancel(&h1->stream.task);
     pool_give(&pool, h1);
 }

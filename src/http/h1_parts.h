@@ -41,7 +41,8 @@ struct h1_codec {
     uint8_t          empty_lines, interims;
     bool             is_server, is_open /* a stream is held by its owner */, is_lost, is_draining,
                      must_close, has_sent_continue, has_sent_head,
-                     has_more /* another request has come already */;
+                     has_more /* another request has come already */,
+                     is_reading /* a part of a head has come */;
 
     /* output, in this order: text, chunk frame, body, what ends the chunk */
     struct text      out;
@@ -98,6 +99,8 @@ bool    h1_is_held(const struct protocol *protocol);
 void    h1_free(struct protocol **protocol);
 /* Forgets the message, keeps the connection. */
 void    h1_next_message(struct h1_codec *h1);
+/* Server side: a part of a head is here, and no more than that. */
+void    h1_note_reading(struct h1_codec *h1, bool is_reading);
 /* Nothing of what waits to be sent goes out any more. */
 void    h1_drop_output(struct h1_codec *h1);
 /* Common to release() of both sides: the owner is gone. */

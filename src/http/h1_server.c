@@ -25,6 +25,7 @@ static ssize_t skip_empty_lines(struct h1_codec *h1, struct text text)
 
 static void begin(struct h1_codec *h1)
 {
+    h1_note_reading(h1, false);
     h1->is_open = true;
     h1->stream.number = ++h1->messages;
     h1->stream.arena = arena_new();
@@ -50,6 +51,7 @@ static ssize_t read_head(struct h1_codec *h1, struct slice bytes)
         h1->stream.started_us = loop_now_us(h1->conn->loop);
     switch (h1_find_end(h1, text, &size, &fault)) {
     case H1_SCAN_MORE:
+        h1_note_reading(h1, true);
         return empty;
     case H1_SCAN_DONE:
         begin(h1);

@@ -6,6 +6,7 @@
 #include "http/h1_codec.h"
 #include "http/h2_codec.h"
 #include "net/socket.h"
+#include "net/tally.h"
 #include "proxy/exchange.h"
 #include "proxy/front_parts.h"
 #include "proxy/nobody.h"
@@ -124,6 +125,8 @@ static void accept_stream(struct codec_host *host, struct stream *stream)
     struct client *client = container_of(host, struct client, host);
     struct door   *door = client->door;
 
+    if (client->exchanges++ == 0)
+        tally_add(TALLY_BUSY);
     exchange_begin(client, stream, door->snapshot, door->listen, door->front->loop);
 }
 
@@ -153,6 +156,8 @@ void client_new(struct door *door, int fd, const struct address *remote)
     if (codec != NULL)
         codec->ops->attach(codec, client->conn);
     door_join(door, client);
+    tally_add(TALLY_HANDLED);
+    tally_add(TALLY_OPEN);
 }
 
 struct client *client_stand_in(const struct client *like, struct exchange *exchange)
@@ -162,6 +167,7 @@ struct client *client_stand_in(const struct client *like, struct exchange *excha
     client->serial = like->serial;
     client->connected_ms = like->connected_ms;
     client->unattended = exchange;
+    client->is_stand_in = true;
     client->exchanges = 1;
     if (like->secured_by != NULL)
         pin(like->door->front->loop, &like->secured_by->pinned);
@@ -193,6 +199,8 @@ static void bury_if_over(struct client *client)
 
     if (client->conn != NULL || client->exchanges > 0 || is_parked(client))
         return;
+    if (!client->is_stand_in)
+        tally_drop(TALLY_OPEN);
     timer_remove(loop_timers(loop), &client->timer);
     task_cancel(&client->task);   /* it may have spoken in the turn that closed it */
     if (client->secured_by != NULL)
@@ -225,7 +233,8 @@ void client_cut(struct client *client)
 
 void client_exchange_over(struct client *client)
 {
-    client->exchanges--;
+    if (--client->exchanges == 0 && !client->is_stand_in)
+        tally_drop(TALLY_BUSY);
     client->unattended = NULL;
     client->door->front->none_idle_ms = 0;
     bury_if_over(client);

@@ -30,7 +30,8 @@ struct client {
         struct corpse corpse;            /* once dead */
     };
     uint32_t          keepalive_ms;      /* how long it may rest between two requests */
-    unsigned          requests : 31;     /* while parked: how many it has made */
+    unsigned          requests : 30;     /* while parked: how many it has made */
+    bool              is_stand_in : 1;   /* client_stand_in() */
     bool              has_preface : 1;   /* which of these two: most clients have none */
     union {
         struct address_short remote;

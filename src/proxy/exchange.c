@@ -9,6 +9,7 @@
 
 #include "balance/wait.h"
 #include "net/socket.h"
+#include "net/tally.h"
 #include "proxy/access_log.h"
 #include "proxy/admission.h"
 #include "proxy/caching.h"
@@ -103,14 +104,27 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
     x->refusal = admission_enter(stream->fault);
     x->server = listen->servers[0];
     x->location = &x->server->level;
-    client->exchanges++;
     x->is_tls = tls_is_tls(&stream->conn->transport);
     x->secured = tls_facts_ref(&stream->conn->transport);
     pipe_set_writer(&x->request_body, &stream->task);
     stream->rx_body = &x->request_body;
     stream->owner = &x->task;
     x->step = &step_route;
+    tally_add(TALLY_REQUESTS);
+    tally_add(TALLY_UNDER_WAY);
     task_wake(&x->task, WAKE_HEAD);
+}
+
+/* Its client has its answer, or will not have it. */
+static void note_answered(struct exchange *x)
+{
+    unsigned kind = x->status / 100;
+
+    access_log_write(x);
+    if (x->parent != NULL)
+        return;
+    tally_drop(TALLY_UNDER_WAY);
+    tally_add(kind >= 1 && kind <= 5 ? TALLY_1XX + kind - 1 : TALLY_NO_ANSWER);
 }
 
 /* ---- without a client ---- */
@@ -169,7 +183,7 @@ void exchange_leave_client(struct exchange *x)
     struct client *client = x->client_conn;
     struct stream *stream = x->client;
 
-    access_log_write(x);
+    note_answered(x);
     limits_release(x);
     (void)exchange_remote(x);   /* while it is known */
     timer_remove(loop_timers(x->loop), &x->pace_timer);
@@ -226,7 +240,7 @@ static void exchange_end(struct exchange *x)
     slices_end(x);
     relay_end(x);
     if (!x->is_unattended)
-        access_log_write(x);
+        note_answered(x);
     caching_end(x);
     wait_cancel(&x->wait);
     hedge_cancel(x);

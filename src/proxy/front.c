@@ -12,6 +12,7 @@
 #include "net/pressure.h"
 #include "net/room.h"
 #include "net/socket.h"
+#include "net/tally.h"
 #include "proxy/client.h"
 #include "proxy/front_parts.h"
 
@@ -39,6 +40,7 @@ struct front *front_new(struct loop *loop, unsigned connections_most)
     front->loop = loop;
     room_set_most(connections_most);
     pressure_begin(loop_number(loop));
+    tally_begin(loop_number(loop));
     list_init(&front->doors);
     list_init(&front->clients);
     task_init(&front->task, front_run);
@@ -343,8 +345,10 @@ static bool accept_one(struct door *door, bool is_first)
     r = socket_accept(door->watch.fd, &fd, &remote);
     if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
         no_descriptors(front, r);
-    if (r == 0)
+    if (r == 0) {
+        tally_add(TALLY_ACCEPTED);
         client_new(door, fd, &remote);
+    }
     return r == 0 || r == -ECONNABORTED;
 }
 

@@ -295,6 +295,7 @@ struct location {
 
     struct rewrite        *rewrites;     /* this level's own */
     bool                   is_internal;
+    bool                   is_stub_status;   /* answers with its counts */
 
     /* body and rates */
     uint64_t               body_max;             /* client_max_body_size; 0: no limit */

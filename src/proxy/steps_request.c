@@ -14,6 +14,7 @@
 #include "proxy/secure.h"
 #include "proxy/slices.h"
 #include "proxy/steps.h"
+#include "proxy/stub_status.h"
 #include "proxy/variables.h"
 
 enum { REDIRECTS_MOST = 10,
@@ -288,6 +289,8 @@ static enum turn run_access(struct exchange *x)
 
 static enum turn run_content(struct exchange *x)
 {
+    if (x->location->is_stub_status)
+        return stub_status_answer(x);
     if (x->location->proxy.pass == NULL)
         return exchange_answer(x, 404);
     return exchange_go(x, &step_gather);

@@ -19,6 +19,7 @@
 #include "http/uri.h"
 #include "net/loop.h"
 #include "net/proxy_protocol.h"
+#include "net/tally.h"
 #include "proxy/exchange.h"
 #include "proxy/preface.h"
 #include "proxy/rate.h"
@@ -571,6 +572,18 @@ static struct text get_slice_range(struct scope *scope, const struct variable *s
     return found(exchange_of_scope(scope)->slice_range);
 }
 
+/* One of enum tally: in variable.slot. */
+static struct text get_tally(struct scope *scope, const struct variable *self)
+{
+    return from_u64(exchange_of_scope(scope), tally_sum((enum tally)self->slot));
+}
+
+static struct text get_connections_waiting(struct scope *scope, const struct variable *self)
+{
+    (void)self;
+    return from_u64(exchange_of_scope(scope), tally_resting());
+}
+
 static struct text get_limit_rate(struct scope *scope, const struct variable *self)
 {
     struct exchange *x = exchange_of_scope(scope);
@@ -1055,6 +1068,10 @@ static const struct row rows[] = {
     { LITERAL("connection"), get_connection, 0 },
     { LITERAL("connection_requests"), get_connection_requests, 0 },
     { LITERAL("connection_time"), get_connection_time, 0 },
+    { LITERAL("connections_active"), get_tally, TALLY_OPEN },
+    { LITERAL("connections_reading"), get_tally, TALLY_READING },
+    { LITERAL("connections_waiting"), get_connections_waiting, 0 },
+    { LITERAL("connections_writing"), get_tally, TALLY_UNDER_WAY },
     { LITERAL("content_length"), get_request_field, FIELD_CONTENT_LENGTH },
     { LITERAL("content_type"), get_request_field, FIELD_CONTENT_TYPE },
     { LITERAL("document_uri"), get_uri, 0 },
