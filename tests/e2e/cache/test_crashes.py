@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """F14: the worker, or worker and supervisor, are killed while the disk tier fills, evicts, purges and writes
-its snapshot. Whatever is served afterwards is byte for byte what the origin said, and nothing that was
-purged comes back."""
+its snapshot, every other time amid a storm of reloads. Whatever is served afterwards is byte for byte what the
+origin said, and nothing that was purged comes back."""
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -33,14 +34,16 @@ server { listen @P@; location / { proxy_pass http://@O@; } }
 class Traffic:
     """Clients and a purger, until somebody ends the proxy under them."""
 
-    def __init__(self, desk, shelf, seed, has_purger=True):
+    def __init__(self, desk, shelf, seed, has_purger=True, has_reloads=False):
         self.desk = desk
         self.shelf = shelf
-        self.hits = self.count = self.purges = 0
+        self.hits = self.count = self.purges = self.reloads = 0
         self.failures = []
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(random.Random(seed * 100 + i), has_purger and i == 0), daemon=True)
                         for i in range(CLIENTS)]
+        if has_reloads:
+            self.threads.append(threading.Thread(target=self.reload, args=(random.Random(seed),), daemon=True))
 
     def __enter__(self):
         for thread in self.threads:
@@ -67,6 +70,18 @@ class Traffic:
                 time.sleep(0.01)        # killed, or not there yet
             except AssertionError as error:
                 self.failures.append(str(error))
+
+    def reload(self, chance):
+        """One on the heels of the other; each has the same zone in another size."""
+        while not self.stopping.is_set():
+            try:
+                self.desk.write(conf=re.sub(r"memory=\dm", f"memory={1 + self.reloads % 3}m", self.desk.read(self.desk.conf)))
+                if self.desk.workers():     # before, the signal would be its end
+                    self.desk.tell(signal.SIGHUP)
+                    self.reloads += 1
+            except (OSError, AttributeError):
+                pass                    # killed, or not there yet
+            time.sleep(0.01 + chance.random() * 0.05)
 
     def get(self, client, target):
         floor = self.shelf.floor(target)
@@ -110,18 +125,19 @@ def test_whatever_is_served_after_a_kill_is_right(proxy, origin):
     chance, shelf = random.Random(seed), Shelf()
     desk = proxy(CONF, O=origin(handle=shelf.handle))
     desk.may_alert = desk.may_fail = True
-    hits = purges = 0
+    hits = purges = reloads = 0
     for round_ in range(KILLS):
         desk.wait_disks()
         hits += verify(desk, shelf, chance.sample(TARGETS, 40))
-        with Traffic(desk, shelf, seed + round_) as traffic:
+        with Traffic(desk, shelf, seed + round_, has_reloads=round_ % 2 == 1) as traffic:
             time.sleep(0.1 + chance.random() * (0.8 if is_sanitized() else 0.4))
             (kill_worker, kill_both, lambda proxy: kill_in_snapshot(proxy, chance))[round_ % 3](desk)
         assert not traffic.failures, f"CRASH_SEED={seed}, round {round_}: {traffic.failures[:3]}"
         purges += traffic.purges
+        reloads += traffic.reloads
     desk.wait_disks()
     hits += verify(desk, shelf, TARGETS)
-    assert hits > KILLS and purges > KILLS, (hits, purges)
+    assert hits > KILLS and purges > KILLS and reloads > KILLS, (hits, purges, reloads)
     assert disk_bytes(desk) <= 16 * 1024 * 1024 * 1.01
 
 
