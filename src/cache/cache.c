@@ -46,10 +46,13 @@ static uint64_t object_max_of(const struct cache_settings *settings)
 
 static struct disk_settings disk_settings_of(const struct cache_settings *settings)
 {
+    enum { QUEUE_SHARE = 4 };            /* what waits is not evicted from memory: the rest must do */
+
     return (struct disk_settings){ .path = settings->path,
                                    .max_size = settings->max_size,
                                    .min_free = settings->min_free,
-                                   .inactive_ms = settings->inactive_ms };
+                                   .inactive_ms = settings->inactive_ms,
+                                   .queue_bytes = settings->memory / QUEUE_SHARE };
 }
 
 /* Not by a clock, which may have been set back: what is purged is what has a smaller serial. */
@@ -82,6 +85,7 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
     if (complaint.len > 0)
         log_at(LOG_WARN, NULL, "cache \"%.*s\": %.*s", TEXT_ARGS(cache->name),
                TEXT_ARGS(complaint));
+    disk_set_above(cache->disk, cache->memory);
     cache->seed = disk_seed(cache->disk);
     disk_on_loaded(cache->disk, serials_begin, cache);
 }
@@ -304,10 +308,10 @@ bool cache_store(struct cache *cache, struct object *object)
     if (purges_judge(cache->purges, object) == PURGE_GONE ||
         memory_has_newer(cache->memory, object))
         return false;
+    if (cache->disk != NULL)             /* first: what memory gets is then known to wait */
+        is_on_disk = disk_store(cache->disk, object);
     if (fits_memory(cache, object) || object->large != NULL)
         is_in_memory = memory_insert(cache->memory, object);
-    if (cache->disk != NULL)
-        is_on_disk = disk_store(cache->disk, object);
     return is_in_memory || is_on_disk;
 }
 

@@ -36,12 +36,16 @@ static uint64_t segment_size_for(const struct disk_settings *settings, uint64_t 
 void disk_set(struct disk *disk, const struct disk_settings *settings)
 {
     uint64_t max_size = settings->max_size == 0 ? MEGABYTES(10240) : settings->max_size;
+    uint64_t queue_most = settings->queue_bytes;
 
+    if (queue_most == 0 || queue_most > DISK_QUEUE_MOST)
+        queue_most = DISK_QUEUE_MOST;
     atomic_store(&disk->max_size, max_size);
     atomic_store(&disk->min_free, settings->min_free);
     atomic_store(&disk->segment_size, segment_size_for(settings, max_size));
     atomic_store(&disk->inactive_ms, settings->inactive_ms);
     atomic_store(&disk->snapshot_ms, settings->snapshot_ms);
+    atomic_store(&disk->queue_most, queue_most);
 }
 
 static struct disk *disk_new(const struct disk_settings *settings, struct purges *purges)
@@ -143,6 +147,11 @@ void disk_leave(struct disk *disk)
         mem_free(leave);
 }
 
+void disk_set_above(struct disk *disk, struct memory *memory)
+{
+    disk->memory = memory;
+}
+
 uint64_t disk_seed(const struct disk *disk)
 {
     return disk->seed;
@@ -230,8 +239,21 @@ int disk_row_of(struct disk *disk, const struct record *record, uint64_t place,
 
 struct store_work {
     struct disk_work work;
-    struct object   *object;
+    struct object   *object;             /* NULL: handed on to the log */
 };
+
+static uint64_t queued_bytes(const struct object *object)
+{
+    return object_bytes(object) + object_allocated(sizeof(struct store_work));
+}
+
+void disk_unqueue(struct disk *disk, struct object *object)
+{
+    disk_queue_release(&disk->queue, queued_bytes(object));
+    if (atomic_exchange(&object->queued, OBJECT_UNQUEUED) == OBJECT_QUEUED_OWED)
+        memory_settle(disk->memory, object);
+    object_unref(object);
+}
 
 static struct record record_of(const struct disk *disk, const struct object *object)
 {
@@ -269,17 +291,22 @@ static bool is_written(const struct object *object)
            (large_body_is_whole(object->large) && !large_body_has_failed(object->large));
 }
 
-static int store(struct disk *disk, struct object *object)
+static int store(struct disk *disk, struct store_work *work)
 {
-    struct record record = record_of(disk, object);
-    uint64_t      bytes = record_bytes(&record);
-    int           r;
+    struct object *object = work->object;
+    struct record  record = record_of(disk, object);
+    uint64_t       bytes = record_bytes(&record);
+    int            r;
 
     if (!disk_may_write(disk, &record) || record_meta_bytes(&record) > RECORD_META_MOST ||
         bytes > atomic_load(&disk->segment_size) || !is_written(object))
         return 0;
     r = disk_make_room(disk, bytes);
-    return r < 0 ? r : disk_log_append(&disk->log, &record, object, TEXT_NONE);
+    if (r == 0)
+        r = disk_log_append(&disk->log, &record, object, TEXT_NONE);
+    if (r == 0)
+        work->object = NULL;
+    return r;
 }
 
 static void store_run(struct disk *disk, struct disk_work *work)
@@ -288,34 +315,42 @@ static void store_run(struct disk *disk, struct disk_work *work)
     int                r = 0;
 
     if (disk_is_ready(disk) && !atomic_load(&disk->is_failing))
-        r = store(disk, this->object);
+        r = store(disk, this);
     else
         atomic_fetch_add(&disk->dropped_writes, 1);
     if (r < 0)
         atomic_fetch_add(&disk->dropped_writes, 1);
     if (r < 0 && r != -EFBIG)
         disk_fail(disk, "writing", r);
-    object_unref(this->object);
+    if (this->object != NULL)
+        disk_unqueue(disk, this->object);
     mem_free(this);
+}
+
+static bool has_room(struct disk *disk, uint64_t bytes)
+{
+    uint64_t waiting = disk_queue_bytes(&disk->queue);
+
+    return waiting == 0 || waiting + bytes <= atomic_load(&disk->queue_most);
 }
 
 bool disk_store(struct disk *disk, struct object *object)
 {
-    uint64_t           bytes = object->large != NULL ? 0 : object->body_len + object->head_len;
+    uint64_t           bytes = queued_bytes(object);
     struct store_work *work;
 
     disk_say(disk);
-    if (!disk_is_ready(disk) || atomic_load(&disk->is_failing) ||
-        disk_queue_bytes(&disk->queue) + bytes > DISK_QUEUE_MOST ||
+    if (!disk_is_ready(disk) || atomic_load(&disk->is_failing) || !has_room(disk, bytes) ||
         (work = mem_try(sizeof(*work))) == NULL) {
         atomic_fetch_add(&disk->dropped_writes, 1);
         return false;
     }
-    *work = (struct store_work){ .work = { .run = store_run, .bytes = bytes },
-                                 .object = object_ref(object) };
+    *work = (struct store_work){ .work = { .run = store_run }, .object = object_ref(object) };
+    must(atomic_exchange(&object->queued, OBJECT_QUEUED) == OBJECT_UNQUEUED);
+    disk_queue_reserve(&disk->queue, bytes);
     if (disk_queue_put(&disk->queue, &work->work))
         return true;
-    object_unref(object);
+    disk_unqueue(disk, object);
     mem_free(work);
     return false;
 }

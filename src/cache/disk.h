@@ -30,6 +30,7 @@ struct disk_settings {
     uint64_t    segment_size;            /* 0: chosen from max_size, 64-256 MB, smaller below 1 GB */
     int64_t     inactive_ms;             /* not asked for so long: may go; 0: never for that reason */
     int64_t     snapshot_ms;             /* between snapshots; 0: 30 s for each million objects */
+    uint64_t    queue_bytes;             /* that may wait to be written; at most, and 0: 64 MB */
 };
 
 struct disk_figures {
@@ -47,6 +48,8 @@ struct disk_figures {
  * may be set on success as well: something to be said at [warn]. */
 int      disk_open(const struct disk_settings *settings, struct purges *purges, struct disk **ret_disk,
                    struct text *ret_complaint) WARN_UNUSED;
+/* The tier that lies above it and does not evict what waits. Set once, before use. */
+void     disk_set_above(struct disk *disk, struct memory *memory);
 /* Writes what waits and the snapshot, gives the directory free, says what went wrong; blocks. Any thread,
  * while loops still exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
  * readable. */
@@ -95,8 +98,8 @@ bool disk_read_start(struct disk_read *read);
 void disk_read_leave(struct disk_read **read);
 
 /* Appends the whole object (its body in memory or `large` and finished); sets object->place when it is
- * written. Holds a reference meanwhile. Replaces what it has for the same key and variant. False: the
- * writer is behind, loading, or failing; nothing is stored. */
+ * written. Holds a reference meanwhile, and object->queued says so. Replaces what it has for the same key and
+ * variant. An object is stored once. False: the writer is behind, loading, or failing; nothing is stored. */
 bool disk_store(struct disk *disk, struct object *object);
 /* It is used: its segment's eviction will append it anew. */
 void disk_note_use(struct disk *disk, const struct object *object);

@@ -22,7 +22,7 @@ static void pending_drop(struct disk_log *log)
 {
     for (unsigned i = 0; i < log->pending_count; i++)
         if (log->pending[i].object != NULL)
-            object_unref(log->pending[i].object);
+            disk_unqueue(log->disk, log->pending[i].object);
     atomic_fetch_add(&log->disk->dropped_writes, log->pending_count);
     log->pending_count = 0;
 }
@@ -105,7 +105,7 @@ static void publish(struct disk_log *log, struct log_pending *pending)
             atomic_store(&pending->object->place, pending->row.place);
     }
     if (pending->object != NULL)
-        object_unref(pending->object);
+        disk_unqueue(log->disk, pending->object);
 }
 
 int disk_log_flush(struct disk_log *log)
@@ -252,9 +252,14 @@ static void remember(struct disk_log *log, const struct record *record, uint64_t
 {
     struct log_pending *pending = &log->pending[log->pending_count];
 
-    if (record->kind != RECORD_OBJECT || disk_row_of(log->disk, record, place, &pending->row) < 0)
+    if (record->kind != RECORD_OBJECT)
         return;
-    pending->object = object == NULL ? NULL : object_ref(object);
+    if (disk_row_of(log->disk, record, place, &pending->row) < 0) {
+        if (object != NULL)
+            disk_unqueue(log->disk, object);
+        return;
+    }
+    pending->object = object;
     log->pending_count++;
     pending->large_id = record->large_id;
     if (record->large_id != 0)

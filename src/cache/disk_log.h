@@ -13,7 +13,7 @@ enum { LOG_PENDING_MOST = 512 };
 struct disk;
 
 struct log_pending {
-    struct object   *object;             /* counted; NULL: was read from the disk itself */
+    struct object   *object;             /* from the queue; NULL: was read from the disk itself */
     struct index_row row;
     uint64_t         large_id;
 };
@@ -34,8 +34,8 @@ struct disk_log {
 
 void     disk_log_init(struct disk_log *log, struct disk *disk);
 void     disk_log_done(struct disk_log *log);
-/* Its body is the object's or `body`, or lies elsewhere. -errno: it is lost, and so may be what was
- * appended since the last flush. */
+/* Its body is the object's or `body`, or lies elsewhere. Takes the object, which is unqueued when it is
+ * written. -errno: it is lost (and not taken), and so may be what was appended since the last flush. */
 int      disk_log_append(struct disk_log *log, const struct record *record, struct object *object,
                          struct text body) WARN_UNUSED;
 int      disk_log_flush(struct disk_log *log) WARN_UNUSED;

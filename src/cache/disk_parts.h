@@ -43,6 +43,7 @@ struct disk {
     atomic_uint           refs;          /* the opener's, reads that are under way, large bodies */
     char                 *path;
     struct purges        *purges;        /* until it is closed */
+    struct memory        *memory;        /* above it, until it is closed; or NULL */
     struct disk_directory directory;
     uint64_t              seed;
     struct disk_index    *index;
@@ -54,7 +55,7 @@ struct disk {
     pthread_t             writer;
     atomic_int            state;         /* enum disk_state */
     atomic_bool           is_failing;
-    atomic_uint_least64_t max_size, min_free, segment_size;
+    atomic_uint_least64_t max_size, min_free, segment_size, queue_most;
     atomic_int_least64_t  inactive_ms, snapshot_ms;
     atomic_uint_least64_t large_count;   /* bodies begun since the opening */
     atomic_uint_least64_t reads, written_bytes, evicted, dropped_writes, damaged, errors;
@@ -79,6 +80,9 @@ void         disk_unref(struct disk *disk);
 void         disk_note_words(struct disk *disk, enum log_level level, const char *format, ...)
     PRINTF_LIKE(3, 4);
 bool         disk_is_ready(const struct disk *disk);
+
+/* The queue's reference goes: it was written, or will not be. */
+void disk_unqueue(struct disk *disk, struct object *object);
 
 /* disk_writer.c */
 int  disk_writer_start(struct disk *disk) WARN_UNUSED;

@@ -35,7 +35,6 @@ bool disk_queue_put(struct disk_queue *queue, struct disk_work *work)
         else
             queue->first = work;
         queue->last = work;
-        atomic_fetch_add(&queue->bytes, work->bytes);
         atomic_fetch_add(&queue->unwritten, 1);
         pthread_cond_signal(&queue->work);
     }
@@ -70,6 +69,11 @@ struct disk_work *disk_queue_take(struct disk_queue *queue, int64_t wait_ms)
     queue->first = queue->last = NULL;
     pthread_mutex_unlock(&queue->lock);
     return first;
+}
+
+void disk_queue_reserve(struct disk_queue *queue, uint64_t bytes)
+{
+    atomic_fetch_add(&queue->bytes, bytes);
 }
 
 void disk_queue_release(struct disk_queue *queue, uint64_t bytes)

@@ -15,7 +15,6 @@ struct disk;
 struct disk_work {
     struct disk_work *next;
     void            (*run)(struct disk *disk, struct disk_work *work);
-    uint64_t          bytes;             /* that it holds meanwhile */
 };
 
 struct disk_queue {
@@ -34,7 +33,8 @@ bool disk_queue_put(struct disk_queue *queue, struct disk_work *work);
 /* All that waits, as a list; waits for something to come for at most `wait_ms`. NULL: nothing came, or
  * the queue was closed. */
 struct disk_work *disk_queue_take(struct disk_queue *queue, int64_t wait_ms);
-/* A work was run: its bytes are free again. */
+/* Bytes that wait to be written: counted in, and free again. */
+void     disk_queue_reserve(struct disk_queue *queue, uint64_t bytes);
 void     disk_queue_release(struct disk_queue *queue, uint64_t bytes);
 uint64_t disk_queue_bytes(const struct disk_queue *queue);
 /* So many works were run and all that came of them is written, and in the index. */

@@ -78,15 +78,13 @@ static void tell_purges(struct disk *disk, bool is_written)
 static void work_run(struct disk *disk, struct disk_work *works)
 {
     struct disk_work *next;
-    uint64_t          bytes, written_before = atomic_load(&disk->written_bytes);
+    uint64_t          written_before = atomic_load(&disk->written_bytes);
     unsigned          count = 0;
     int               r;
 
     for (; works != NULL; works = next, count++) {
         next = works->next;
-        bytes = works->bytes;
         works->run(disk, works);
-        disk_queue_release(&disk->queue, bytes);
     }
     r = disk_log_flush(&disk->log);
     if (r < 0)

@@ -105,11 +105,19 @@ static size_t excess(const struct memory *memory)
 /* Drops the tier's reference to what has left its shard. */
 static void let_go(struct memory *memory, struct object *object)
 {
-    size_t bytes = object_bytes(object);
+    unsigned char queued = OBJECT_QUEUED;
+    size_t        bytes = object_bytes(object);
 
     budget_add((int64_t)object_block_bytes(object));
+    if (atomic_compare_exchange_strong(&object->queued, &queued, OBJECT_QUEUED_OWED))
+        bytes = 0;                       /* it stays, for the disk's sake: memory_settle() */
     object_unref(object);
     total_sub(memory, bytes);
+}
+
+void memory_settle(struct memory *memory, const struct object *object)
+{
+    total_sub(memory, object_bytes(object));
 }
 
 void memory_free(struct memory **memory)

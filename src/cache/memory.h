@@ -10,7 +10,8 @@
  * ghosts. Room is made in the object's own shard while that has about its share, else in the next one
  * that has; so any object of up to half of the limit fits, however many shards there are. There are 64,
  * or one per megabyte if the limit is smaller when the tier is made, so that queues are long enough to
- * be queues. What is held here does not count as work in hand (base/budget.h): its limit is here. */
+ * be queues. What waits to be written to a disk is not evicted, and is counted until it is written, be it
+ * replaced meanwhile. What is held here does not count as work in hand (base/budget.h): its limit is here. */
 #ifndef CACHE_MEMORY_H
 #define CACHE_MEMORY_H
 
@@ -55,6 +56,8 @@ bool           memory_insert(struct memory *memory, struct object *object);
 bool           memory_has_newer(struct memory *memory, const struct object *object);
 /* Is anything under this key, purged or not? */
 bool           memory_has(struct memory *memory, const struct cache_key *key);
+/* It was owed (OBJECT_QUEUED_OWED), and the disk's queue does not hold it any more. */
+void           memory_settle(struct memory *memory, const struct object *object);
 /* Takes it out, if it is still in. */
 void           memory_remove(struct memory *memory, struct object *object);
 /* Each object of a key that is not purged, newest first: for showing and for invalidation by key. At

@@ -135,6 +135,25 @@ static void leave(struct memory_shard *shard, struct object *object, struct shar
     shard->figures.evicted++;
 }
 
+static bool is_queued(const struct object *object)
+{
+    return atomic_load_explicit(&object->queued, memory_order_relaxed) != OBJECT_UNQUEUED;
+}
+
+/* Leaves, or goes on; as if it had been asked for while it waits to be written. False: nothing came of it. */
+static bool evict_one(struct memory_shard *shard, struct object *object,
+                      struct shard_leaving *leaving)
+{
+    unsigned char uses = atomic_load_explicit(&object->uses, memory_order_relaxed);
+    bool          is_small = object->queue == QUEUE_SMALL, leaves = uses == 0 && !is_queued(object);
+
+    if (leaves)
+        leave(shard, object, leaving);
+    else
+        go_on(shard, object, is_small || uses == 0 ? 0 : (unsigned char)(uses - 1));
+    return leaves || is_small || uses > 0;
+}
+
 /* The oldest of the small queue while that has more than its share, else of the main one. */
 static struct object *next_of(const struct memory_shard *shard)
 {
@@ -149,17 +168,13 @@ bool shard_evict(struct memory_shard *shard, size_t bytes, struct shard_leaving 
 {
     size_t         held = shard_object_bytes(shard), wanted = held > bytes ? held - bytes : 0;
     struct object *object = next_of(shard);
-    unsigned       step = 0;
+    bool           has_done = false;
 
-    for (; object != NULL && step < STEPS_MOST; step++) {
-        unsigned char uses = atomic_load_explicit(&object->uses, memory_order_relaxed);
-        if (uses == 0)
-            leave(shard, object, leaving);
-        else
-            go_on(shard, object, object->queue == QUEUE_SMALL ? 0 : (unsigned char)(uses - 1));
+    for (unsigned step = 0; object != NULL && step < STEPS_MOST; step++) {
+        has_done |= evict_one(shard, object, leaving);
         if (shard_object_bytes(shard) <= wanted || leaving->count == SHARD_LEAVING_MOST)
-            return true;
+            break;
         object = next_of(shard);
     }
-    return step > 0;
+    return has_done;
 }

@@ -57,7 +57,8 @@ void shard_replace(struct memory_shard *shard, struct object *former, struct obj
 void shard_remove(struct memory_shard *shard, struct object *object);
 /* It was asked for. */
 void shard_use(struct object *object);
-/* Some steps of eviction, until `bytes` are free; what leaves is collected. False: nothing is left. */
+/* Some steps of eviction, until `bytes` are free; what leaves is collected. False: nothing is left, or all
+ * that these steps came by waits to be written. */
 bool shard_evict(struct memory_shard *shard, size_t bytes, struct shard_leaving *leaving);
 
 #endif

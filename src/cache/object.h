@@ -22,6 +22,10 @@ struct large_body;
 
 enum { OBJECT_INLINE_MOST = 64 * 1024, OBJECT_SLICE_BYTES = 64 * 1024, OBJECT_LABELS_MOST = 512 };
 
+/* On its way to the disk: memory keeps it meanwhile, or it would be nowhere. Who replaces or removes it
+ * there owes the disk's queue its bytes in the limit. */
+enum object_queued { OBJECT_UNQUEUED = 0, OBJECT_QUEUED, OBJECT_QUEUED_OWED };
+
 enum object_flag {
     OBJECT_MUST_REVALIDATE = 1u << 0,    /* must-revalidate, proxy-revalidate, s-maxage: never stale */
     OBJECT_NO_CACHE = 1u << 1,           /* never without asking the origin first */
@@ -63,6 +67,7 @@ struct object {
     /* Any thread. */
     atomic_uchar        uses;            /* of late: for eviction */
     atomic_uchar        tick;            /* of the memory tier, when it was asked for last */
+    atomic_uchar        queued;          /* enum object_queued */
     atomic_uint         purge_epoch;     /* purges up to this one do not concern it */
 
     /* Of the disk tier. */

@@ -29,14 +29,21 @@ static int stop(void **state)
     return drain(state);
 }
 
+static void settings_make(struct cache_settings *settings, uint64_t memory)
+{
+    *settings = (struct cache_settings){ .name = TEXT("one"),
+                                         .path = text_from(folder),
+                                         .memory = memory,
+                                         .max_size = (uint64_t)16 * MEGABYTE };
+}
+
 static struct cache *opened(uint64_t memory)
 {
-    const struct cache_settings settings = { .name = TEXT("one"),
-                                             .path = text_from(folder),
-                                             .memory = memory,
-                                             .max_size = (uint64_t)16 * MEGABYTE };
-    struct cache               *cache = cache_open(&settings);
+    struct cache_settings settings;
+    struct cache         *cache;
 
+    settings_make(&settings, memory);
+    cache = cache_open(&settings);
     assert_non_null(cache_disk(cache));
     WAIT_UNTIL(disk_is_ready(cache_disk(cache)));
     return cache;
@@ -106,6 +113,117 @@ static void what_is_older_replaces_nothing(void **state)
     assert_non_null(found);
     assert_true(found->facts.serial == newer);
     object_unref(found);
+    cache_close(&cache);
+}
+
+/* ---- what waits to be written ---- */
+
+/* In the queue's way: the writing thread stands here until it is let go. */
+struct bar {
+    struct disk_work work;
+    atomic_bool      is_reached, is_lifted;
+};
+
+static void bar_stand(struct disk *disk, struct disk_work *work)
+{
+    struct bar *bar = container_of(work, struct bar, work);
+
+    (void)disk;
+    atomic_store(&bar->is_reached, true);
+    WAIT_UNTIL(atomic_load(&bar->is_lifted));
+}
+
+static void bar_put(struct bar *bar, struct disk *disk)
+{
+    *bar = (struct bar){ .work = { .run = bar_stand } };
+    assert_true(disk_queue_put(&disk->queue, &bar->work));
+    WAIT_UNTIL(atomic_load(&bar->is_reached));
+}
+
+static bool is_in_memory(struct cache *cache, uint64_t seed, uint64_t number)
+{
+    struct variant_ask ask = { .variant = no_variant };
+    char               buffer[KEY_BYTES];
+    struct cache_key   key = cache_key_of(seed, key_text(number, buffer));
+    bool               is_purged, has_other;
+    struct object     *object = cache_find(cache, &key, &ask, &is_purged, &has_other);
+
+    if (object == NULL)
+        return false;
+    object_unref(object);
+    return true;
+}
+
+/* Into memory, and in any case on its way to the disk? */
+static bool store_numbered(struct cache *cache, uint64_t seed, uint64_t number, uint64_t serial,
+                           uint64_t len)
+{
+    struct object *object = object_numbered(seed, number, serial, len);
+    bool           is_queued;
+
+    assert_true(cache_store(cache, object));
+    is_queued = atomic_load(&object->queued) != OBJECT_UNQUEUED;
+    object_unref(object);
+    return is_queued;
+}
+
+/* Small or large, whatever pushes from behind. */
+static void what_waits_for_the_disk_stays_in_memory(void **state)
+{
+    enum { COUNT = 4000, LEN = 5000, LIMIT = 4 * MEGABYTE };
+    static bool           is_queued[COUNT];
+    struct cache_settings settings;
+    struct cache *cache = opened(LIMIT);
+    struct disk  *disk = cache_disk(cache);
+    uint64_t      seed = disk_seed(disk);
+    unsigned      queued = 0;
+    struct bar    bar;
+
+    (void)state;
+    bar_put(&bar, disk);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        is_queued[i] = store_numbered(cache, seed, i, i + 1, i % 50 == 0 ? 20 * LEN : LEN);
+        queued += is_queued[i];
+        assert_true(cache_figures(cache).memory.bytes <= LIMIT);
+    }
+    assert_in_range(queued, 100, COUNT / 10);
+    assert_true(disk_queue_bytes(&disk->queue) <= LIMIT / 4);
+    for (uint64_t i = 0; i < COUNT; i++)
+        assert_true(!is_queued[i] || is_in_memory(cache, seed, i));
+    assert_true(is_in_memory(cache, seed, COUNT - 1));
+    atomic_store(&bar.is_lifted, true);
+    WAIT_UNTIL(disk_queue_unwritten(&disk->queue) == 0);
+    assert_int_equal(disk_queue_bytes(&disk->queue), 0);
+    for (uint64_t i = 0; i < COUNT; i++)
+        assert_true(!is_queued[i] || is_there(disk, i, i + 1, i % 50 == 0 ? 20 * LEN : LEN));
+    settings_make(&settings, MEGABYTE);
+    cache_set(cache, &settings);         /* nothing is kept for the disk's sake any more */
+    assert_true(cache_figures(cache).memory.bytes <= MEGABYTE);
+    cache_close(&cache);
+}
+
+/* The disk holds each of them until it is written. */
+static void what_is_replaced_while_it_waits_counts_until_it_is_written(void **state)
+{
+    enum { COUNT = 200, LEN = 4000 };
+    struct cache *cache = opened((uint64_t)8 * MEGABYTE);
+    struct disk  *disk = cache_disk(cache);
+    uint64_t      seed = disk_seed(disk), one;
+    struct bar    bar;
+
+    (void)state;
+    (void)store_numbered(cache, seed, 7, 1, LEN);
+    WAIT_UNTIL(disk_queue_unwritten(&disk->queue) == 0);
+    one = cache_figures(cache).memory.bytes;
+    bar_put(&bar, disk);
+    for (uint64_t i = 0; i < COUNT; i++)
+        assert_true(store_numbered(cache, seed, 7, i + 2, LEN));
+    assert_in_range(cache_figures(cache).memory.bytes, one + (COUNT - 1) * LEN,
+                    one + COUNT * (LEN + 1000));
+    atomic_store(&bar.is_lifted, true);
+    WAIT_UNTIL(disk_queue_unwritten(&disk->queue) == 0);
+    assert_in_range(cache_figures(cache).memory.bytes, one - MEGABYTE / 16, one + MEGABYTE / 16);
+    assert_true(is_there(disk, 7, COUNT + 1, LEN));
     cache_close(&cache);
 }
 
@@ -190,6 +308,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_thread_is_left_when_all_caches_have_ended, start, stop),
         cmocka_unit_test_setup_teardown(what_is_older_replaces_nothing, start, stop),
+        cmocka_unit_test_setup_teardown(what_waits_for_the_disk_stays_in_memory, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_replaced_while_it_waits_counts_until_it_is_written, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(the_file_of_a_body_that_is_given_up_has_its_beginning,
                                         start, stop),
         cmocka_unit_test_setup_teardown(a_fill_may_go_while_its_file_is_written, start, stop),
