@@ -530,6 +530,27 @@ def test_it_survives_the_death_of_all(bench):
         assert site.is_kept(target), f"the new {target}"
 
 
+@pytest.mark.parametrize("end", ["reload", "stop", "kill"])
+def test_what_an_unsafe_request_took_out_stays_out(bench, end):
+    """RFC 9111 4.4: nor does what comes after the worker have it from the disk. A purge of another key, whose
+    answer waits for the disk, stands in the log behind it."""
+    site = bench(store() + SITE)
+    site.fill("/a", "/b?size=3000000", "/c")
+    for target in ("/a", "/b?size=3000000", "/c"):
+        site.wait_on_disk(target)
+    site.forget_memory()
+    for target in ("/a", "/b?size=3000000"):
+        assert site.proxy.fetch("POST", target, body=b"x").status == 200
+    site.purge("/other")
+    if end == "reload":
+        reload(site.proxy)
+    else:
+        site.proxy.kill() if end == "kill" else site.proxy.stop()
+        site.restart()
+    site.wait_on_disk("/c")                         # the index has been read
+    assert not site.is_kept("/a") and not site.is_kept("/b?size=3000000") and site.is_kept("/c")
+
+
 def test_the_answer_waits_for_the_disk(bench):
     site = bench(store() + SITE, environment=shim_environment("slow_sync", SLOW_SYNC_MS="1500"))
     site.fill("/a")
