@@ -146,8 +146,10 @@ void cache_close(struct cache **cache)
     while (*at != dead)
         at = &(*at)->next;
     *at = dead->next;
+    if (dead->disk != NULL)
+        disk_expire(dead->disk);
     if (dead->upkeep != NULL)
-        upkeep_free(&dead->upkeep);
+        upkeep_free(&dead->upkeep);      /* may wait for the thread that writes */
     if (dead->disk != NULL)
         disk_close(&dead->disk);
     memory_free(&dead->memory);
@@ -162,6 +164,9 @@ void cache_close(struct cache **cache)
 
 void caches_end(void)
 {
+    for (struct cache *cache = all; cache != NULL; cache = cache->next)
+        if (cache->disk != NULL)
+            disk_expire(cache->disk);
     for (struct cache *cache = all; cache != NULL; cache = cache->next) {
         if (cache->upkeep != NULL)
             upkeep_free(&cache->upkeep);     /* its thread looks at the disk */

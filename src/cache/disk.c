@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cache/disk_parts.h"
 #include "cache/large_parts.h"
@@ -114,6 +115,21 @@ int disk_open(const struct disk_settings *settings, struct purges *purges, struc
     return 0;
 }
 
+void disk_expire(struct disk *disk)
+{
+    if (atomic_load(&disk->end_ms) != 0)
+        return;
+    atomic_store(&disk->dropped_before, atomic_load(&disk->dropped_writes));
+    atomic_store(&disk->end_ms, clock_mono_ms() + DISK_END_MS);
+}
+
+bool disk_is_late(const struct disk *disk)
+{
+    int64_t end_ms = atomic_load_explicit(&disk->end_ms, memory_order_relaxed);
+
+    return end_ms != 0 && clock_mono_ms() >= end_ms;
+}
+
 void disk_close(struct disk **disk)
 {
     struct disk *closed = *disk;
@@ -121,6 +137,7 @@ void disk_close(struct disk **disk)
     if (closed == NULL)
         return;
     *disk = NULL;
+    disk_expire(closed);
     disk_writer_stop(closed);
     disk_say(closed);
     atomic_store(&closed->state, DISK_CLOSED);
@@ -314,7 +331,7 @@ static void store_run(struct disk *disk, struct disk_work *work)
     struct store_work *this = container_of(work, struct store_work, work);
     int                r = 0;
 
-    if (disk_is_ready(disk) && !atomic_load(&disk->is_failing))
+    if (disk_is_ready(disk) && !atomic_load(&disk->is_failing) && !disk_is_late(disk))
         r = store(disk, this);
     else
         atomic_fetch_add(&disk->dropped_writes, 1);

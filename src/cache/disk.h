@@ -23,6 +23,9 @@
 
 struct disk;
 
+/* Who ends a process gives it some seconds, and not for the disk alone. */
+enum { DISK_END_MS = 2500 };
+
 struct disk_settings {
     struct text path;                    /* of the directory; it exists */
     uint64_t    max_size;                /* bytes of all files, overhead included; 0: 10 GB */
@@ -50,6 +53,9 @@ int      disk_open(const struct disk_settings *settings, struct purges *purges, 
                    struct text *ret_complaint) WARN_UNUSED;
 /* The tier that lies above it and does not evict what waits. Set once, before use. */
 void     disk_set_above(struct disk *disk, struct memory *memory);
+/* It will be closed: what is not written in DISK_END_MS from now is dropped. Before anybody waits for the thread
+ * that writes. Any thread, returns at once; once more is nothing. */
+void     disk_expire(struct disk *disk);
 /* Writes what waits and the snapshot, gives the directory free, says what went wrong; blocks. Any thread,
  * while loops still exist and `purges` does. Reads that are under way come to nothing; bodies that are still held stay
  * readable. */

@@ -10,7 +10,10 @@
 #include "base/must.h"
 #include "cache/disk_parts.h"
 
-enum { STAGE_BYTES = 2 * RECORD_META_MOST };
+enum {
+    STAGE_BYTES = 2 * RECORD_META_MOST,
+    WRITE_MOST = 256 * 1024              /* at a time: nobody may wait long for what is written already */
+};
 
 void disk_log_init(struct disk_log *log, struct disk *disk)
 {
@@ -74,7 +77,11 @@ static int stage_write(struct disk_log *log)
     ssize_t n;
 
     while (done < log->staged) {
-        n = pwrite(log->active->fd, log->stage + done, log->staged - done, (off_t)log->written);
+        size_t most = log->staged - done < WRITE_MOST ? log->staged - done : WRITE_MOST;
+
+        if (disk_is_late(log->disk))
+            return -ESHUTDOWN;
+        n = pwrite(log->active->fd, log->stage + done, most, (off_t)log->written);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -161,7 +168,7 @@ static int prepare(struct disk_log *log, uint64_t bytes)
     uint64_t size = atomic_load(&log->disk->segment_size), used = log->written + log->staged;
     int      r = 0;
 
-    if (log->pending_count == LOG_PENDING_MOST)
+    if (log->pending_count == LOG_PENDING_MOST || log->staged >= WRITE_MOST)
         r = disk_log_flush(log);
     if (r == 0 && log->active != NULL && used > 0 && used + log->large_bytes + bytes > size) {
         r = disk_log_sync(log);

@@ -54,6 +54,8 @@ struct disk {
     struct disk_words     words;
     pthread_t             writer;
     atomic_int            state;         /* enum disk_state */
+    atomic_int_least64_t  end_ms;        /* by when all must be written; 0: not decided */
+    atomic_uint_least64_t dropped_before;        /* writes, when that was decided */
     atomic_bool           is_failing;
     atomic_uint_least64_t max_size, min_free, segment_size, queue_most;
     atomic_int_least64_t  inactive_ms, snapshot_ms;
@@ -84,10 +86,13 @@ bool         disk_is_ready(const struct disk *disk);
 /* The queue's reference goes: it was written, or will not be. */
 void disk_unqueue(struct disk *disk, struct object *object);
 
+/* Its time is over: what is not written by now will not be. */
+bool disk_is_late(const struct disk *disk);
+
 /* disk_writer.c */
 int  disk_writer_start(struct disk *disk) WARN_UNUSED;
 void disk_writer_stop(struct disk *disk);
-/* Writing failed: no more of it until a pause is over. */
+/* Writing failed: no more of it until a pause is over. Nothing if it was given up, -ESHUTDOWN. */
 void disk_fail(struct disk *disk, const char *what, int error);
 
 /* disk_load.c: what lies in the directory into the index and the book of purges. */

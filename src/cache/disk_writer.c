@@ -6,6 +6,7 @@
  * What waits is done in one go and written together; purges are synced and told then. When writing
  * fails, nothing is stored for a pause that doubles up to PAUSE_MOST_MS. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 
 #include "base/clock.h"
@@ -26,6 +27,8 @@ void disk_fail(struct disk *disk, const char *what, int error)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (error == -ESHUTDOWN)
+        return;
     atomic_fetch_add(&disk->errors, 1);
     disk->pause_ms = disk->pause_ms == 0 ? PAUSE_FIRST_MS : disk->pause_ms * 2;
     if (disk->pause_ms > PAUSE_MOST_MS)
@@ -119,6 +122,17 @@ static void load(struct disk *disk)
     atomic_store(&disk->state, DISK_READY);
 }
 
+static void say_what_was_dropped(struct disk *disk)
+{
+    uint64_t dropped = atomic_load(&disk->dropped_writes) - atomic_load(&disk->dropped_before);
+
+    if (disk_is_late(disk) && dropped > 0)
+        disk_note_words(disk, LOG_WARN,
+                        "cache \"%s\": too slow for the end: %" PRIu64
+                        " answers that waited to be written were dropped",
+                        disk->path, dropped);
+}
+
 static void serve(struct disk *disk)
 {
     struct disk_work *works;
@@ -133,7 +147,9 @@ static void serve(struct disk *disk)
         disk_evict_inactive(disk);
         disk_snapshot_if_due(disk);
     } while (!disk->is_leaving && (works != NULL || !disk_queue_is_closed(&disk->queue)));
-    disk_snapshot_at_end(disk);
+    if (!disk_is_late(disk) || disk->snapshot.is_urgent)     /* else the former one stands */
+        disk_snapshot_at_end(disk);
+    say_what_was_dropped(disk);
 }
 
 /* The directory is another process's by now: what comes is dropped, until the cache is closed. */

@@ -304,7 +304,7 @@ static int write_slice(struct large_body *body, struct slice slice)
 
     if (slice.len == 0)
         return 0;
-    if (!disk_is_ready(body->disk))
+    if (!disk_is_ready(body->disk) || disk_is_late(body->disk))
         return -ESHUTDOWN;
     if (at + slice.len > atomic_load(&body->disk->max_size) / 2)
         return -EFBIG;
@@ -379,7 +379,7 @@ static void fail(struct large_body *body, int error)
     if (atomic_exchange(&body->has_failed, true))
         return;
     atomic_fetch_add(&body->disk->dropped_writes, 1);
-    if (error != -EFBIG && error != -ENOMEM && error != -ESHUTDOWN)
+    if (error != -EFBIG && error != -ENOMEM)
         disk_fail(body->disk, "writing a large body", error);
 }
 

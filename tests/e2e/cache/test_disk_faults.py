@@ -5,11 +5,13 @@ import os
 import random
 import re
 import shutil
+import time
 
 import pytest
 
 from harness import tmpfs
 from harness.client import Client
+from harness.shim import shim_environment
 from harness.wire import Closed
 
 from .shelf import Shelf
@@ -30,13 +32,13 @@ COMPLAINT = r"\[(?:error|crit)\].*cache .*"
 
 
 class Bench:
-    def __init__(self, proxy, origin):
+    def __init__(self, proxy, origin, files=FILES):
         self.shelf = Shelf()
-        self.desk = proxy(FILES, O=origin(handle=self.shelf.handle), start=False)
+        self.desk = proxy(files, O=origin(handle=self.shelf.handle), start=False)
         self.store = self.desk.path("disk/store")
 
-    def start(self):
-        self.desk.start()
+    def start(self, **environment):
+        self.desk.start(environment=environment)
         return self
 
     def restart(self):
@@ -167,6 +169,20 @@ def test_it_is_full_at_the_start(bench, disk):
     assert bench.verify(TARGETS[:1] * 2) >= 1, "memory is there"
     bench.desk.wait_error(COMPLAINT)
     assert len(re.findall(COMPLAINT, bench.desk.errors())) == 1
+
+
+# ---- slow ---------------------------------------------------------------------------------------------
+
+def test_a_disk_that_is_too_slow_for_the_end(proxy, origin):
+    """4 MB wait for it, of which it writes one a second."""
+    bench = Bench(proxy, origin, FILES.replace("one:1m memory=1m", "one:16m memory=16m"))
+    targets = [f"/middle/{i}" for i in range(150)]
+    bench.start(**shim_environment("slow_sync", SLOW_WRITE_KB="1000")).verify(targets)
+    start = time.monotonic()
+    bench.desk.stop()                   # with status 0: nobody had to kill it
+    assert time.monotonic() - start < 5
+    assert re.search(r"\[warn\].*too slow for the end: \d+ answers that waited to be written were dropped", bench.desk.errors())
+    assert 5 < bench.start().verify(targets) < 150
 
 
 # ---- other faults under a running proxy ---------------------------------------------------------------

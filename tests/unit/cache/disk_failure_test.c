@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "base/log.h"
+#include "cache/disk_parts.h"
 
 struct fixture {
     char           above[64], path[80];
@@ -525,6 +526,59 @@ static void what_fails_at_the_end_is_said(void **state)
     assert_non_null(strstr(last_line, "writing the index failed"));
 }
 
+/* Its time is over before what comes behind it. */
+static void time_passes(struct disk *disk, struct disk_work *work)
+{
+    (void)work;
+    WAIT_UNTIL(atomic_load(&disk->end_ms) != 0);
+    atomic_store(&disk->end_ms, 1);
+}
+
+static void what_is_not_written_in_time_is_dropped_and_counted(void **state)
+{
+    struct disk_work slow = { .run = time_passes };
+    struct object   *object;
+
+    (void)state;
+    open_again(DEFAULTS);
+    for (unsigned i = 0; i < 20; i++)
+        store_number(it.disk, i, i + 1, 30000);
+    assert_true(disk_queue_put(&it.disk->queue, &slow));
+    for (unsigned i = 20; i < 50; i++) {
+        object = object_numbered(disk_seed(it.disk), i, i + 1, 30000);
+        assert_true(disk_store(it.disk, object));
+        object_unref(object);
+    }
+    close_disk();
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(last_line, ": 30 answers that waited to be written were dropped"));
+    open_again(DEFAULTS);
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(is_there(it.disk, i, i + 1, 30000));
+    for (unsigned i = 20; i < 50; i++)
+        assert_true(is_absent(it.disk, i));
+    assert_int_equal(disk_figures(it.disk).damaged, 0);
+}
+
+/* The purge is answered for; no answer is, so that is not written for want of time. */
+static void a_purge_holds_though_time_is_over(void **state)
+{
+    struct purge      purge = { .kind = PURGE_ALL, .serial = 1000 };
+    struct disk_work  slow = { .run = time_passes };
+    struct disk_purge *asked = mem_new(sizeof(*asked));
+
+    (void)state;
+    open_again(DEFAULTS);
+    store_number(it.disk, 1, 1, 1000);
+    assert_true(disk_queue_put(&it.disk->queue, &slow));
+    assert_true(purges_add(it.purges, &purge));
+    *asked = (struct disk_purge){ .disk = it.disk, .purge = purge };
+    disk_purge_start(asked);
+    close_disk();
+    open_again(DEFAULTS);
+    assert_true(is_absent(it.disk, 1));
+}
+
 static void min_free_is_kept_by_evicting(void **state)
 {
     struct statvfs file_system;
@@ -580,6 +634,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_makes_misses_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_large_body_on_a_full_disk_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_fails_at_the_end_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_written_in_time_is_dropped_and_counted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_purge_holds_though_time_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(min_free_is_kept_by_evicting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_directory_that_vanishes_makes_misses, set_up, tear_down),
     };
