@@ -22,18 +22,19 @@ enum {
 
 uint64_t connector_identity(const struct connector_ask *ask)
 {
-    uint64_t parts[] = {
-        ask->tls != NULL,
-        ask->tls != NULL ? tls_client_identity(ask->tls) : 0,
-        hash_text(ask->tls_name),
-        hash_text(ask->tls_certificate),
-        hash_text(ask->tls_key),
-        ask->is_http2 + 2u * ask->must_be_http2,
-        ask->is_http2 ? ask->limits.head_bytes : 0,   /* of those who share a connection */
+    const struct line_ask *line = &ask->line;
+    uint64_t               parts[] = {
+        line->tls != NULL,
+        line->tls != NULL ? tls_client_identity(line->tls) : 0,
+        hash_text(line->tls_name),
+        hash_text(line->tls_certificate),
+        hash_text(line->tls_key),
+        line->is_http2 + 2u * line->must_be_http2,
+        line->is_http2 ? ask->limits.head_bytes : 0,   /* of those who share a connection */
     };
     uint64_t identity;
 
-    if (ask->tls == NULL && !ask->is_http2)
+    if (line->tls == NULL && !line->is_http2)
         return 0;
     identity = hash_text(text_of((const char *)parts, sizeof(parts)));
     return identity != 0 ? identity : 1;
@@ -47,7 +48,7 @@ static struct peer_conn *take_kept(const struct connector_ask *ask, struct loop 
     struct shelved    shelved;
 
     if (kept != NULL)
-        conn_set_timeouts(kept->conn, &ask->timeouts);
+        conn_set_timeouts(kept->line.conn, &ask->line.timeouts);
     else if (identity == 0 && room_for_upstream() && shelf_take(ask->peer, &shelved))
         kept = peer_conn_revive(ask, loop, &shelved);
     return kept;
@@ -58,13 +59,13 @@ static struct peer_conn *find(const struct connector_ask *ask, struct loop *loop
 {
     struct peer_conn *found = NULL;
 
-    if (ask->introduction.len > 0)
+    if (ask->line.introduction.len > 0)
         return NULL;
-    if (ask->is_http2)
+    if (ask->line.is_http2)
         found = shared_find(ask, loop, identity);
     if (found == NULL && !ask->must_be_new)
         found = take_kept(ask, loop, identity);
-    if (found == NULL && ask->is_http2 && peer_may_share(ask->peer, identity))
+    if (found == NULL && ask->line.is_http2 && peer_may_share(ask->peer, identity))
         found = shared_find_coming(ask, loop, identity);
     return found;
 }
@@ -91,23 +92,6 @@ static void fail(struct connector *connector, int fault, int error)
     connector->error = error;
 }
 
-static int fault_of_making(int error)
-{
-    switch (error) {
-    case -EMFILE:
-    case -ENFILE:
-        return FAULT_NO_DESCRIPTORS;
-    case -EUSERS:
-        return FAULT_NO_CONNECTIONS;
-    case -ECONNREFUSED:
-        return FAULT_CONNECT_REFUSED;
-    case -ETIMEDOUT:
-        return FAULT_CONNECT_TIMEOUT;
-    default:
-        return FAULT_CONNECT_FAILED;
-    }
-}
-
 /* ---- one of them ---- */
 
 static void ready(struct connector *connector)
@@ -131,7 +115,7 @@ static void begin(struct connector *connector)
     }
     r = make(connector, identity);
     if (r < 0)
-        fail(connector, fault_of_making(r), r);
+        fail(connector, line_fault_of(r), r);
 }
 
 /* Its connection may stand by now; or be full, and another is looked for. */
@@ -141,7 +125,7 @@ static void look(struct connector *connector)
 
     if (peer_conn_room(peer_conn) > 0) {
         ready(connector);
-    } else if (peer_conn->is_settled && !peer_conn->conn->is_closed) {
+    } else if (peer_conn->is_settled && !peer_conn->line.conn->is_closed) {
         if (peer_conn->served == 0 && peer_conn->promised == 0) {
             fail(connector, FAULT_PEER_REFUSED, 0);   /* it takes nobody */
             return;
@@ -156,11 +140,12 @@ static void look(struct connector *connector)
 void connector_start(struct connector *connector, const struct connector_ask *ask,
                      struct loop *loop, struct task *waiter)
 {
-    int64_t handshake_ms = ask->tls != NULL ? ask->connect_timeout_ms : 0;
+    uint32_t connect_ms = ask->line.connect_timeout_ms;
+    uint32_t handshake_ms = ask->line.tls != NULL ? connect_ms : 0;
 
     *connector = (struct connector){
         .ask = *ask, .loop = loop, .waiter = waiter,
-        .until_ms = loop_now_ms(loop) + ask->connect_timeout_ms + handshake_ms,
+        .until_ms = loop_now_ms(loop) + connect_ms + handshake_ms,
     };
     list_init(&connector->link);
     begin(connector);
@@ -185,14 +170,14 @@ unsigned connector_version(const struct connector *connector)
 struct stream *connector_stream(struct connector *connector)
 {
     struct peer_conn *peer_conn = connector->peer_conn;
-    struct codec     *codec = peer_conn->codec;
+    struct codec     *codec = peer_conn->line.codec;
 
     must(connector->state == CONNECTOR_READY && !connector->has_stream);
     if (codec->ops->room(codec) == 0)
         return NULL;
     connector->has_stream = true;
     connector->opened_ms = loop_now_ms(connector->loop);
-    connector->opened_bytes = peer_conn->conn->bytes_in;
+    connector->opened_bytes = peer_conn->line.conn->bytes_in;
     peer_conn->promised--;
     peer_conn->served++;
     codec->ops->set_limits(codec, &connector->ask.limits);
@@ -229,7 +214,7 @@ void connector_swap(struct connector *a, struct connector *b)
  * word while that one waited is no good for others. */
 static bool is_silent(const struct connector *connector, const struct peer_conn *peer_conn)
 {
-    return connector->has_stream && connector->opened_bytes == peer_conn->conn->bytes_in &&
+    return connector->has_stream && connector->opened_bytes == peer_conn->line.conn->bytes_in &&
            loop_now_ms(connector->loop) - connector->opened_ms >= SILENCE_MS;
 }
 
@@ -239,7 +224,7 @@ void connector_release(struct connector *connector, struct loop *loop, bool may_
     bool              is_shared;
 
     if (peer_conn != NULL) {
-        is_shared = peer_conn->is_open && peer_conn->is_shared;
+        is_shared = peer_conn->is_shared;
         if (is_shared && !may_keep && is_silent(connector, peer_conn))
             peer_conn_dismiss(peer_conn);
         may_keep = may_keep || is_shared;
@@ -250,8 +235,8 @@ void connector_release(struct connector *connector, struct loop *loop, bool may_
     connector->state = CONNECTOR_NONE;
     if (peer_conn == NULL)
         return;
-    if (may_keep && peer_conn->is_open)
+    if (may_keep && peer_conn->line.is_open)
         idle_give(loop, connector->ask.upstream, peer_conn);
     else
-        conn_close(peer_conn->conn, LOSS_CLOSED);
+        conn_close(peer_conn->line.conn, LOSS_CLOSED);
 }

@@ -8,10 +8,9 @@
 #define BALANCE_CONNECTOR_H
 
 #include "balance/group.h"
-#include "http/codec.h"
+#include "balance/line.h"
 
 struct peer_conn;
-struct tls_client;
 
 enum connector_state { CONNECTOR_NONE = 0, CONNECTOR_WAITING, CONNECTOR_READY, CONNECTOR_FAILED };
 
@@ -20,19 +19,9 @@ struct connector_ask {
     const struct upstream *upstream;
     struct peer           *peer;
     struct arena          *arena;        /* for what is said of a failure */
-    const struct address  *bind_to;      /* NULL: any */
-    const struct tls_client *tls;        /* NULL: in clear */
-    struct text            tls_name;     /* who the peer is to be: SNI, verification */
-    struct text            tls_certificate, tls_key;   /* what the templates of our pair say, if it has any */
-    struct conn_timeouts   timeouts;     /* of the connection while we use it */
-    struct head_limits       limits;       /* of the response head */
-    uint32_t               connect_timeout_ms;
-    struct text            introduction; /* goes before everything else; the connection is then for this
-                                            use alone */
-    bool                   is_http2;     /* over TLS: if the peer speaks it, */
-    bool                   must_be_http2;/* or not at all */
+    struct line_ask        line;         /* with an introduction it is for this use alone */
+    struct head_limits     limits;       /* of the response head */
     bool                   must_be_new;  /* a kept connection has just failed */
-    bool                   has_socket_keepalive;
 };
 
 struct connector {

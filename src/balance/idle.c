@@ -81,7 +81,7 @@ static void leave(struct peer_conn *peer_conn)
 static void drop(struct peer_conn *peer_conn)
 {
     leave(peer_conn);
-    conn_close(peer_conn->conn, LOSS_CLOSED);
+    conn_close(peer_conn->line.conn, LOSS_CLOSED);
 }
 
 /* Still at rest, so it was not us, unless its time was over. */
@@ -100,8 +100,9 @@ void idle_ended(struct loop *loop, struct peer_conn *peer_conn)
 static bool is_fit(struct peer_conn *peer_conn)
 {
     if (peer_conn->is_shared)
-        return peer_conn_room(peer_conn) > 0 && !peer_conn->conn->has_hangup;
-    return conn_is_quiet(peer_conn->conn) && peer_conn->codec->ops->is_idle(peer_conn->codec);
+        return peer_conn_room(peer_conn) > 0 && !peer_conn->line.conn->has_hangup;
+    return conn_is_quiet(peer_conn->line.conn) &&
+           peer_conn->line.codec->ops->is_idle(peer_conn->line.codec);
 }
 
 struct peer_conn *idle_take(struct loop *loop, struct peer *peer, uint64_t identity)
@@ -114,7 +115,7 @@ struct peer_conn *idle_take(struct loop *loop, struct peer *peer, uint64_t ident
         leave(peer_conn);
         if (is_fit(peer_conn))
             return peer_conn;
-        conn_close(peer_conn->conn, LOSS_CLOSED);
+        conn_close(peer_conn->line.conn, LOSS_CLOSED);
     }
     return NULL;
 }
@@ -127,13 +128,13 @@ static void shelve(struct rest *mine, struct peer_conn *peer_conn)
                                .rested_ms = peer_conn->rested_ms,
                                .until_ms = peer_conn->until_ms };
 
-    if (!is_fit(peer_conn) || peer_conn->conn->pending.len > 0) {
+    if (!is_fit(peer_conn) || peer_conn->line.conn->pending.len > 0) {
         drop(peer_conn);
         return;
     }
     unlink_rest(peer_conn);              /* it goes on resting: counted all the while */
-    loop_unwatch(mine->loop, &peer_conn->conn->watch);
-    shelved.fd = conn_detach(peer_conn->conn);
+    loop_unwatch(mine->loop, &peer_conn->line.conn->watch);
+    shelved.fd = conn_detach(peer_conn->line.conn);
     room_conn_shelved();
     shelf_put(peer_conn->peer, &shelved);
     peer_unref(&peer_conn->peer);
@@ -145,7 +146,7 @@ static void settle(struct rest *mine, struct peer_conn *peer_conn)
 {
     list_remove(&peer_conn->loop_link);
     list_prepend(&mine->settled, &peer_conn->loop_link);
-    conn_rest(peer_conn->conn);
+    conn_rest(peer_conn->line.conn);
 }
 
 static void rest_run(struct task *task, unsigned wakes)
@@ -173,8 +174,8 @@ static void rest_run(struct task *task, unsigned wakes)
 static bool may_rest(const struct loop *loop, const struct upstream *upstream,
                      const struct peer_conn *peer_conn)
 {
-    return upstream->keepalive > 0 && !peer_conn->conn->is_closed && !peer_conn->is_dismissed &&
-           peer_conn->codec->ops->is_idle(peer_conn->codec) &&
+    return upstream->keepalive > 0 && !peer_conn->line.conn->is_closed && !peer_conn->is_dismissed &&
+           peer_conn->line.codec->ops->is_idle(peer_conn->line.codec) &&
            peer_conn->served < upstream->keepalive_requests &&
            loop_now_ms(loop) - peer_conn->made_ms < upstream->keepalive_time_ms;
 }
@@ -188,8 +189,8 @@ static void set_deadline(struct loop *loop, const struct upstream *upstream,
 
     peer_conn->rested_ms = now_ms;
     peer_conn->until_ms = rest_ms > 0 ? now_ms + rest_ms : INT64_MAX;
-    conn_set_timeouts(peer_conn->conn, &timeouts);
-    task_wake(&peer_conn->conn->task, 0);   /* arms the new deadline */
+    conn_set_timeouts(peer_conn->line.conn, &timeouts);
+    task_wake(&peer_conn->line.conn->task, 0);   /* arms the new deadline */
 }
 
 /* One more rests than may: those on the shelf have rested longest. Half of all is for the shelf, so
@@ -233,7 +234,7 @@ void idle_give(struct loop *loop, const struct upstream *upstream, struct peer_c
     struct rest *mine = rest_of(loop);
 
     if (!may_rest(loop, upstream, peer_conn)) {
-        conn_close(peer_conn->conn, LOSS_CLOSED);
+        conn_close(peer_conn->line.conn, LOSS_CLOSED);
         return;
     }
     set_deadline(loop, upstream, peer_conn);

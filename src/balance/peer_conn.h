@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* A connection to a peer: how it comes to stand (TCP, what has to be said first, TLS, the protocol), who
- * uses it, and its end. One that carries a message at a time has one user, one that carries several
- * has many; without users it rests (balance/idle.h). What it is to be its users say, who all want the
- * same. Owner: itself, it buries itself when its conn has ended. One loop. */
+/* A connection to a peer: who uses it, and its end. One that carries a message at a time has one user, one that
+ * carries several has many; without users it rests (balance/idle.h). What it is to be (balance/line.h) its users
+ * say, who all want the same. Owner: itself, it buries itself when its conn has ended. One loop. */
 #ifndef BALANCE_PEER_CONN_H
 #define BALANCE_PEER_CONN_H
 
 #include "balance/connector.h"
-#include "tls/client.h"
 
 struct shelved;
 
 struct peer_conn {
-    struct conn      *conn;
-    struct codec     *codec;
+    struct line       line;
     struct peer      *peer;              /* referenced */
     struct loop      *loop;
     struct link       users;             /* connectors, by link, oldest first; empty at rest */
@@ -25,18 +22,12 @@ struct peer_conn {
     struct link       age_link;          /* at rest: in the loop's list of this group, newest first */
     struct link       loop_link;         /* at rest: in the loop's list of all groups, newest first */
     struct task       task;              /* woken by the conn: it stands, it has room, it has ended */
-    struct tls_host   host;
-    char             *words;             /* why TLS failed, or NULL; owned */
     int64_t           made_ms, rested_ms;
     int64_t           until_ms;          /* when its rest is over */
     unsigned          served;            /* messages so far */
-    int               error;             /* -errno that ended it */
-    int               fault;             /* or what we did not like */
-    bool              is_securing;       /* its handshake has begun */
-    bool              is_open;           /* its protocol is known, streams may be opened */
-    bool              is_settled;        /* and how many, too */
-    bool              is_shared;         /* open: carries several messages at a time */
-    bool              is_bare;           /* open: a descriptor is all there is to it, it may lie on the shelf */
+    bool              is_settled;        /* how many streams may be opened is known */
+    bool              is_shared;         /* carries several messages at a time */
+    bool              is_bare;           /* a descriptor is all there is to it, it may lie on the shelf */
     bool              is_dismissed;      /* those who use it are the last */
     struct corpse     corpse;
 };

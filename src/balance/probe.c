@@ -9,12 +9,9 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "balance/grpc_health.h"
-#include "http/h1_codec.h"
-#include "http/h2_codec.h"
-#include "net/socket.h"
-#include "tls/info.h"
+#include "balance/line.h"
 
-enum { FIELDS_MOST = 1000, FIRST_STEP_MS = 2, PIPE_BYTES = 64 * 1024, WORDS_MOST = 200 };
+enum { FIELDS_MOST = 1000, FIRST_STEP_MS = 2, PIPE_BYTES = 64 * 1024, WORDS_MOST = 500 };
 
 static const struct h2_settings settings = {
     .max_streams = 1, .window = PIPE_BYTES, .chunk_size = 16 * 1024, .recv_buffer_size = PIPE_BYTES
@@ -22,20 +19,14 @@ static const struct h2_settings settings = {
 
 enum probe_state { PROBE_CHECKING = 0, PROBE_HEALTHY, PROBE_UNHEALTHY };
 
-/* A connection of a probe: it buries itself when it has ended. */
-struct line {
-    struct conn  *conn;
-    struct codec *codec;
+/* A line of a probe: it buries itself when its conn has ended. */
+struct probe_conn {
+    struct line   line;
     struct loop  *loop;
     struct probe *probe;                 /* NULL: given up */
     struct task   task;                  /* told that it stands, or has ended */
     struct corpse corpse;
     int64_t       made_ms;
-    struct tls_host host;
-    char          words[WORDS_MOST];     /* why TLS failed, or "" */
-    int           error;                 /* -errno that ended it */
-    bool          is_securing;           /* its handshake has begun */
-    bool          is_up;
 };
 
 /* One request and its answer: buried when it is over. */
@@ -46,9 +37,9 @@ struct attempt {
     struct pipe    body, request;
     char          *bytes;                /* of the body, in the arena */
     size_t         len;
-    int            error;                /* -errno that ended its connection, */
-    bool           is_of_tls;            /* in its handshake, */
-    char           words[WORDS_MOST];    /* of which this is said, or "" */
+    enum fault     fault;                /* why there is no connection, */
+    int            error;                /* -errno behind it, or 0, */
+    struct text    words;                /* and what TLS says of it, or empty; in the arena */
 };
 
 struct probe {
@@ -61,7 +52,7 @@ struct probe {
     struct task         task;
     struct timer        timer;           /* of the next check, or the deadline of this one */
     struct corpse       corpse;
-    struct line        *line;            /* in use, or kept for the next one */
+    struct probe_conn  *conn;            /* in use, or kept for the next one */
     struct attempt     *attempt;         /* NULL: it waits */
     enum probe_state    state;
     unsigned            fails, passes;   /* in a row */
@@ -120,183 +111,125 @@ static void note_fail(struct probe *probe, struct text why)
 
 /* ---- the connection ---- */
 
-static void line_release(struct corpse *corpse)
+static void probe_conn_release(struct corpse *corpse)
 {
-    struct line *line = container_of(corpse, struct line, corpse);
+    struct probe_conn *conn = container_of(corpse, struct probe_conn, corpse);
 
-    task_cancel(&line->task);
-    mem_free(line);
+    task_cancel(&conn->task);
+    line_done(&conn->line);
+    mem_free(conn);
 }
 
-/* proxy_send_proxy_protocol: the connection is nobody's but ours (LOCAL, UNKNOWN). */
-static void introduce(struct line *line, const struct check *check)
+/* A mere connection is all that a check of TCP wants. Paths of certificates with variables mean nothing without a
+ * request: none is shown. */
+static struct line_ask ask_of(const struct check *check)
 {
-    static const struct address none;
-    char                        bytes[PROXY_PROTOCOL_WRITE_MOST];
-    struct writer               writer = writer_fixed(bytes, sizeof(bytes));
+    struct line_ask ask = {
+        .bind_to = check->has_bind ? &check->bind : NULL,
+        .timeouts = { .waits_ms = { [CONN_WAIT_HEAD] = check->read_timeout_ms,
+                                    [CONN_WAIT_BODY] = check->read_timeout_ms },
+                      .send_ms = check->send_timeout_ms },
+        .connect_timeout_ms = check->connect_timeout_ms,
+    };
 
-    if (check->proxy_protocol == PROXY_PROTOCOL_OFF)
-        return;
-    proxy_protocol_write(&writer, check->proxy_protocol, &none, &none);
-    conn_say_first(line->conn, writer_done(&writer));
-}
-
-static struct line *line_of_host(struct tls_host *host)
-{
-    return container_of(host, struct line, host);
-}
-
-/* Paths with variables mean nothing without a request: no certificate is shown. */
-static bool evaluate(struct tls_host *host, const struct tls_pair *pair, struct text name,
-                     struct text *ret_certificate, struct text *ret_key)
-{
-    (void)host;
-    (void)pair;
-    (void)name;
-    *ret_certificate = *ret_key = TEXT("");
-    return true;
-}
-
-static void handshake_failed(struct tls_host *host, enum log_level level, const char *words)
-{
-    struct line  *line = line_of_host(host);
-    struct writer writer = writer_fixed(line->words, sizeof(line->words) - 1);
-
-    (void)level;
-    writer_text(&writer, text_part(text_from(words), 0, sizeof(line->words) - 1));
-    line->words[writer_done(&writer).len] = '\0';
-}
-
-static void line_secure(struct line *line, const struct check *check)
-{
-    struct transport transport = tls_connect(line->conn->transport.fd, check->tls, check->tls_name,
-                                             peer_sessions(line->probe->peer), &line->host);
-
-    line->is_securing = true;
-    if (transport.ops == NULL)
-        conn_close(line->conn, LOSS_MEMORY);
-    else
-        conn_secure(line->conn, transport, loop_now_ms(line->loop) + check->connect_timeout_ms);
-}
-
-static void line_speak(struct line *line, const struct check *check)
-{
-    const struct transport *transport = &line->conn->transport;
-    bool                    is_h2 = check->is_http2;
-
-    tls_forget_host(&line->conn->transport, &line->host);
-    if (is_h2 && tls_is_tls(transport))
-        is_h2 = text_is_equal(tls_alpn(transport), TEXT("h2"));
-    if (check->must_be_http2 && !is_h2) {
-        handshake_failed(&line->host, LOG_ERROR, "upstream chose no \"h2\" by ALPN");
-        conn_close(line->conn, LOSS_CLOSED);
-        return;
+    if (check->type != CHECK_TCP) {
+        ask.tls = check->tls;
+        ask.tls_name = check->tls_name;
+        ask.is_http2 = check->is_http2;
+        ask.must_be_http2 = check->must_be_http2;
     }
-    line->is_securing = false;
-    line->is_up = true;
-    if (!is_h2)
-        return;
-    line->codec = h2_client_new(&settings);
-    conn_become(line->conn, &line->codec->protocol);
-    line->codec->ops->attach(line->codec, line->conn);
+    return ask;
 }
 
-static void line_go_on(struct line *line, const struct check *check)
+static void note_end(struct attempt *attempt, const struct line *line)
 {
-    const struct conn *conn = line->conn;
-
-    if (conn->is_closed || conn->is_connecting || conn->is_securing)
-        return;
-    if (check->tls != NULL && check->type != CHECK_TCP && !line->is_securing)
-        line_secure(line, check);
-    else
-        line_speak(line, check);
+    attempt->fault = line_fault(line);
+    attempt->error = line->error;
+    if (line->words != NULL)
+        attempt->words = arena_copy(attempt->arena, text_from(line->words));
 }
 
-static void line_run(struct task *task, unsigned wakes)
+static void probe_conn_ended(struct probe_conn *conn)
 {
-    struct line  *line = container_of(task, struct line, task);
-    struct probe *probe = line->probe;
+    struct probe *probe = conn->probe;
 
-    if (probe != NULL && !line->is_up && !(wakes & WAKE_END))
-        line_go_on(line, probe->check);
-    if (wakes & WAKE_END)
-        loop_bury(line->loop, &line->corpse);
+    loop_bury(conn->loop, &conn->corpse);
     if (probe == NULL)
         return;
-    if (wakes & WAKE_END) {
-        probe->line = NULL;
-        line->probe = NULL;
-    }
+    conn->probe = NULL;
+    probe->conn = NULL;
     if (probe->attempt == NULL)
         return;
-    probe->attempt->error = line->error;
-    probe->attempt->is_of_tls = line->is_securing;
-    memcpy(probe->attempt->words, line->words, sizeof(line->words));
+    note_end(probe->attempt, &conn->line);
     task_wake(&probe->task, WAKE_LETTER);
 }
 
-static void line_close(struct probe *probe)
+static void probe_conn_run(struct task *task, unsigned wakes)
 {
-    struct line *line = probe->line;
+    struct probe_conn *conn = container_of(task, struct probe_conn, task);
+    struct line_ask    ask;
 
-    probe->line = NULL;
-    if (line == NULL)
+    if (wakes & WAKE_END) {
+        probe_conn_ended(conn);
+    } else if (conn->probe != NULL) {
+        ask = ask_of(conn->probe->check);
+        line_go_on(&conn->line, &ask, conn->probe->peer);
+        task_wake(&conn->probe->task, WAKE_LETTER);
+    }
+}
+
+static void probe_conn_close(struct probe *probe)
+{
+    struct probe_conn *conn = probe->conn;
+
+    probe->conn = NULL;
+    if (conn == NULL)
         return;
-    line->probe = NULL;
-    conn_close(line->conn, LOSS_CLOSED);
+    conn->probe = NULL;
+    conn_close(conn->line.conn, LOSS_CLOSED);
 }
 
-static struct conn_timeouts timeouts_of(const struct check *check)
+/* proxy_send_proxy_protocol: the connection is nobody's but ours (LOCAL, UNKNOWN). */
+static struct text introduction(const struct check *check, struct writer *writer)
 {
-    return (struct conn_timeouts){ .waits_ms = { [CONN_WAIT_HEAD] = check->read_timeout_ms,
-                                                 [CONN_WAIT_BODY] = check->read_timeout_ms },
-                                   .send_ms = check->send_timeout_ms };
+    static const struct address none;
+
+    if (check->proxy_protocol != PROXY_PROTOCOL_OFF)
+        proxy_protocol_write(writer, check->proxy_protocol, &none, &none);
+    return writer_done(writer);
 }
 
-/* -errno when the system refuses at once. */
-static int line_open(struct probe *probe)
+/* What the system refuses at once has ended. */
+static void probe_conn_open(struct probe *probe)
 {
-    const struct check  *check = probe->check;
-    struct conn_timeouts timeouts = timeouts_of(check);
-    struct address       address = probe->peer->address;
-    struct line         *line;
-    bool                 is_in_progress;
-    int                  fd, error;
+    const struct check *check = probe->check;
+    struct probe_conn  *conn = mem_new(sizeof(*conn));
+    struct line_ask     ask = ask_of(check);
+    struct address      address = probe->peer->address;
+    char                bytes[PROXY_PROTOCOL_WRITE_MOST];
+    struct writer       writer = writer_fixed(bytes, sizeof(bytes));
 
+    conn->loop = probe->loop;
+    conn->made_ms = loop_now_ms(probe->loop);
+    conn->line.settings = &settings;
+    task_init(&conn->task, probe_conn_run);
+    conn->corpse.release = probe_conn_release;
+    conn->probe = probe;
+    probe->conn = conn;
     if (check->port > 0 && address_family(&address) != AF_UNIX)
         address_set_port(&address, check->port);
-    error = socket_connect(&address, check->has_bind ? &check->bind : NULL, &fd, &is_in_progress);
-    if (error < 0)
-        return error;
-    line = mem_new(sizeof(*line));
-    line->loop = probe->loop;
-    line->made_ms = loop_now_ms(probe->loop);
-    task_init(&line->task, line_run);
-    line->corpse.release = line_release;
-    line->host = (struct tls_host){ .evaluate = evaluate, .failed = handshake_failed };
-    line->codec = h1_client_new();
-    line->conn = conn_open(probe->loop, fd, &line->codec->protocol, &timeouts, &line->task,
-                           line->made_ms + check->connect_timeout_ms);
-    if (line->conn == NULL) {
-        loop_bury(probe->loop, &line->corpse);
-        return -ENOMEM;
-    }
-    line->conn->error_to = &line->error;
-    line->codec->ops->attach(line->codec, line->conn);
-    introduce(line, check);
-    line->probe = probe;
-    probe->line = line;
-    return 0;
+    ask.introduction = introduction(check, &writer);
+    if (line_open(&conn->line, &address, &ask, probe->loop, &conn->task) < 0)
+        probe_conn_ended(conn);
 }
 
-static bool line_may_be_kept(const struct probe *probe)
+static bool probe_conn_may_be_kept(const struct probe *probe)
 {
-    const struct line *line = probe->line;
+    const struct probe_conn *conn = probe->conn;
 
-    return line != NULL && probe->check->keepalive_time_ms > 0 && !line->conn->is_closed &&
-           line->codec->ops->is_idle(line->codec) &&
-           loop_now_ms(probe->loop) - line->made_ms < probe->check->keepalive_time_ms;
+    return conn != NULL && probe->check->keepalive_time_ms > 0 && !conn->line.conn->is_closed &&
+           conn->line.codec->ops->is_idle(conn->line.codec) &&
+           loop_now_ms(probe->loop) - conn->made_ms < probe->check->keepalive_time_ms;
 }
 
 /* ---- the end of an attempt ---- */
@@ -340,8 +273,8 @@ static void wait_for_next(struct probe *probe)
 static void pass(struct probe *probe)
 {
     attempt_end(probe);
-    if (!line_may_be_kept(probe))
-        line_close(probe);
+    if (!probe_conn_may_be_kept(probe))
+        probe_conn_close(probe);
     note_pass(probe);
     wait_for_next(probe);
 }
@@ -350,26 +283,24 @@ static void fail(struct probe *probe, struct text why)
 {
     if (probe->attempt != NULL)
         attempt_end(probe);
-    line_close(probe);
+    probe_conn_close(probe);
     note_fail(probe, why);
     wait_for_next(probe);
 }
 
-static void fail_connect(struct probe *probe, int error)
+static void fail_connect(struct probe *probe)
 {
     const struct attempt *attempt = probe->attempt;
-    char                  bytes[WORDS_MOST + 64];
+    char                  bytes[WORDS_MOST];
     struct writer         writer = writer_fixed(bytes, sizeof(bytes));
 
-    if (attempt->words[0] != '\0')
-        writer_format(&writer, "%s while SSL handshaking to upstream", attempt->words);
-    else if (attempt->is_of_tls)
-        writer_string(&writer, fault_row(FAULT_TLS_TIMEOUT)->words);
-    else if (error == -ETIMEDOUT || error == 0)
-        writer_string(&writer, fault_row(FAULT_CONNECT_TIMEOUT)->words);
-    else
+    if (attempt->fault == FAULT_TLS_HANDSHAKE && attempt->words.len > 0)
+        writer_format(&writer, "%.*s while SSL handshaking to upstream", TEXT_ARGS(attempt->words));
+    else if (attempt->fault == FAULT_CONNECT_FAILED && attempt->error < 0)
         writer_format(&writer, "connect() failed %s while connecting to upstream",
-                      log_errno(-error).text);
+                      log_errno(-attempt->error).text);
+    else
+        writer_string(&writer, fault_row(attempt->fault)->words);
     fail(probe, writer_done(&writer));
 }
 
@@ -421,7 +352,7 @@ static void request_send(struct probe *probe)
 {
     const struct check *check = probe->check;
     struct attempt     *attempt = probe->attempt;
-    struct codec       *codec = probe->line->codec;
+    struct codec       *codec = probe->conn->line.codec;
     unsigned            version = codec->ops->is_multiplexed ? 20 : 11;
     struct head_limits  limits = { .line_bytes = check->head_bytes, .field_bytes = check->head_bytes,
                                   .head_bytes = check->head_bytes, .fields = FIELDS_MOST };
@@ -493,7 +424,7 @@ static void answer_failed(struct probe *probe, int fault)
 {
     if (fault == FAULT_REUSED_CLOSED) {
         attempt_end(probe);
-        line_close(probe);
+        probe_conn_close(probe);
         attempt_begin(probe, true);
     } else {
         fail(probe, text_from(fault_row(fault)->words));
@@ -522,9 +453,9 @@ static void attempt_go_on(struct probe *probe)
 {
     if (probe->attempt->stream != NULL)
         answer_look(probe);
-    else if (probe->line == NULL)
-        fail_connect(probe, probe->attempt->error);
-    else if (!probe->line->is_up)
+    else if (probe->conn == NULL)
+        fail_connect(probe);
+    else if (!probe->conn->line.is_open)
         return;
     else if (probe->check->type == CHECK_TCP)
         pass(probe);
@@ -538,26 +469,23 @@ static void attempt_begin(struct probe *probe, bool must_be_new)
     struct attempt     *attempt = mem_new(sizeof(*attempt));
     int64_t             connect_ms = check->connect_timeout_ms * (check->tls != NULL ? 2 : 1);
     int64_t             deadline_ms = connect_ms + check->read_timeout_ms;
-    int                 error = 0;
 
     attempt->corpse.release = attempt_release;
     attempt->arena = arena_new();
     pipe_init(&attempt->body, PIPE_BYTES);
     pipe_init(&attempt->request, PIPE_BYTES);
     probe->attempt = attempt;
-    if (probe->line != NULL &&
-        (must_be_new || !line_may_be_kept(probe) || !conn_is_quiet(probe->line->conn)))
-        line_close(probe);
-    if (probe->line == NULL)
-        error = line_open(probe);
-    if (error == 0) {
-        wait_for(probe, deadline_ms);
-        attempt_go_on(probe);
-    } else if (is_our_doing(error)) {
+    if (probe->conn != NULL &&
+        (must_be_new || !probe_conn_may_be_kept(probe) || !conn_is_quiet(probe->conn->line.conn)))
+        probe_conn_close(probe);
+    if (probe->conn == NULL)
+        probe_conn_open(probe);
+    if (is_our_doing(attempt->error)) {
         attempt_end(probe);
         wait_for_next(probe);
     } else {
-        fail_connect(probe, error);
+        wait_for(probe, deadline_ms);
+        attempt_go_on(probe);
     }
 }
 
@@ -592,7 +520,7 @@ static void probe_drop(struct probe *probe)
 {
     if (probe->attempt != NULL)
         attempt_end(probe);
-    line_close(probe);
+    probe_conn_close(probe);
     timer_remove(loop_timers(probe->loop), &probe->timer);
     state_set(probe, PROBE_HEALTHY);
     loop_bury(probe->loop, &probe->corpse);

@@ -39,7 +39,7 @@ struct peer_conn *shared_find_coming(const struct connector_ask *ask, struct loo
         const struct peer_conn *peer_conn = of_link(at);
 
         if (peer_conn->identity == identity && !peer_conn->is_settled &&
-            !peer_conn->conn->is_closed && peer_conn->user_count < WAITERS_MOST &&
+            !peer_conn->line.conn->is_closed && peer_conn->user_count < WAITERS_MOST &&
             peer_conn->user_count < ask->upstream->keepalive_requests)
             return of_link(at);
     }

@@ -183,7 +183,7 @@ static struct text name_wanted(struct exchange *x)
     return uri_host_parse(wanted, &host, &port) == 0 ? host : wanted;
 }
 
-static void ask_for_tls(struct exchange *x, struct connector_ask *ask)
+static void ask_for_tls(struct exchange *x, struct line_ask *ask)
 {
     const struct proxy_policy *policy = &x->location->proxy;
     const struct tls_pair     *pair = policy->tls_policy.pair;
@@ -209,20 +209,20 @@ static struct connector_ask ask_of(struct exchange *x)
         .upstream = x->upstream,
         .peer = x->chosen,
         .arena = x->arena,
-        .bind_to = bind_of(x),
-        .timeouts = timeouts_of(policy),
+        .line = { .bind_to = bind_of(x),
+                  .introduction = introduction(x),
+                  .timeouts = timeouts_of(policy),
+                  .connect_timeout_ms = policy->connect_timeout_ms,
+                  .is_http2 = policy->http_version >= VERSION_2,
+                  .must_be_http2 = policy->is_grpc,
+                  .has_socket_keepalive = policy->has_socket_keepalive },
         .limits = { .line_bytes = (uint32_t)policy->buffer_size,
                     .field_bytes = (uint32_t)policy->buffer_size,
                     .head_bytes = (uint32_t)policy->buffer_size,
                     .fields = 1000 },
-        .connect_timeout_ms = policy->connect_timeout_ms,
-        .introduction = introduction(x),
-        .is_http2 = policy->http_version >= VERSION_2,
-        .must_be_http2 = policy->is_grpc,
         .must_be_new = x->must_be_new,
-        .has_socket_keepalive = policy->has_socket_keepalive,
     };
-    ask_for_tls(x, &ask);
+    ask_for_tls(x, &ask.line);
     return ask;
 }
 
@@ -353,13 +353,13 @@ static enum turn run_send(struct exchange *x)
 
     if (head == NULL)
         return exchange_fail(x, x->fault);
-    if (x->connector.peer_conn == NULL || x->connector.peer_conn->conn->is_closed)   /* meanwhile */
+    if (x->connector.peer_conn == NULL || x->connector.peer_conn->line.conn->is_closed)   /* meanwhile */
         return exchange_fail(x, FAULT_REUSED_CLOSED);
     peer = connector_stream(&x->connector);
     if (peer == NULL)
         return exchange_fail(x, FAULT_PEER_REFUSED);
     x->peer = peer;
-    peer->ops->use(peer, &x->connector.ask.timeouts);
+    peer->ops->use(peer, &x->connector.ask.line.timeouts);
     peer->owner = &x->task;
     peer->arena = x->arena;
     peer->tx_head = head;
