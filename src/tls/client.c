@@ -163,11 +163,6 @@ struct tls_client *tls_client_new(struct arena *arena, const struct tls_peer_pol
     return NULL;
 }
 
-const struct tls_peer_policy *tls_client_policy(const struct tls_client *client)
-{
-    return client->policy;
-}
-
 uint64_t tls_client_identity(const struct tls_client *client)
 {
     return client->identity;

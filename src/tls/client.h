@@ -11,7 +11,6 @@ struct tls_memory;                       /* sessions of one server (a peer), by 
 
 struct tls_client *tls_client_new(struct arena *arena, const struct tls_peer_policy *policy,
                                   struct tls_complaint *reterr_complaint);
-const struct tls_peer_policy *tls_client_policy(const struct tls_client *client);
 /* Two locations whose connections to one peer may be shared have equal ones (made of the policy's text). */
 uint64_t tls_client_identity(const struct tls_client *client);
 

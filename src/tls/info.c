@@ -36,11 +36,6 @@ struct text tls_alpn(const struct transport *transport)
     return text_is_equal(alpn, TEXT("http/0.9")) ? TEXT("http/0.9") : TEXT("");
 }
 
-const struct tls_server *tls_chosen(const struct transport *transport)
-{
-    return tls_is_tls(transport) ? link_of(transport)->server : NULL;
-}
-
 bool tls_may_serve(const struct transport *transport, const struct tls_server *server)
 {
     return !tls_is_tls(transport) ||

@@ -10,8 +10,6 @@
 
 bool        tls_is_tls(const struct transport *transport);
 struct text tls_alpn(const struct transport *transport);          /* "h2", "http/1.1" or "" */
-const struct tls_server *tls_chosen(const struct transport *transport);   /* by SNI, or the first; server side. Only while
- * the configuration of the handshake lives: not to be kept, nor asked after a reload. */
 /* May a request of this connection be for `server`? As tls_server_is_alike() says of the chosen one. */
 bool        tls_may_serve(const struct transport *transport, const struct tls_server *server);
 /* The request came before the handshake was over, and may have been replayed (RFC 8470). */

@@ -177,15 +177,3 @@ void tls_resumables_remove(struct tls_resumables *all, struct text id)
         drop(shard, at);
     (void)pthread_mutex_unlock(&shard->lock);
 }
-
-uint64_t tls_resumables_held(struct tls_resumables *all)
-{
-    uint64_t held = 0;
-
-    for (unsigned i = 0; i < SHARDS; i++) {
-        (void)pthread_mutex_lock(&all->shards[i].lock);
-        held += all->shards[i].held;
-        (void)pthread_mutex_unlock(&all->shards[i].lock);
-    }
-    return held;
-}

@@ -23,6 +23,5 @@ void tls_resumables_add(struct tls_resumables *all, struct text id, struct text 
 /* How many bytes were copied to `ret_bytes` (TLS_RESUMABLE_MOST of room); 0: there is none, or no more. */
 size_t tls_resumables_get(struct tls_resumables *all, struct text id, unsigned char *ret_bytes);
 void   tls_resumables_remove(struct tls_resumables *all, struct text id);
-uint64_t tls_resumables_held(struct tls_resumables *all);    /* bytes */
 
 #endif

@@ -28,19 +28,24 @@ static void test_servers(void **state)
     assert_ptr_not_equal(server_at(config, 0)->tls, server_at(config, 2)->tls);
     assert_ptr_not_equal(server_at(config, 0)->tls, server_at(config, 3)->tls);
     assert_null(server_at(config, 4)->tls);
-    assert_true(tls_server_policy(server_at(config, 3)->tls)->has_http2);
-    CHECK_TEXT(tls_server_policy(server_at(config, 1)->tls)->ciphers, "HIGH");
+    assert_true(server_at(config, 3)->tls_policy.has_http2);
+    CHECK_TEXT(server_at(config, 1)->tls_policy.ciphers, "HIGH");
     config_free(&config);
     bundle_free(&bundle);
 }
 
-static const struct tls_client *client_at(const struct config *config, unsigned number)
+static const struct location *location_at(const struct config *config, unsigned number)
 {
     const struct location *location = config->site.servers->level.children;
 
     while (number-- > 0)
         location = location->next;
-    return location->proxy.tls;
+    return location;
+}
+
+static const struct tls_client *client_at(const struct config *config, unsigned number)
+{
+    return location_at(config, number)->proxy.tls;
 }
 
 static void test_clients(void **state)
@@ -62,7 +67,7 @@ static void test_clients(void **state)
     assert_ptr_not_equal(client_at(config, 0), client_at(config, 2));
     assert_null(client_at(config, 3));
     assert_ptr_not_equal(client_at(config, 0), client_at(config, 4));
-    assert_true(tls_client_policy(client_at(config, 4))->must_be_http2);
+    assert_true(location_at(config, 4)->proxy.tls_policy.must_be_http2);
     assert_ptr_equal(client_at(config, 0), client_at(config, 5));
     assert_null(client_at(config, 6));
     while (last->next != NULL)
