@@ -135,20 +135,6 @@ static void apply_methods(struct compiler *compiler, const struct node *node, vo
     *(unsigned *)field = methods | 1u << METHOD_GET | 1u << METHOD_HEAD;
 }
 
-static void apply_conditions(struct compiler *compiler, const struct node *node, void *field)
-{
-    struct template_list **end = field;
-
-    if (compiler->is_first)
-        *end = NULL;
-    while (*end != NULL)
-        end = &(*end)->next;
-    for (unsigned i = 0; i < node->arg_count; i++, end = &(*end)->next) {
-        *end = ARENA_NEW(compiler->arena, struct template_list);
-        (*end)->value = word_template(compiler, &node->args[i]);
-    }
-}
-
 static const struct directive rows[] = {
     { "proxy_cache", EVERYWHERE, 1, 1, 0, apply_cache, CACHE(zone), "zone | off", "off",
       "The cache that answers are kept in; may have variables." },
@@ -162,12 +148,12 @@ static const struct directive rows[] = {
       "GET | HEAD | POST ...", "GET HEAD", "Whose answers are kept; GET and HEAD always." },
     { "proxy_cache_min_uses", EVERYWHERE, 1, 1, 0, apply_number, CACHE(min_uses), "number", "1",
       "How often something is asked for before it is kept." },
-    { "proxy_cache_bypass", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_conditions, CACHE(bypass),
+    { "proxy_cache_bypass", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_templates, CACHE(bypass),
       "string ...", "",
       "When any is neither empty nor 0, the origin is asked; its answer may be kept." },
-    { "proxy_no_cache", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_conditions, CACHE(no_cache),
+    { "proxy_no_cache", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_templates, CACHE(no_cache),
       "string ...", "", "When any is neither empty nor 0, the answer is not kept." },
-    { "proxy_cache_purge", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_conditions, CACHE(purge),
+    { "proxy_cache_purge", EVERYWHERE, 1, ARGS_MANY, IS_LIST, apply_templates, CACHE(purge),
       "string ...", "",
       "When any is neither empty nor 0, the request takes what it names out of the cache: one "
       "key, or with a `*` at its end all that begin so." },

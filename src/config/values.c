@@ -514,3 +514,17 @@ void apply_template(struct compiler *compiler, const struct node *node, void *fi
 {
     *(const struct template **)field = word_template(compiler, &node->args[0]);
 }
+
+void apply_templates(struct compiler *compiler, const struct node *node, void *field)
+{
+    struct template_list **end = field;
+
+    if (compiler->is_first)
+        *end = NULL;
+    while (*end != NULL)
+        end = &(*end)->next;
+    for (unsigned i = 0; i < node->arg_count; i++, end = &(*end)->next) {
+        *end = ARENA_NEW(compiler->arena, struct template_list);
+        (*end)->value = word_template(compiler, &node->args[i]);
+    }
+}

@@ -71,6 +71,7 @@ void apply_number(struct compiler *compiler, const struct node *node, void *fiel
 void apply_text(struct compiler *compiler, const struct node *node, void *field);      /* struct text */
 void apply_path(struct compiler *compiler, const struct node *node, void *field);      /* struct text */
 void apply_template(struct compiler *compiler, const struct node *node, void *field);  /* const struct template * */
+void apply_templates(struct compiler *compiler, const struct node *node, void *field); /* struct template_list * */
 void apply_true(struct compiler *compiler, const struct node *node, void *field);      /* bool, no argument */
 
 #endif

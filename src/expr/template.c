@@ -268,3 +268,11 @@ bool template_is_true(const struct template *template, struct scope *scope)
 
     return value.len > 0 && !text_is_equal(value, TEXT("0"));
 }
+
+bool template_is_any_true(const struct template_list *list, struct scope *scope)
+{
+    for (; list != NULL; list = list->next)
+        if (template_is_true(list->value, scope))
+            return true;
+    return false;
+}

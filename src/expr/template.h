@@ -10,6 +10,10 @@
 #include "expr/scope.h"
 
 struct template;
+struct template_list {
+    struct template_list  *next;
+    const struct template *value;
+};
 
 /* Knows "$name", "${name}", "$1"; everything else is literal. -EINVAL with a message in the arena
  * ("unknown \"x\" variable", "invalid variable name in ..."). */
@@ -33,5 +37,6 @@ const struct variable *template_variable(const struct template *template);
 struct text template_pattern(const struct template *template, struct arena *arena);
 /* Empty or "0" is false, as in nginx's `if=` and bypass conditions. */
 bool        template_is_true(const struct template *template, struct scope *scope);
+bool        template_is_any_true(const struct template_list *list, struct scope *scope);
 
 #endif

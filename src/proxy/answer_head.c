@@ -122,6 +122,21 @@ struct head *answer_head_of(struct exchange *x, const struct head *response, boo
     return answer;
 }
 
+struct head *answer_head_interim(struct exchange *x, const struct head *interim)
+{
+    struct hidden hidden = hidden_of(&x->location->proxy);
+    struct fields fields;
+    struct head  *head;
+
+    if (!hop_fields(interim, x->arena, &fields))
+        return NULL;
+    head = head_new(x, fields.count);
+    head->status = interim->status;
+    head->reason = interim->reason;
+    add_peer_fields(x, head, &fields, &hidden);
+    return head;
+}
+
 static struct text server_token(const struct exchange *x)
 {
     return x->location->tokens == TOKENS_OFF ? TEXT("frontdesk")

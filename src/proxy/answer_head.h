@@ -15,6 +15,9 @@ struct head *answer_head_of(struct exchange *x, const struct head *response, boo
 /* x->status for this response: an error page's answer goes out under the status that it stands in for,
  * unless error_page says otherwise. */
 void         answer_use_status(struct exchange *x, struct head *response);
+/* The same of an interim response: nothing is added to what the peer said. NULL: it does not pass, since it
+ * tries to strip what must stay. */
+struct head *answer_head_interim(struct exchange *x, const struct head *interim);
 /* A local answer with x->status, x->answer_type, x->answer_location, x->answer_text as sized body. */
 struct head *answer_head_local(struct exchange *x);
 /* Of x->response, what nginx lets an answer keep that X-Accel-Redirect sends elsewhere: cookies

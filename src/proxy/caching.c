@@ -10,17 +10,6 @@
 
 /* ---- begin and end ---- */
 
-bool caching_is_any_true(struct exchange *x, const struct template_list *list)
-{
-    for (; list != NULL; list = list->next) {
-        struct text value = template_eval(list->value, &x->scope);
-
-        if (value.len > 0 && !text_is_equal(value, TEXT("0")))
-            return true;
-    }
-    return false;
-}
-
 static const struct cache_zone *zone_of(struct exchange *x)
 {
     const struct cache_policy *policy = &x->location->proxy.cache;
@@ -52,7 +41,7 @@ static bool may_store(struct caching *caching)
         caching->detail = storing_words(STORING_REQUEST_NO_STORE);
     if (!rules_may_store(caching) || caching->x->has_missed_body)
         return false;
-    if (!caching_is_any_true(caching->x, caching->policy->no_cache))
+    if (!template_is_any_true(caching->policy->no_cache, &caching->x->scope))
         return true;
     caching->detail = TEXT("proxy_no_cache");
     return false;
@@ -75,7 +64,8 @@ struct caching *caching_begin(struct exchange *x)
                          ? cache_control_none()
                          : cache_control_of_request(&x->request->fields, x->arena);
     caching->fwd = CACHE_FORWARD_URI_MISS;
-    caching->is_bypass = !rules_may_look(x) || caching_is_any_true(x, caching->policy->bypass);
+    caching->is_bypass =
+        !rules_may_look(x) || template_is_any_true(caching->policy->bypass, &x->scope);
     if (x->has_missed_body)              /* in the key: other bodies would have the same */
         caching->is_bypass = true;
     caching->may_store = may_store(caching);

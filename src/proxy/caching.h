@@ -73,8 +73,6 @@ struct caching *caching_begin(struct exchange *x);
 /* Gives back what is held; a fill that is led and not over fails. Also before another round. */
 void            caching_end(struct exchange *x);
 
-/* Any of them is neither empty nor "0". */
-bool caching_is_any_true(struct exchange *x, const struct template_list *list);
 /* The location has a cache, and requests like this one may be answered from it, stored in it, or make
  * what it holds invalid. */
 bool caching_is_on(const struct exchange *x);

@@ -32,7 +32,8 @@ bool purging_is_asked(struct exchange *x)
 {
     const struct template_list *purge = x->location->proxy.cache.purge;
 
-    return purge != NULL && !x->is_internal && !x->is_unattended && caching_is_any_true(x, purge);
+    return purge != NULL && !x->is_internal && !x->is_unattended &&
+           template_is_any_true(purge, &x->scope);
 }
 
 static void refuse(struct purging *purging, unsigned status, struct text why)

@@ -211,10 +211,6 @@ struct cache_valid {                     /* proxy_cache_valid */
     unsigned               status;       /* 0: any */
     int64_t                seconds;
 };
-struct template_list {                   /* any of them neither "" nor "0": yes */
-    struct template_list  *next;
-    const struct template *value;
-};
 enum cache_status_field { CACHE_STATUS_OFF = 0, CACHE_STATUS_ON, CACHE_STATUS_WITH_KEY };
 struct cache_policy {
     struct cache_zone     *zone;         /* NULL: off */
@@ -223,7 +219,7 @@ struct cache_policy {
     struct cache_valid    *valid;
     unsigned               methods;      /* 1 << enum method; GET and HEAD always in it */
     uint32_t               min_uses;
-    struct template_list  *bypass, *no_cache, *purge;
+    struct template_list  *bypass, *no_cache, *purge;   /* any of them is true: yes */
     bool                   is_locking;   /* one request to the origin per key; on by default */
     uint32_t               lock_timeout_ms, lock_age_ms;
     unsigned               use_stale;    /* NEXT_* and STALE_UPDATING */
@@ -329,6 +325,7 @@ struct location {
     bool                   is_absolute_redirect, has_port_in_redirect, has_name_in_redirect,
                            has_recursive_error_pages, is_chunking;
     struct add_header     *headers, *trailers;
+    struct template_list  *early_hints;  /* any of them is true: a server's 103 passes */
     struct expires         expires;
 
     /* names in proxy_pass with variables */

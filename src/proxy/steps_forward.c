@@ -20,7 +20,8 @@ enum {
     RESPONSE_PIPE_LEAST = 64 * 1024,
     RESPONSE_PIPE_MOST = 16 * 1024 * 1024,
     NAME_LOOK_DOUBLINGS = 4,
-    VERSION_2 = 20
+    VERSION_2 = 20,
+    STATUS_EARLY_HINTS = 103
 };
 
 /* ---- pick ---- */
@@ -407,13 +408,22 @@ unsigned next_condition(unsigned status)
     }
 }
 
+/* Not every client bears a 103 that it did not ask for. */
+static bool may_pass_interim(struct exchange *x, const struct head *interim)
+{
+    return interim->status != STATUS_EARLY_HINTS ||
+           template_is_any_true(x->location->early_hints, &x->scope);
+}
+
 static void pass_interim(struct exchange *x)
 {
     struct stream *peer = x->peer;
-    struct head   *head = peer->rx_interim;
+    struct head   *interim = peer->rx_interim, *head = NULL;
 
     peer->rx_interim = NULL;
-    if (head->status != 103 && head_strip_hop_fields(head))
+    if (may_pass_interim(x, interim))
+        head = answer_head_interim(x, interim);
+    if (head != NULL)
         x->client->ops->send_interim(x->client, head);
     task_wake(&peer->task, WAKE_ROOM);
 }

@@ -472,6 +472,7 @@ static void answers_dump(struct dumper *dumper, const struct location *location,
 {
     add_headers_dump(dumper, "add_header", location->headers, outer->headers);
     add_headers_dump(dumper, "add_trailer", location->trailers, outer->trailers);
+    templates_dump(dumper, "early_hints", location->early_hints, outer->early_hints);
     if (list_differs(dumper, "error_page", location->error_pages, outer->error_pages))
         for (const struct error_page *at = location->error_pages; at != NULL; at = at->next)
             field_dump(dumper, "error_page",
