@@ -16,7 +16,7 @@
 struct cache {
     struct cache        *next;           /* of all that live; control thread */
     struct text          name;           /* owned */
-    uint64_t             seed;
+    atomic_uint_least64_t seed;          /* changes once at most: when a disk that was away has another */
     atomic_uint_least64_t serial;
     atomic_uint_least64_t object_max;
     struct purges       *purges;
@@ -55,11 +55,13 @@ static struct disk_settings disk_settings_of(const struct cache_settings *settin
                                    .queue_bytes = settings->memory / QUEUE_SHARE };
 }
 
-/* Not by a clock, which may have been set back: what is purged is what has a smaller serial. */
-static void serials_begin(uint64_t serial, void *arg)
+/* Serials, not times of a clock, which may have been set back: what is purged is what has a smaller one. With
+ * another seed nothing that memory has is found any more; it leaves in its turn. */
+static void disk_opened(uint64_t seed, uint64_t serial, void *arg)
 {
     struct cache *cache = arg;
 
+    atomic_store(&cache->seed, seed);
     atomic_store(&cache->serial, serial + 1);
 }
 
@@ -76,18 +78,22 @@ static void open_disk(struct cache *cache, const struct cache_settings *settings
     struct disk_settings disk = disk_settings_of(settings);
     struct text          complaint = TEXT_NONE;
 
+    disk.seed = atomic_load(&cache->seed);
+    disk.opened = disk_opened;
+    disk.arg = cache;
     if (disk_open(&disk, cache->purges, &cache->disk, &complaint) < 0) {
         cache->disk = NULL;
-        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: %.*s", TEXT_ARGS(cache->name),
-               TEXT_ARGS(complaint));
+        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: no thread for its disk",
+               TEXT_ARGS(cache->name));
         return;
     }
-    if (complaint.len > 0)
+    if (disk_figures(cache->disk).is_failing)
+        log_at(LOG_ERROR, NULL, "cache \"%.*s\" stays in memory only: %.*s; it is tried again",
+               TEXT_ARGS(cache->name), TEXT_ARGS(complaint));
+    else if (complaint.len > 0)
         log_at(LOG_WARN, NULL, "cache \"%.*s\": %.*s", TEXT_ARGS(cache->name),
                TEXT_ARGS(complaint));
     disk_set_above(cache->disk, cache->memory);
-    cache->seed = disk_seed(cache->disk);
-    disk_on_loaded(cache->disk, serials_begin, cache);
 }
 
 /* All that a cache holds beside objects, their tables in the memory tier excepted. */
@@ -118,9 +124,11 @@ static void begin_upkeep(struct cache *cache, int64_t inactive_ms)
 struct cache *cache_open(const struct cache_settings *settings)
 {
     struct cache *cache = mem_new(sizeof(*cache));
+    uint64_t      seed;
 
     cache->name = text_of(mem_string(settings->name.ptr, settings->name.len), settings->name.len);
-    random_secret(&cache->seed, sizeof(cache->seed));
+    random_secret(&seed, sizeof(seed));
+    atomic_init(&cache->seed, seed);
     atomic_init(&cache->serial, 1);
     atomic_init(&cache->object_max, object_max_of(settings));
     cache->purges = purges_new();
@@ -202,12 +210,12 @@ struct text cache_name(const struct cache *cache)
 
 struct cache_key cache_key(const struct cache *cache, struct text text)
 {
-    return cache_key_of(cache->seed, text);
+    return cache_key_of(atomic_load_explicit(&cache->seed, memory_order_relaxed), text);
 }
 
 uint64_t cache_label(const struct cache *cache, enum cache_label kind, struct text text)
 {
-    return cache_label_hash(cache->seed, kind, text);
+    return cache_label_hash(atomic_load_explicit(&cache->seed, memory_order_relaxed), kind, text);
 }
 
 uint64_t cache_next_serial(struct cache *cache)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "cache/disk_parts.h"
 #include "cache/large_parts.h"
 #include "net/loop.h"
@@ -56,6 +57,11 @@ static struct disk *disk_new(const struct disk_settings *settings, struct purges
     atomic_init(&disk->refs, 1);
     disk->path = mem_string(settings->path.ptr, settings->path.len);
     disk->purges = purges;
+    disk->opened = settings->opened;
+    disk->opened_arg = settings->arg;
+    disk->seed = settings->seed;
+    if (disk->seed == 0)
+        random_secret(&disk->seed, sizeof(disk->seed));
     disk_set(disk, settings);
     disk_queue_init(&disk->queue);
     pthread_mutex_init(&disk->words.lock, NULL);
@@ -92,21 +98,33 @@ void disk_unref(struct disk *disk)
         disk_free(disk);
 }
 
+int disk_begin(struct disk *disk, char ret_words[DIRECTORY_WORDS_BYTES])
+{
+    int r = directory_open(disk->path, disk->seed, &disk->directory, ret_words);
+
+    if (r < 0)
+        return r;
+    disk->seed = disk->directory.seed;
+    disk->index = disk_index_new(disk->seed);
+    segments_init(&disk->segments, disk->directory.fd);
+    large_files_init(&disk->larges, disk->directory.large_fd);
+    if (disk->opened != NULL)
+        disk->opened(disk->seed, disk_serial(disk), disk->opened_arg);
+    atomic_store(&disk->state, DISK_WAITING);
+    return 0;
+}
+
 int disk_open(const struct disk_settings *settings, struct purges *purges, struct disk **ret_disk,
               struct text *ret_complaint)
 {
     static _Thread_local char words[DIRECTORY_WORDS_BYTES];
     struct disk              *disk = disk_new(settings, purges);
-    int                       r = directory_open(disk->path, &disk->directory, words);
+    int                       r = disk_begin(disk, words);
 
     *ret_complaint = text_from(words);
-    if (r == 0) {
-        disk->seed = disk->directory.seed;
-        disk->index = disk_index_new(disk->seed);
-        segments_init(&disk->segments, disk->directory.fd);
-        large_files_init(&disk->larges, disk->directory.large_fd);
+    atomic_store(&disk->is_failing, r < 0);
+    if (r == 0 || disk->opened != NULL)
         r = disk_writer_start(disk);
-    }
     if (r < 0) {
         disk_unref(disk);
         return r;
@@ -151,7 +169,7 @@ struct leave_work {
 
 static void leave_run(struct disk *disk, struct disk_work *work)
 {
-    disk->is_leaving = disk_is_ready(disk);
+    disk->is_leaving = disk_is_ready(disk) || disk_is_away(disk);
     mem_free(container_of(work, struct leave_work, work));
 }
 
@@ -174,9 +192,14 @@ uint64_t disk_seed(const struct disk *disk)
     return disk->seed;
 }
 
-void disk_on_loaded(struct disk *disk, void (*loaded)(uint64_t serial, void *arg), void *arg)
+uint64_t disk_serial(const struct disk *disk)
 {
-    loaded(disk->directory.start << START_BITS, arg);
+    return disk->directory.start << START_BITS;
+}
+
+bool disk_is_away(const struct disk *disk)
+{
+    return atomic_load(&disk->state) == DISK_AWAY;
 }
 
 bool disk_is_ready(const struct disk *disk)
@@ -235,7 +258,7 @@ void disk_note_use(struct disk *disk, const struct object *object)
 {
     uint16_t vary;
 
-    if (disk_vary_number(disk->varies, object_vary(object), &vary))
+    if (disk_is_ready(disk) && disk_vary_number(disk->varies, object_vary(object), &vary))
         disk_index_use(disk->index, object->hash, vary,
                        disk_index_variant(disk->index, object->hash, object_variant(object)));
 }
@@ -400,7 +423,9 @@ static void purge_run(struct disk *disk, struct disk_work *work)
     struct record      record = { .kind = RECORD_PURGE, .purge = purge->purge };
     int                r = -EIO;
 
-    if (disk_is_ready(disk) && !atomic_load(&disk->is_failing)) {
+    if (disk_is_away(disk) || purge->purge.serial <= disk->back_serial)
+        disk->has_missed = true;
+    else if (disk_is_ready(disk) && !atomic_load(&disk->is_failing)) {
         r = disk_make_room(disk, record_bytes(&record));
         if (r == 0)
             r = disk_log_append(&disk->log, &record, NULL, TEXT_NONE);
@@ -443,19 +468,24 @@ static uint64_t bytes_now(struct disk *disk)
     return segments + larges + DISK_OVERHEAD_BYTES;
 }
 
+static uint64_t index_bytes(const struct disk *disk)
+{
+    return disk_is_away(disk) ? 0 : disk_index_bytes(disk->index);
+}
+
 static uint64_t memory_bytes(struct disk *disk)
 {
-    return object_allocated(sizeof(*disk)) + disk_index_bytes(disk->index) +
+    return object_allocated(sizeof(*disk)) + index_bytes(disk) +
            atomic_load_explicit(&disk->log.stage_used, memory_order_relaxed);
 }
 
 struct disk_figures disk_figures(struct disk *disk)
 {
     return (struct disk_figures){
-        .objects = disk_index_count(disk->index),
+        .objects = disk_is_away(disk) ? 0 : disk_index_count(disk->index),
         .bytes = bytes_now(disk),
         .limit = atomic_load(&disk->max_size),
-        .index_bytes = disk_index_bytes(disk->index),
+        .index_bytes = index_bytes(disk),
         .reads = atomic_load(&disk->reads),
         .written_bytes = atomic_load(&disk->written_bytes),
         .evicted = atomic_load(&disk->evicted),
@@ -463,7 +493,7 @@ struct disk_figures disk_figures(struct disk *disk)
         .damaged = atomic_load(&disk->damaged),
         .errors = atomic_load(&disk->errors),
         .memory_bytes = memory_bytes(disk),
-        .is_loading = atomic_load(&disk->state) < DISK_READY,
+        .is_loading = !disk_is_away(disk) && atomic_load(&disk->state) < DISK_READY,
         .is_failing = atomic_load(&disk->is_failing),
     };
 }

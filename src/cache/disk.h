@@ -34,6 +34,13 @@ struct disk_settings {
     int64_t     inactive_ms;             /* not asked for so long: may go; 0: never for that reason */
     int64_t     snapshot_ms;             /* between snapshots; 0: 30 s for each million objects */
     uint64_t    queue_bytes;             /* that may wait to be written; at most, and 0: 64 MB */
+    uint64_t    seed;                    /* of keys, for a directory that has none yet; 0: by chance */
+
+    /* Called once, when the directory is open, before anything is found in it: its seed, and the number
+     * before the first serial. Serials must be larger than all that were ever given there: each opening has
+     * a range of its own. Within disk_open(), or later on the thread that writes. */
+    void      (*opened)(uint64_t seed, uint64_t serial, void *arg);
+    void       *arg;
 };
 
 struct disk_figures {
@@ -45,7 +52,8 @@ struct disk_figures {
 
 /* Called at start and when a reload brings a new one; blocks shortly. Refuses (-EEXIST, or another
  * -errno, with words for the log that are valid until the thread's next call) a directory that holds
- * anything but ours. Loads its index in the background: misses until then. While another process has
+ * anything but ours, or cannot be used. With `opened` that is no end: 0 is returned, it is tried again
+ * until it can be, every half a minute at least, and until then nothing is found or stored. Loads its index in the background: misses until then. While another process has
  * the directory (one that is being replaced), nothing is found or stored, and it is asked for again
  * each second. The secret seed of the keys is kept in the directory: see disk_seed(). `ret_complaint`
  * may be set on success as well: something to be said at [warn]. */
@@ -70,9 +78,6 @@ uint64_t disk_seed(const struct disk *disk);
 /* Whatever the thread that writes has to say goes to the calling thread's log. Loops do so when they ask
  * for something; somebody has to when nobody does. */
 void     disk_say(struct disk *disk);
-/* Serials must be larger than all that were ever given in this directory: each opening has a range of
- * its own, and `loaded` is called at once with the number before its first. */
-void     disk_on_loaded(struct disk *disk, void (*loaded)(uint64_t serial, void *arg), void *arg);
 
 /* Where the record of the most recent object of this key and variant lies (0: nowhere). It must still be
  * read to be believed, and its variant be compared: only 32 bits of its hash were. */

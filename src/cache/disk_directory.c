@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/random.h"
 
 #define SUPERBLOCK "frontdesk-cache"
 #define SUPERBLOCK_NEW "frontdesk-cache.new"
@@ -175,7 +174,8 @@ static int superblock_read(int fd, uint64_t *ret_seed)
 static int superblock_take(struct disk_directory *directory, const struct findings *findings,
                            char words[DIRECTORY_WORDS_BYTES])
 {
-    int r = findings->has_superblock ? superblock_read(directory->fd, &directory->seed) : -ENOENT;
+    uint64_t seed = directory->seed;
+    int      r = findings->has_superblock ? superblock_read(directory->fd, &directory->seed) : -ENOENT;
 
     if (r != -EINVAL && r != -ENOENT)
         return r;
@@ -184,7 +184,7 @@ static int superblock_take(struct disk_directory *directory, const struct findin
                        "its file " SUPERBLOCK " is damaged or of another version: it starts empty");
         remove_ours(directory->fd);
     }
-    random_secret(&directory->seed, sizeof(directory->seed));
+    directory->seed = seed;
     return superblock_write(directory->fd, directory->seed);
 }
 
@@ -251,10 +251,10 @@ static int open_checked(struct disk_directory *directory, char words[DIRECTORY_W
     return directory->lock_fd < 0 ? -errno : 0;
 }
 
-int directory_open(const char *path, struct disk_directory *ret_directory,
+int directory_open(const char *path, uint64_t seed, struct disk_directory *ret_directory,
                    char ret_words[DIRECTORY_WORDS_BYTES])
 {
-    struct disk_directory directory = { .large_fd = -1, .lock_fd = -1 };
+    struct disk_directory directory = { .seed = seed, .large_fd = -1, .lock_fd = -1 };
     int                   r;
 
     ret_words[0] = '\0';

@@ -27,9 +27,9 @@ struct disk_directory {
 };
 
 
-/* Opens, and makes it a cache when it is empty. -errno; -EEXIST: it is somebody else's. On failure, and
+/* Opens, and makes it a cache when it is empty, of this secret seed. -errno; -EEXIST: it is somebody else's. On failure, and
  * when there is something to say on success, `ret_words` holds a line for the log (else ""). */
-int  directory_open(const char *path, struct disk_directory *ret_directory,
+int  directory_open(const char *path, uint64_t seed, struct disk_directory *ret_directory,
                     char ret_words[DIRECTORY_WORDS_BYTES]) WARN_UNUSED;
 void directory_close(struct disk_directory *directory);
 /* False: another process has it. Kept until directory_close(). */

@@ -25,7 +25,8 @@
 enum { DISK_QUEUE_MOST = 64 * 1024 * 1024, DISK_OVERHEAD_BYTES = 64 * 1024 };
 
 enum disk_state {
-    DISK_WAITING = 0,                    /* another process has the directory */
+    DISK_AWAY = 0,                       /* the directory cannot be used, what follows from it is not there */
+    DISK_WAITING,                        /* another process has it */
     DISK_LOADING,
     DISK_READY,
     DISK_CLOSED
@@ -44,8 +45,10 @@ struct disk {
     char                 *path;
     struct purges        *purges;        /* until it is closed */
     struct memory        *memory;        /* above it, until it is closed; or NULL */
+    void                (*opened)(uint64_t seed, uint64_t serial, void *arg);
+    void                 *opened_arg;
     struct disk_directory directory;
-    uint64_t              seed;
+    uint64_t              seed;          /* the directory's, until it is open the one for an empty one */
     struct disk_index    *index;
     struct disk_vary     *varies;
     struct segments       segments;
@@ -68,6 +71,8 @@ struct disk {
     struct disk_sweep    *sweep;                 /* under way; or NULL */
     int64_t               retry_ms, pause_ms, said_ms;
     bool                  is_leaving;
+    uint64_t              back_serial;   /* since it is back: the number before the first; 0: was never away */
+    bool                  has_missed;    /* a purge that what lies in the directory does not know of */
     struct {
         uint64_t bytes, rest_bytes;      /* of the file; of what is not rows in it */
         uint64_t changes;                /* that are in it */
@@ -113,6 +118,12 @@ void     disk_evict_inactive(struct disk *disk);
 
 /* disk_sweep.c: goes on with the one that is under way. */
 void     disk_sweep_step(struct disk *disk);
+
+/* Opens the directory. -errno, with words for the log: it is as before. */
+int  disk_begin(struct disk *disk, char ret_words[DIRECTORY_WORDS_BYTES]) WARN_UNUSED;
+bool disk_is_away(const struct disk *disk);
+/* The number before the first serial of this opening. */
+uint64_t disk_serial(const struct disk *disk);
 
 /* By the book of purges; what is stale by it is changed so that it is by itself. What lies behind a purge
  * in the log has so been judged by it, and a purge is needed only as long as its segment is. */

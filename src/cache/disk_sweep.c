@@ -26,9 +26,10 @@ static void run(struct disk *disk, struct disk_work *work)
 
     must(disk->sweep == NULL);
     disk->sweep = sweep;
-    segments_range(&disk->segments, &sweep->next, &sweep->last);
-    if (!disk_is_ready(disk))
-        end(disk, -EAGAIN);
+    if (disk_is_ready(disk))
+        segments_range(&disk->segments, &sweep->next, &sweep->last);
+    else                                 /* what lies in a directory that is away is judged when it is back */
+        end(disk, disk_is_away(disk) ? 0 : -EAGAIN);
 }
 
 bool disk_sweep_start(struct disk *disk, struct disk_sweep *sweep)

@@ -23,6 +23,15 @@ enum {
 
 /* ---- failing ---- */
 
+/* Until the next try. */
+static void pause_longer(struct disk *disk, int64_t now_ms)
+{
+    disk->pause_ms = disk->pause_ms == 0 ? PAUSE_FIRST_MS : disk->pause_ms * 2;
+    if (disk->pause_ms > PAUSE_MOST_MS)
+        disk->pause_ms = PAUSE_MOST_MS;
+    disk->retry_ms = now_ms + disk->pause_ms;
+}
+
 void disk_fail(struct disk *disk, const char *what, int error)
 {
     int64_t now_ms = clock_mono_ms();
@@ -30,10 +39,7 @@ void disk_fail(struct disk *disk, const char *what, int error)
     if (error == -ESHUTDOWN)
         return;
     atomic_fetch_add(&disk->errors, 1);
-    disk->pause_ms = disk->pause_ms == 0 ? PAUSE_FIRST_MS : disk->pause_ms * 2;
-    if (disk->pause_ms > PAUSE_MOST_MS)
-        disk->pause_ms = PAUSE_MOST_MS;
-    disk->retry_ms = now_ms + disk->pause_ms;
+    pause_longer(disk, now_ms);
     if (disk->said_ms == 0 || now_ms - disk->said_ms >= SAY_AGAIN_MS) {
         disk->said_ms = now_ms;
         disk_note_words(disk, LOG_CRIT, "cache \"%s\": %s failed %s: nothing is stored for now",
@@ -98,10 +104,31 @@ static void work_run(struct disk *disk, struct disk_work *works)
     tell_purges(disk, r == 0);
 }
 
+/* Opened at the start, or now when it is time to try again. What is new in it is said when something was
+ * written (note_success()). */
+static bool has_directory(struct disk *disk)
+{
+    char    words[DIRECTORY_WORDS_BYTES];
+    int64_t now_ms = clock_mono_ms();
+
+    if (!disk_is_away(disk))
+        return true;
+    if (now_ms < disk->retry_ms || disk->is_leaving)
+        return false;
+    pause_longer(disk, now_ms);
+    if (disk_begin(disk, words) < 0)
+        return false;
+    if (words[0] != '\0')
+        disk_note_words(disk, LOG_WARN, "cache \"%s\": %s", disk->path, words);
+    disk->back_serial = disk_serial(disk);
+    atomic_store(&disk->is_failing, false);
+    return true;
+}
+
 /* False: closed before it was ours. */
 static bool take_directory(struct disk *disk)
 {
-    while (!directory_lock(&disk->directory)) {
+    while (!has_directory(disk) || !directory_lock(&disk->directory)) {
         struct disk_work *works = disk_queue_take(&disk->queue, LOCK_RETRY_MS);
 
         work_run(disk, works);
@@ -109,6 +136,17 @@ static bool take_directory(struct disk *disk)
             return false;
     }
     return true;
+}
+
+/* By serials and labels of before it was opened: nobody can tell what lies there and is meant. */
+static void purge_what_was_missed(struct disk *disk)
+{
+    const struct purge all = { .kind = PURGE_ALL, .serial = disk->back_serial };
+
+    if (!disk->has_missed)
+        return;
+    disk->has_missed = !purges_add(disk->purges, &all);
+    disk->snapshot.is_urgent = true;
 }
 
 static void load(struct disk *disk)
@@ -119,6 +157,7 @@ static void load(struct disk *disk)
     r = disk_load(disk);
     if (r < 0)
         disk_fail(disk, "loading", r);
+    purge_what_was_missed(disk);
     atomic_store(&disk->state, DISK_READY);
 }
 
@@ -141,6 +180,7 @@ static void serve(struct disk *disk)
         works = disk_queue_take(&disk->queue, disk->sweep == NULL ? IDLE_MS : 0);
         retry_if_due(disk);
         work_run(disk, works);
+        purge_what_was_missed(disk);
         disk_sweep_step(disk);
         segments_bury(&disk->segments);
         disk_shrink(disk);

@@ -168,7 +168,16 @@ def test_it_is_full_at_the_start(bench, disk):
     assert bench.verify() == 0
     assert bench.verify(TARGETS[:1] * 2) >= 1, "memory is there"
     bench.desk.wait_error(COMPLAINT)
+    assert "failing, nothing is stored on it" in bench.desk.run("cache", "stat").stdout
+    purge = bench.desk.run("cache", "purge", "http://localhost/small/0")
+    assert purge.returncode != 0 and "not for good" in purge.stdout + purge.stderr
+    disk.free()
+    bench.wait_hit("/large/0", 40)
+    bench.desk.wait_error(r"\[notice\].*is stored to again")
+    bench.settle()
     assert len(re.findall(COMPLAINT, bench.desk.errors())) == 1
+    bench.restart()
+    assert bench.verify() > len(TARGETS) // 2
 
 
 # ---- slow ---------------------------------------------------------------------------------------------

@@ -227,6 +227,108 @@ static void what_is_replaced_while_it_waits_counts_until_it_is_written(void **st
     cache_close(&cache);
 }
 
+/* ---- a directory that cannot be used at the start ---- */
+
+static void directory_take_away(char aside[80])
+{
+    (void)snprintf(aside, 80, "%s.aside", folder);
+    assert_int_equal(rename(folder, aside), 0);
+}
+
+/* With another one, or none: nothing lies there now. */
+static struct cache *opened_without(char aside[80])
+{
+    struct cache_settings settings;
+    struct cache         *cache;
+
+    directory_take_away(aside);
+    settings_make(&settings, (uint64_t)8 * MEGABYTE);
+    cache = cache_open(&settings);
+    assert_true(cache_figures(cache).disk.is_failing);
+    assert_false(cache_figures(cache).disk.is_loading);
+    return cache;
+}
+
+static void bring_back(struct cache *cache, const char *aside)
+{
+    assert_int_equal(rename(aside, folder), 0);
+    WAIT_UNTIL(disk_is_ready(cache_disk(cache)));
+    assert_false(cache_figures(cache).disk.is_failing);
+}
+
+static void a_directory_that_comes_later_is_used(void **state)
+{
+    char          aside[80];
+    struct cache *cache = opened_without(aside);
+    struct disk  *disk = cache_disk(cache);
+    uint64_t      seed = disk_seed(disk);
+
+    (void)state;
+    assert_false(store_numbered(cache, seed, 1, cache_next_serial(cache), SIZE));
+    assert_true(is_in_memory(cache, seed, 1));
+    bring_back(cache, aside);
+    assert_true(disk_seed(disk) == seed);            /* it had none of its own */
+    assert_true(is_in_memory(cache, seed, 1));
+    assert_true(store_numbered(cache, seed, 2, cache_next_serial(cache), SIZE));
+    WAIT_UNTIL(disk_queue_unwritten(&disk->queue) == 0);
+    cache_close(&cache);
+    cache = opened((uint64_t)8 * MEGABYTE);
+    assert_false(is_absent(cache_disk(cache), 2));
+    cache_close(&cache);
+}
+
+static void store_two(void)
+{
+    struct cache *cache = opened((uint64_t)8 * MEGABYTE);
+    uint64_t      seed = disk_seed(cache_disk(cache));
+
+    (void)store_numbered(cache, seed, 1, cache_next_serial(cache), SIZE);
+    (void)store_numbered(cache, seed, 2, cache_next_serial(cache), SIZE);
+    cache_close(&cache);
+}
+
+/* By the directory's own seed, whatever was the cache's so far. */
+static void what_lies_in_it_is_found_when_it_is_back(void **state)
+{
+    char             aside[80], buffer[KEY_BYTES];
+    struct cache    *cache;
+    struct cache_key key;
+
+    (void)state;
+    store_two();
+    cache = opened_without(aside);
+    bring_back(cache, aside);
+    key = cache_key(cache, key_text(1, buffer));
+    assert_true(disk_find(cache_disk(cache), &key, NULL) != 0);
+    assert_false(is_absent(cache_disk(cache), 1));
+    cache_close(&cache);
+}
+
+/* Nobody can tell any more what of it was meant. */
+static void a_purge_while_it_was_away_empties_it(void **state)
+{
+    char                     aside[80], buffer[KEY_BYTES];
+    const struct cache_purge purge = { .kind = PURGE_LABEL, .label = 77 };
+    struct cache            *cache;
+    struct cache_key         key;
+
+    (void)state;
+    store_two();
+    cache = opened_without(aside);
+    assert_true(cache_purge(cache, &purge, NULL, NULL));
+    bring_back(cache, aside);
+    assert_true(is_absent(cache_disk(cache), 1));
+    assert_true(is_absent(cache_disk(cache), 2));
+    key = cache_key(cache, key_text(3, buffer));
+    assert_true(store_numbered(cache, disk_seed(cache_disk(cache)), 3, cache_next_serial(cache), SIZE));
+    WAIT_UNTIL(disk_find(cache_disk(cache), &key, NULL) != 0);
+    cache_close(&cache);
+    cache = opened((uint64_t)8 * MEGABYTE);
+    assert_true(is_absent(cache_disk(cache), 1));
+    assert_false(is_absent(cache_disk(cache), 3));
+    cache_close(&cache);
+}
+
 /* ---- a body that the disk gives up ---- */
 
 static struct side side;
@@ -311,6 +413,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_waits_for_the_disk_stays_in_memory, start, stop),
         cmocka_unit_test_setup_teardown(what_is_replaced_while_it_waits_counts_until_it_is_written, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(a_directory_that_comes_later_is_used, start, stop),
+        cmocka_unit_test_setup_teardown(what_lies_in_it_is_found_when_it_is_back, start, stop),
+        cmocka_unit_test_setup_teardown(a_purge_while_it_was_away_empties_it, start, stop),
         cmocka_unit_test_setup_teardown(the_file_of_a_body_that_is_given_up_has_its_beginning,
                                         start, stop),
         cmocka_unit_test_setup_teardown(a_fill_may_go_while_its_file_is_written, start, stop),

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "cache/disk_parts.h"
+
 enum { NUMBERS = 400, LARGE_EACH = 20, LIMIT = 12 * MEGABYTE, KILLS = 25, KILLS_FULL = 200 };
 
 /* In a file that both map: it survives the child. */
@@ -129,12 +131,6 @@ static void child_woken(struct task *task, unsigned wakes)
     (void)wakes;
 }
 
-static void child_serial(uint64_t serial, void *arg)
-{
-    (void)arg;
-    child.serial = serial;
-}
-
 static struct disk *disk_opened(const char *path, struct purges *purges)
 {
     struct disk_settings settings = { .path = text_from(path), .max_size = LIMIT, .snapshot_ms = 15 };
@@ -159,7 +155,7 @@ static int child_main(const char *path, const char *journal_path, const char *se
     child.random = strtoull(seed, NULL, 10);
     child.purges = purges_new();
     child.disk = disk_opened(path, child.purges);
-    disk_on_loaded(child.disk, child_serial, NULL);
+    child.serial = disk_serial(child.disk);
     task_init(&child.task, child_woken);
     child.letter.open = child_step;
     mailbox_post(loop, &child.letter);
