@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* bindings, identity: what is remembered, for how long, and how many. */
+#include "base/unit.h"
+
 #include "balance/bindings.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
 
 #include "base/zone.h"
 

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* check: which answers pass which tests. */
+#include "base/unit.h"
+
 #include "balance/check.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static struct arena *arena;
 static struct head   head;

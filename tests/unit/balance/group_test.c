@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* group, roster, pick_quiet: who is chosen, in short lists and in long ones. */
+#include "base/unit.h"
+
 #include "balance/group.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* grpc_health: the question as bytes, and which answers are good. */
+#include "base/unit.h"
+
 #include "balance/grpc_health.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static struct arena *arena;
 static struct head   head;

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* health, ejection: who is left out, for how long, and how slowly it comes back. */
+#include "base/unit.h"
+
 #include "balance/health.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "balance/group.h"
 #include "base/clock.h"

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* latency: peaks count at once, what is quick sinks in, time forgets. */
+#include "base/unit.h"
+
 #include "balance/latency.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static void a_peak_counts_at_once(void **state)
 {

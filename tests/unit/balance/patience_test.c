@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* patience: how long a peer lets connections rest, told and observed. */
+#include "base/unit.h"
+
 #include "balance/patience.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { CONFIGURED_MS = 60 * 1000, TEN_MINUTES_MS = 10 * 60 * 1000 };
 

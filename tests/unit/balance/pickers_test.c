@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* pick_hash, pick_ring, pick_ip_hash, pick_random, pick_time, on groups without a network. That keys go
  * where nginx sends them is proved beside nginx: tests/e2e/test_balancing.py. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "base/unit.h"
 
 #include "balance/group_parts.h"
 #include "base/clock.h"

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* queue: who is next, who gives way, how long one may wait. The time is the test's. */
+#include "base/unit.h"
+
 #include "balance/queue.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { WAITERS = 64 };
 

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* shelf: who is closed first, and that a sweep reaches everybody. */
+#include "base/unit.h"
+
 #include "balance/shelf.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "balance/group.h"
 #include "net/room.h"

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* spread: percentiles to within a fifth, over any range, and of late. */
+#include "base/unit.h"
+
 #include "balance/spread.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static void nothing_is_known_of_few(void **state)
 {

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* What the unit tests of the base layer share: cmocka, comparing texts with both values shown, what
- * a function writes to standard error, and functions that must abort. */
+/* What the unit tests of the base layer share: what a function writes to standard error, and functions that
+ * must abort. */
 #ifndef TESTS_UNIT_BASE_CHECK_H
 #define TESTS_UNIT_BASE_CHECK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "base/unit.h"
+
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/text.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-#define CHECK_TEXT(got, wanted) check_text((got), (wanted), #got, __FILE__, __LINE__)
 
 /* `run` in a child must abort, and say `wanted` on standard error first. */
 #define CHECK_ABORTS(run, wanted) check_aborts((run), (wanted), __FILE__, __LINE__)
-
-static inline void check_text(struct text got, const char *wanted, const char *what,
-                              const char *file, int line)
-{
-    if (!text_is_equal(got, text_from(wanted)))
-        fail_msg("%s:%d: %s is \"%.*s\", wanted \"%s\"", file, line, what, TEXT_ARGS(got), wanted);
-}
 
 /* Runs `run` in a child whose standard error fills `buffer`; returns the child's wait status. */
 static inline int run_in_child(void (*run)(void), char *buffer, size_t size)

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* crc32: the standard's check value, and that pieces give what the whole gives. */
+#include "base/unit.h"
+
 #include "base/crc32.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static void check_value_of_the_standard(void **state)
 {

@@ -8,21 +8,6 @@
 #include "base/pool.h"
 #include "base/prefix_tree.h"
 
-static int set_up(void **state)
-{
-    *state = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct arena *arena = *state;
-
-    arena_free(&arena);
-    pools_drain();
-    return 0;
-}
-
 static unsigned parse(const char *text, unsigned char *ret_bytes)
 {
     bool is_v6 = strchr(text, ':') != NULL;
@@ -156,8 +141,6 @@ static void what_is_no_network_aborts(void **state)
     CHECK_ABORTS(add_33_bits, "must(bits <= address_bytes * 8)");
     CHECK_ABORTS(add_5_bytes, "address_bytes == 16");
 }
-
-#define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -5,21 +5,6 @@
 #include "base/pool.h"
 #include "base/writer.h"
 
-static int set_up(void **state)
-{
-    *state = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct arena *arena = *state;
-
-    arena_free(&arena);
-    pools_drain();
-    return 0;
-}
-
 static void write_some_of_everything(struct writer *writer)
 {
     writer_text(writer, TEXT("text "));
@@ -125,8 +110,6 @@ static void two_writers_may_grow_in_one_arena(void **state)
         assert_int_equal(b.ptr[i], 'A' + i % 11);
     }
 }
-
-#define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

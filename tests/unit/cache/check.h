@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* What the unit tests of the cache layer share: what those of http do, and fields from lines. */
+/* What the unit tests of the cache layer share: fields from lines. */
 #ifndef TESTS_UNIT_CACHE_CHECK_H
 #define TESTS_UNIT_CACHE_CHECK_H
 
-#include "http/check.h"
+#include "base/unit.h"
 
 #include "http/fields.h"
 

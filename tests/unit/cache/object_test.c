@@ -5,8 +5,6 @@
 #include "base/block.h"
 #include "cache/large_body.h"
 
-#define CHECK_TEXT(got, wanted) assert_true(text_is_equal((got), text_from(wanted)))
-
 static void texts_and_labels_are_copied(void **state)
 {
     char                bytes[] = "key accept v1 head";

@@ -3,15 +3,7 @@
 #ifndef TESTS_UNIT_CACHE_OBJECTS_H
 #define TESTS_UNIT_CACHE_OBJECTS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "base/unit.h"
 
 #include "base/arena.h"
 #include "base/pool.h"

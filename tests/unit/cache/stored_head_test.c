@@ -22,8 +22,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-#define CHECK_TEXT(got, wanted) assert_true(text_is_equal((got), text_from(wanted)))
-
 static struct fields fields_of(const char *const *names_and_values)
 {
     struct fields fields;

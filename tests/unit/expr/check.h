@@ -1,31 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* What the unit tests of the expr layer share: cmocka, comparing texts, and a scope of their own with
- * a few variables: $a is "A", $long is 40 bytes, $none is not found, $slot reads slot 0. */
+/* What the unit tests of the expr layer share: a scope of their own with a few variables: $a is "A",
+ * $long is 40 bytes, $none is not found, $slot reads slot 0. */
 #ifndef TESTS_UNIT_EXPR_CHECK_H
 #define TESTS_UNIT_EXPR_CHECK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "base/unit.h"
 
-#include <cmocka.h>
-
-#include "base/arena.h"
 #include "expr/template.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-#define CHECK_TEXT(got, wanted) check_text((got), text_from(wanted), #got, __FILE__, __LINE__)
-
-static inline void check_text(struct text got, struct text wanted, const char *what,
-                              const char *file, int line)
-{
-    if (!text_is_equal(got, wanted))
-        fail_msg("%s:%d: %s is \"%.*s\", wanted \"%.*s\"", file, line, what, TEXT_ARGS(got),
-                 TEXT_ARGS(wanted));
-}
 
 enum { BENCH_SLOTS = 8 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* cache_control: directives of RFC 9111 5.2, RFC 5861, RFC 8246 and RFC 9213, well written, twice,
  * and badly. What was read is written in a notation of this test, so that a case is a line. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "base/writer.h"
 #include "http/cache_control.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* cache_status: RFC 9211 2, each parameter, and the structured fields that they are. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/cache_status.h"
 #include "http/structured.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* conditional: RFC 9110 8.8.2.2, 13.1, 13.2, 15.4.5 and RFC 9111 4.3.2, as far as a cache answers. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

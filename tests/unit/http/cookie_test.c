@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* cookie: finding one, and rewriting attributes without touching the rest. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/cookie.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* date: the three forms of RFC 9110 5.6.7, compared with the C library's calendar. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <time.h>

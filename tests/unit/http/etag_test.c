@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* etag: RFC 9110 8.8.3 (grammar), 8.8.3.2 (comparison), 5.6.1.2 (lists). */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/etag.h"
 

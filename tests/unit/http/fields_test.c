@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* fields: names by number, the list, lists in values. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

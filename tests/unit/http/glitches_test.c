@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* glitches: each limit on both sides, and busy clients that must never meet one. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/glitches.h"
 

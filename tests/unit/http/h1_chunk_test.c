@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* h1_chunk: what it reads, what it refuses, and that no cut between two bytes changes either. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* h1_parse and h1_framing: what is read from a head, and every reason to refuse one.
  * The tables follow section 2.1 and 2.5 of the list of hostile input. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

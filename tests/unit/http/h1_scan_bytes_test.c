@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* h1_scan_bytes: the vector form says what the scalar one says, at every offset and alignment. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

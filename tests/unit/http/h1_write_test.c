@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* h1_write: exact bytes, framing from facts only, and no way to split a message. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/h1_parse.h"
 #include "http/h1_write.h"

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_HTTP_H2_CHECK_H
 #define TESTS_UNIT_HTTP_H2_CHECK_H
 
-#include "check.h"
+#include "base/unit.h"
 
 #include "base/writer.h"
 #include "http/h2_head.h"

@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_HTTP_H2_PEER_H
 #define TESTS_UNIT_HTTP_H2_PEER_H
 
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* head: what of a message belongs to one connection only. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/head.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* multipart: RFC 9110 14.6 and 15.3.7.2; the bytes as RFC 2046 5.1.1 frames them, and their sum. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* priority: RFC 9218 4, and 8 for merging. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/priority.h"
 

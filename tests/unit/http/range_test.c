@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* range: RFC 9110 14.1 (grammar), 14.2 (what may be ignored), 14.4 (Content-Range), 15.3.7, 15.5.17. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <string.h>

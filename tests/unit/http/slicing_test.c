@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* slicing: RFC 9110 14.2 (Range), 14.4 (Content-Range), 15.3.7.3 (which parts may be put together). */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/slicing.h"
 

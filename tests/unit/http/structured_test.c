@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* structured: the algorithms of RFC 9651 4.2, each on both sides of its limits. What was read is
  * written out again in a notation of this test, so that a case is a line. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <string.h>

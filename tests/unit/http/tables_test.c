@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* method, status, fault: the tables say what they should, and are complete. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "http/fault.h"
 #include "http/method.h"

@@ -3,7 +3,7 @@
  *
  * The tables of normalise and escape were recorded from nginx 1.22.1: `return 200 $uri` with
  * merge_slashes on and off, and the request line that `proxy_pass http://host/` sends. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* What the unit tests of the limit layer share: cmocka, and zones without a configuration. */
+/* What the unit tests of the limit layer share: zones without a configuration. */
 #ifndef TESTS_UNIT_LIMIT_CHECK_H
 #define TESTS_UNIT_LIMIT_CHECK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "base/unit.h"
 
-#include <cmocka.h>
-
-#include "base/arena.h"
 #include "limit/limit.h"
 
 static inline struct limit_zone zone_of(struct arena *arena, enum limit_kind kind, uint64_t bytes,

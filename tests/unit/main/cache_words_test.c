@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* cache_words: what `frontdesk cache` can be asked for. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 
@@ -42,13 +42,13 @@ static int read_words(enum cache_verb verb, const char *const strings[])
 #define assert_refused(sentence, verb, ...)                     \
     do {                                                        \
         assert_int_equal(READ(verb, __VA_ARGS__), -EINVAL);     \
-        assert_text(message, sentence);                         \
+        CHECK_TEXT(message, sentence);                         \
     } while (0)
 #define assert_target(kind, literal, ...)                       \
     do {                                                        \
         assert_int_equal(READ(CACHE_PURGE, __VA_ARGS__), 0);    \
         assert_int_equal(wish.target, kind);                    \
-        assert_text(wish.value, literal);                       \
+        CHECK_TEXT(wish.value, literal);                       \
     } while (0)
 
 static void each_target(void **state)
@@ -71,9 +71,9 @@ static void options_stand_anywhere(void **state)
     (void)state;
     assert_int_equal(READ(CACHE_PURGE, "--soft", "http://h/", "--zone", "z"), 0);
     assert_true(wish.is_soft);
-    assert_text(wish.zone, "z");
+    CHECK_TEXT(wish.zone, "z");
     assert_int_equal(READ(CACHE_PURGE, "--zone", "--soft", "--all"), 0);
-    assert_text(wish.zone, "--soft");
+    CHECK_TEXT(wish.zone, "--soft");
     assert_false(wish.is_soft);
     assert_int_equal(read_words(CACHE_STAT, (const char *const[]){ NULL }), 0);
     assert_int_equal(wish.zone.len, 0);
@@ -87,16 +87,16 @@ static void fields_of_a_request(void **state)
     assert_int_equal(
         READ(CACHE_SHOW, "http://h/", "-H", "Accept: a, b", "-H", "x-y:", "-H", "Z:\t1 "), 0);
     assert_int_equal(wish.field_count, 3);
-    assert_text(wish.fields[0].name, "Accept");
-    assert_text(wish.fields[0].value, "a, b");
-    assert_text(wish.fields[1].value, "");
-    assert_text(wish.fields[2].value, "1");
+    CHECK_TEXT(wish.fields[0].name, "Accept");
+    CHECK_TEXT(wish.fields[0].value, "a, b");
+    CHECK_TEXT(wish.fields[1].value, "");
+    CHECK_TEXT(wish.fields[2].value, "1");
     for (unsigned i = 0; i <= CACHE_FIELDS_MOST; i++) {
         many[2 * i + 1] = "-H";
         many[2 * i + 2] = "a: b";
     }
     assert_int_equal(read_words(CACHE_SHOW, many), -EINVAL);
-    assert_text(message, "too many fields");
+    CHECK_TEXT(message, "too many fields");
     many[2 * CACHE_FIELDS_MOST + 1] = NULL;
     assert_int_equal(read_words(CACHE_SHOW, many), 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* certificate_watch with config/renewal: what counts as a change, when, and what is read anew then. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

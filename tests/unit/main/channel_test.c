@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* channel: whole messages with descriptors, and nothing believed that is not one. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,10 +132,10 @@ static void a_text_is_sealed(void **state)
     assert_int_equal(write(fd, "x", 1), -1);
     assert_int_equal(ftruncate(fd, 0), -1);
     assert_int_equal(text_from_fd(fd, &text), 0);
-    assert_text(text, "server { }");
+    CHECK_TEXT(text, "server { }");
     mem_free((void *)(uintptr_t)text.ptr);
     assert_int_equal(text_from_fd(fd, &text), 0);
-    assert_text(text, "server { }");
+    CHECK_TEXT(text, "server { }");
     mem_free((void *)(uintptr_t)text.ptr);
     (void)close(fd);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* control_line: words in and out of the line that travels over the control socket. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,12 +43,12 @@ static void plain_words_stand_for_themselves(void **state)
     (void)state;
     assert_int_equal(READ("cache purge --soft http://h/a?b=c*"), 0);
     assert_int_equal(line.count, 4);
-    assert_text(line.words[0], "cache");
-    assert_text(line.words[3], "http://h/a?b=c*");
+    CHECK_TEXT(line.words[0], "cache");
+    CHECK_TEXT(line.words[3], "http://h/a?b=c*");
     assert_int_equal(READ("x"), 0);
     assert_int_equal(line.count, 1);
     assert_int_equal(READ("t\xc3\xa4g"), 0);
-    assert_text(line.words[0], "t\xc3\xa4g");
+    CHECK_TEXT(line.words[0], "t\xc3\xa4g");
 }
 
 static void quotes_hold_spaces_and_escapes(void **state)
@@ -56,10 +56,10 @@ static void quotes_hold_spaces_and_escapes(void **state)
     (void)state;
     assert_int_equal(READ("a \"\" \"b c\" \"\\\"\\\\\" d"), 0);
     assert_int_equal(line.count, 5);
-    assert_text(line.words[1], "");
-    assert_text(line.words[2], "b c");
-    assert_text(line.words[3], "\"\\");
-    assert_text(line.words[4], "d");
+    CHECK_TEXT(line.words[1], "");
+    CHECK_TEXT(line.words[2], "b c");
+    CHECK_TEXT(line.words[3], "\"\\");
+    CHECK_TEXT(line.words[4], "d");
 }
 
 static void what_is_not_a_line_of_words_is_refused(void **state)
@@ -129,7 +129,7 @@ static void what_is_written_reads_the_same(void **state)
 
     (void)state;
     assert_int_equal(control_line_write(&words, arena, &text, &why), 0);
-    assert_text(text, "a \"\" \"b c\" \"\\\"\\\\\" 'x'*");
+    CHECK_TEXT(text, "a \"\" \"b c\" \"\\\"\\\\\" 'x'*");
     assert_int_equal(read_text(text), 0);
     assert_int_equal(line.count, words.count);
     for (unsigned i = 0; i < words.count; i++)

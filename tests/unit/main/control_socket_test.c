@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* control_socket: made, shared, set aside and brought back; what is not ours is left alone. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

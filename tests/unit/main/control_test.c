@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* control: commands that answer at once, later, too much, not at all; callers that leave; the table.
  * The loop runs on the test's own thread, callers are one end of a socket pair. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -175,7 +175,7 @@ static void ask(const char *line)
     assert_false(is_late);
 }
 
-#define assert_heard(literal) assert_text(text_of(heard, heard_len), literal)
+#define assert_heard(literal) CHECK_TEXT(text_of(heard, heard_len), literal)
 
 /* ---- cases ---- */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* delivery: a bundle with more descriptors than one message takes, and what does not fit. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* directories: made with what is above them, once, with the mode that was asked for. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

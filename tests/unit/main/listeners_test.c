@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* listeners: sockets are shared between configurations, inherited by number; taken ports
  * are told. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* memory_limit: the least of what cgroups of both versions allow, and the directive's forms. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>

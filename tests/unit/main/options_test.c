@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* options: nginx's letters, values and sentences. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static int parse(const char *const words[])
 #define assert_refused(sentence, ...)                       \
     do {                                                    \
         assert_int_equal(PARSE(__VA_ARGS__), -EINVAL);      \
-        assert_text(message, sentence);                     \
+        CHECK_TEXT(message, sentence);                     \
     } while (0)
 
 static int begin(void **state)
@@ -70,9 +70,9 @@ static void values_stand_behind_or_next(void **state)
     (void)state;
     assert_int_equal(PARSE("-sreload", "-c", "/a/b.conf", "-g", "daemon off;"), 0);
     assert_int_equal(options.action, ACTION_SIGNAL);
-    assert_text(options.signal, "reload");
-    assert_text(options.config.path, "/a/b.conf");
-    assert_text(options.config.globals, "daemon off;");
+    CHECK_TEXT(options.signal, "reload");
+    CHECK_TEXT(options.config.path, "/a/b.conf");
+    CHECK_TEXT(options.config.globals, "daemon off;");
     assert_true(options.has_path);
     assert_false(options.has_error_log);
 }
@@ -81,13 +81,13 @@ static void relative_paths_start_at_the_prefix(void **state)
 {
     (void)state;
     assert_int_equal(PARSE("-p", "/srv/desk", "-c", "x.conf", "-e", "logs/e.log"), 0);
-    assert_text(options.config.prefix, "/srv/desk/");
-    assert_text(options.config.path, "/srv/desk/x.conf");
-    assert_text(options.config.error_log, "/srv/desk/logs/e.log");
+    CHECK_TEXT(options.config.prefix, "/srv/desk/");
+    CHECK_TEXT(options.config.path, "/srv/desk/x.conf");
+    CHECK_TEXT(options.config.error_log, "/srv/desk/logs/e.log");
     assert_int_equal(PARSE("-e", "stderr"), 0);
-    assert_text(options.config.error_log, "stderr");
-    assert_text(options.config.path, FRONTDESK_CONF);
-    assert_text(options.config.prefix, FRONTDESK_PREFIX);
+    CHECK_TEXT(options.config.error_log, "stderr");
+    CHECK_TEXT(options.config.path, FRONTDESK_CONF);
+    CHECK_TEXT(options.config.prefix, FRONTDESK_PREFIX);
     assert_false(options.has_path);
 }
 
@@ -96,19 +96,19 @@ static void what_is_asked_of_the_running_one(void **state)
     (void)state;
     assert_int_equal(PARSE("-c", "/a.conf", "cache", "purge", "--soft", "-H", "-c"), 0);
     assert_int_equal(options.action, ACTION_ASK);
-    assert_text(options.config.path, "/a.conf");
+    CHECK_TEXT(options.config.path, "/a.conf");
     assert_int_equal(options.asked.count, 5);
-    assert_text(options.asked.words[0], "cache");
-    assert_text(options.asked.words[2], "--soft");
-    assert_text(options.asked.words[4], "-c");
+    CHECK_TEXT(options.asked.words[0], "cache");
+    CHECK_TEXT(options.asked.words[2], "--soft");
+    CHECK_TEXT(options.asked.words[4], "-c");
     assert_false(options.is_help);
     assert_int_equal(PARSE("status", "--socket", "/x.sock", "-p", "/srv", "--help"), 0);
     assert_int_equal(options.asked.count, 1);
-    assert_text(options.socket, "/x.sock");
-    assert_text(options.config.prefix, "/srv/");
+    CHECK_TEXT(options.socket, "/x.sock");
+    CHECK_TEXT(options.config.prefix, "/srv/");
     assert_true(options.is_help);
     assert_int_equal(PARSE("--socket", "/x.sock", "status"), 0);
-    assert_text(options.socket, "/x.sock");
+    CHECK_TEXT(options.socket, "/x.sock");
     assert_refused("option \"--socket\" requires a path", "status", "--socket");
     assert_refused("invalid option: \"statsu\"; did you mean \"status\"?", "statsu");
 }

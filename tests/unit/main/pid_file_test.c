@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* pid_file: what is written is read, and only its owner removes it. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* restarts: at once, until it happens too often; then later and later. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "base/log.h"
 #include "main/restarts.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* sandbox: in a cache's directory everything that a cache does, elsewhere nothing. Each attempt is one of
  * a child process, since nobody comes out again. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* sockets: the same socket keeps its descriptor; what is not wanted any more is closed. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

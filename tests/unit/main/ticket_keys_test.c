@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* ticket_keys: made, rotated by the clock, sent, inherited; nothing of them in a forked child. */
-#include "check.h"
+#include "base/unit.h"
 
 #include <errno.h>
 #include <stdio.h>

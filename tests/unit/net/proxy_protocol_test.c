@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The PROXY protocol read and written: what is accepted, what is not, in one piece and in many. */
+#include "base/unit.h"
+
 #include "net/proxy_protocol.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define V4_BLOCK "\xc0\0\2\1\xc0\0\2\2\x12\x67\0\x50"   /* 192.0.2.1, 192.0.2.2, 4711, 80 */

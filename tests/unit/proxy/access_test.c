@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* allow and deny: order, networks, unix sockets, mapped addresses. */
+#include "base/unit.h"
+
 #include "proxy/access.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #define V4(a, b, c, d, bit_count) .family_bytes = 4, .bits = (bit_count), .network = { a, b, c, d }
 

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* admission: who is refused while memory is short. */
+#include "base/unit.h"
+
 #include "proxy/admission.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 #include "base/shortage.h"
 #include "http/fault.h"

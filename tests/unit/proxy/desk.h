@@ -5,14 +5,7 @@
 #ifndef TESTS_UNIT_PROXY_DESK_H
 #define TESTS_UNIT_PROXY_DESK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "base/unit.h"
 
 #include "base/mem.h"
 #include "base/must.h"
@@ -23,8 +16,6 @@
 #include "proxy/preface.h"
 #include "proxy/variables.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define CHECK_TEXT(got, wanted) check_text((got), text_from(wanted), #got, __FILE__, __LINE__)
 #define WITH_DESK(test) cmocka_unit_test_setup_teardown(test, desk_set_up, desk_tear_down)
 
 enum { DESK_SERIAL = 7, DESK_REQUESTS = 3 };
@@ -95,16 +86,6 @@ int64_t exchange_connected_ms(const struct exchange *x)
 }
 
 /* ---- building ---- */
-
-static inline void check_text(struct text got, struct text wanted, const char *what,
-                              const char *file, int line)
-{
-    if (got.ptr == NULL && wanted.ptr != NULL)
-        fail_msg("%s:%d: %s is not found, wanted \"%.*s\"", file, line, what, TEXT_ARGS(wanted));
-    if (!text_is_equal(got, wanted))
-        fail_msg("%s:%d: %s is \"%.*s\", wanted \"%.*s\"", file, line, what, TEXT_ARGS(got),
-                 TEXT_ARGS(wanted));
-}
 
 static inline bool desk_find(struct names *names, struct text name, struct variable *ret_variable)
 {

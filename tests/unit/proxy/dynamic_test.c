@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* dynamic: one upstream per host, port and resolver, held by who asked, and room for new ones. The
  * registry belongs to one control loop for good, so all happens in one run of it. */
+#include "base/unit.h"
+
 #include "proxy/dynamic.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 enum { ASKS_MOST = DYNAMIC_MOST + 1 };
 

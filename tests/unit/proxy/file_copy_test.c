@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* file_copy: which paths may be files. What is written by jobs: tests/e2e/test_store.py. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "base/unit.h"
 
 #include "proxy/file_copy.h"
 

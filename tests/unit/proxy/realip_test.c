@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Whose word counts, and how far a list of addresses is followed. */
+#include "base/unit.h"
+
 #include "proxy/realip.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/arena.h"
 

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The table of steps: what steps.def says is what the steps are, and whoever waits is guarded (rule 3). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "base/unit.h"
 
 #include "proxy/exchange.h"
 

@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/mem.h"
-#include "check.h"
+#include "base/unit.h"
 #include "tls/policy.h"
 
 struct cert {

@@ -3,7 +3,7 @@
 #include <openssl/ssl.h>
 
 #include "base/mem.h"
-#include "check.h"
+#include "base/unit.h"
 #include "tls/hello.h"
 
 static char   bytes[8192];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* resumables: found again until its time is over, bounded by bytes, the oldest first. */
 #include "base/clock.h"
-#include "check.h"
+#include "base/unit.h"
 #include "tls/resumables.h"
 
 static unsigned char room[TLS_RESUMABLE_MOST];

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* What the unit tests of the http layer share: cmocka, and comparing texts with both values shown. */
-#ifndef TESTS_UNIT_HTTP_CHECK_H
-#define TESTS_UNIT_HTTP_CHECK_H
+/* What the unit tests of all layers share: cmocka and what it needs before it, comparing texts with both values
+ * shown, and an arena per test. */
+#ifndef TESTS_UNIT_BASE_UNIT_H
+#define TESTS_UNIT_BASE_UNIT_H
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,6 +29,9 @@
         if (!(condition))                                                                \
             fail_msg("%s:%d: %s in case: %s", __FILE__, __LINE__, #condition, name);     \
     } while (0)
+
+/* The test's *state is an arena. */
+#define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, arena_set_up, arena_tear_down)
 
 static inline void check_text(struct text got, struct text wanted, const char *what,
                               const char *file, int line)
@@ -48,7 +55,5 @@ static inline int arena_tear_down(void **state)
     pools_drain();
     return 0;
 }
-
-#define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, arena_set_up, arena_tear_down)
 
 #endif
