@@ -474,6 +474,7 @@ static bool has_to_tell(const struct group *group)
 void group_take(struct peer *peer, int64_t now_ms)
 {
     count_in(peer_ref(peer));
+    peer->requests++;
     if (now_ms - peer->checked_ms > peer->fail_timeout_ms)
         peer->checked_ms = now_ms;
     peer_chosen(peer->group, peer, now_ms);
@@ -616,6 +617,11 @@ bool group_retry_begin(const struct upstream *upstream)
 void group_retry_end(const struct upstream *upstream)
 {
     atomic_fetch_sub_explicit(&upstream->group->retries, 1, memory_order_relaxed);
+}
+
+void group_note(const struct upstream *upstream, enum group_event event)
+{
+    atomic_fetch_add_explicit(&upstream->group->events[event], 1, memory_order_relaxed);
 }
 
 bool group_is_lost(struct peer *peer, int64_t picked_ms)

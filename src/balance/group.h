@@ -55,6 +55,9 @@ int64_t group_head_percentile_us(const struct upstream *upstream, unsigned perce
 /* Counts one more retry in flight (upstream->retry_percent, retry_least); false: that is too many. */
 bool group_retry_begin(const struct upstream *upstream);
 void group_retry_end(const struct upstream *upstream);
+/* For those who look on (balance/figures.h). Any loop. */
+enum group_event { GROUP_RETRIED = 0, GROUP_RETRY_REFUSED, GROUP_HEDGED, GROUP_EVENTS };
+void group_note(const struct upstream *upstream, enum group_event event);
 /* The peer was picked at picked_ms, is being connected to, and known to be unreachable by now. */
 bool group_is_lost(struct peer *peer, int64_t picked_ms);
 /* That peer would be asked again: it has not been taken out by its failures. */

@@ -14,12 +14,20 @@
 struct member;
 struct probe;
 
+/* How waits ended. */
+struct queue_counts {
+    uint64_t served, waited_ms;          /* these together */
+    uint64_t full, late, no_server;      /* refused: no room, too long, none is up */
+    uint64_t left;                       /* clients */
+};
+
 struct group {
     struct text     name;
     struct zone    *zone;
     atomic_uint     refs;                /* the zone's, and one of each peer */
     atomic_uint     in_flight;           /* exchanges at any of its peers, on all loops */
     atomic_uint     retries;             /* of those: what the retry budget counts */
+    _Atomic uint64_t events[GROUP_EVENTS];
     struct spread   heads;               /* how long answers take to begin, where that is asked */
     atomic_bool     has_to_tell;         /* the end of every request matters to the choice */
     struct member  *members;             /* control thread only (members.c) */
@@ -44,6 +52,7 @@ struct group {
     int64_t         window_ms;           /* when its interval began */
     int64_t         ejection_ends_ms;    /* the next one that does; 0: none */
     struct queue    queue;               /* who waits for a place (wait.c) */
+    struct queue_counts waits;
     int64_t         looked_ms;           /* when waiting ones were last looked at by the clock */
     enum nobody     nobody;              /* what it means that there are no peers */
     atomic_uint     resting, shelved;    /* idle connections in all; of these on the shelf: */

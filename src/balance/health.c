@@ -17,7 +17,7 @@ static unsigned fails_of(const struct peer *peer)
     return atomic_load_explicit(&peer->fails, memory_order_relaxed);
 }
 
-static bool is_failed(const struct peer *peer, int64_t now_ms)
+bool peer_is_failed(const struct peer *peer, int64_t now_ms)
 {
     return peer->max_fails > 0 && fails_of(peer) >= peer->max_fails &&
            now_ms - peer->checked_ms <= peer->fail_timeout_ms;
@@ -38,13 +38,13 @@ bool peer_is_full(const struct peer *peer)
 
 bool peer_is_up(const struct peer *peer, int64_t now_ms)
 {
-    return !peer->is_down && peer->bad_checks == 0 && !is_failed(peer, now_ms) &&
+    return !peer->is_down && peer->bad_checks == 0 && !peer_is_failed(peer, now_ms) &&
            !peer_is_ejected(peer, now_ms);
 }
 
 bool health_is_lost(const struct peer *peer, int64_t since_ms, int64_t now_ms)
 {
-    return peer->bad_checks > 0 || (is_failed(peer, now_ms) && peer->unreached_ms > since_ms);
+    return peer->bad_checks > 0 || (peer_is_failed(peer, now_ms) && peer->unreached_ms > since_ms);
 }
 
 bool peer_may_keep(const struct peer *peer, const struct pick_ask *ask)
@@ -69,7 +69,7 @@ static uint64_t grown_ms(const struct peer *peer, int64_t now_ms)
     return grown > 0 ? (uint64_t)grown : 0;
 }
 
-static bool is_slow(const struct peer *peer, int64_t now_ms)
+bool peer_is_slow(const struct peer *peer, int64_t now_ms)
 {
     return grown_ms(peer, now_ms) < peer->slow_start_ms;
 }
@@ -89,7 +89,7 @@ uint64_t peer_weight(const struct peer *peer, int64_t now_ms)
 {
     uint64_t whole = (uint64_t)peer->weight * WEIGHT_ONE, part;
 
-    if (!is_slow(peer, now_ms))
+    if (!peer_is_slow(peer, now_ms))
         return whole;
     part = whole * grown_ms(peer, now_ms) / peer->slow_start_ms;
     return part > 0 ? part : 1;
@@ -145,7 +145,7 @@ uint64_t peer_load(const struct roster *roster, const struct peer *peer, int64_t
 
     if (peer_is_sour(peer, now_ms))
         least = load_of_others(roster, peer);
-    else if (is_slow(peer, now_ms))
+    else if (peer_is_slow(peer, now_ms))
         least = load_of_slow(roster, peer, now_ms);
     return own > least ? own : least;
 }
@@ -200,6 +200,8 @@ bool health_note(struct peer *peer, const struct ending *ending)
     ejection_note(peer, ending, now_ms);
     if (ending_is_bad(ending))
         peer->soured_ms = now_ms;
+    peer->failures += ending->is_failure;
+    peer->errors += ending->status >= 500;
     if (ending->is_failure)
         return note_failure(peer, ending->is_unreached, now_ms);
     if (ending->status != 0)   /* else it was cancelled, which proves nothing */

@@ -20,6 +20,10 @@ bool     ending_is_bad(const struct ending *ending);
 
 /* Neither down, unhealthy by an active check, failed nor ejected. */
 bool     peer_is_up(const struct peer *peer, int64_t now_ms);
+/* The parts of that: left alone for its failures. */
+bool     peer_is_failed(const struct peer *peer, int64_t now_ms);
+/* Back, and growing into its weight. */
+bool     peer_is_slow(const struct peer *peer, int64_t now_ms);
 bool     peer_is_full(const struct peer *peer);
 /* Up, not full and not tried before: for whom is bound to it. For all others it must not drain. */
 bool     peer_may_keep(const struct peer *peer, const struct pick_ask *ask);

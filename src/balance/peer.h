@@ -51,6 +51,7 @@ struct peer {
     unsigned        ejections;           /* of late: how long the next one takes */
     unsigned        bad_in_row;          /* answers */
     unsigned        window_answers, window_bad;     /* of this interval */
+    uint64_t        requests, failures, errors;     /* in all; errors: answers of 5xx */
     unsigned        bad_checks;          /* active ones that it has not passed (balance/probe.c) */
     bool            is_awaiting_checks;  /* one of them, until they have begun */
     bool            is_probed;           /* asked because nobody was left; that is under way */

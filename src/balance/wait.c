@@ -73,8 +73,18 @@ static void waiters_tell(struct link *told)
 
 /* ---- under the lock ---- */
 
+static void count(struct queue_counts *waits, enum wait_state state, int64_t waited_ms)
+{
+    waits->served += state == WAIT_GRANTED;
+    waits->waited_ms += state == WAIT_GRANTED ? (uint64_t)waited_ms : 0;
+    waits->full += state == WAIT_FULL;
+    waits->late += state == WAIT_OVER;
+    waits->no_server += state == WAIT_NOBODY;
+}
+
 static void settle(struct wait *wait, enum wait_state state, struct link *told)
 {
+    count(&wait->group->waits, state, wait->picked_ms - wait->waiter.since_ms);
     queue_drop(&wait->group->queue, &wait->waiter);
     wait->state = state;
     list_append(told, &wait->told_link);
@@ -244,6 +254,7 @@ void wait_cancel(struct wait **wait)
         return;
     pthread_mutex_lock(&done->group->lock);
     queue_drop(&done->group->queue, &done->waiter);
+    done->group->waits.left += done->state == WAIT_QUEUED;
     is_over = done->state == WAIT_QUEUED || done->is_told;
     done->ask = NULL;
     done->task = NULL;

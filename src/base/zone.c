@@ -70,3 +70,17 @@ void *zone_state(const struct zone *zone)
 {
     return zone->state;
 }
+
+const struct zone *zone_next(const char *kind, const struct zone *after)
+{
+    const struct zone *zone = after == NULL ? zones : after->next;
+
+    while (zone != NULL && strcmp(zone->kind, kind) != 0)
+        zone = zone->next;
+    return zone;
+}
+
+struct text zone_name(const struct zone *zone)
+{
+    return zone->name;
+}

@@ -19,5 +19,8 @@ struct zone *zone_ref(const char *kind, struct text name, uint64_t shape, void *
                       void *arg, void (*destroy)(void *state));
 void  zone_unref(struct zone **zone);
 void *zone_state(const struct zone *zone);
+/* The next one of that kind, the youngest first; NULL: no more. Start with NULL. */
+const struct zone *zone_next(const char *kind, const struct zone *after);
+struct text        zone_name(const struct zone *zone);
 
 #endif

@@ -27,7 +27,11 @@ enum conns_verdict conns_take(const struct limit_conn *limit, struct text key,
     struct table      *table = limit->zone->table;
     struct shard      *shard = table_enter(table, hash);
     enum conns_verdict verdict = take(shard, hash, key, limit->most, &ret_place->entry);
+    struct table_counts *counts = table_counts(shard);
 
+    counts->asked++;
+    counts->refused += verdict == CONNS_FULL;
+    counts->no_room += verdict == CONNS_NO_ROOM;
     table_leave(shard);
     ret_place->table = table;
     return verdict;

@@ -9,6 +9,8 @@
 /* What nginx takes for a key on a 64-bit machine. */
 static const size_t least_bytes[] = { [LIMIT_REQUESTS] = 128, [LIMIT_CONNS] = 64 };
 
+static const char *const kinds[] = { [LIMIT_REQUESTS] = "limit_req", [LIMIT_CONNS] = "limit_conn" };
+
 static void *build(void *arg)
 {
     const struct limit_zone *zone = arg;
@@ -25,14 +27,18 @@ static void destroy(void *state)
 
 void limit_zone_bind(struct limit_zone *zone)
 {
-    const char *kind = zone->kind == LIMIT_REQUESTS ? "limit_req" : "limit_conn";
-    uint64_t    shape = hash_text(template_source(zone->key)) ^ zone->bytes;
+    uint64_t shape = hash_text(template_source(zone->key)) ^ zone->bytes;
 
-    zone->state = zone_ref(kind, zone->name, shape, build, zone, destroy);
+    zone->state = zone_ref(kinds[zone->kind], zone->name, shape, build, zone, destroy);
     zone->table = zone_state(zone->state);
 }
 
 void limit_zone_unbind(struct limit_zone *zone)
 {
     zone_unref(&zone->state);
+}
+
+const struct zone *limit_zone_next(enum limit_kind kind, const struct zone *after)
+{
+    return zone_next(kinds[kind], after);
 }

@@ -40,4 +40,7 @@ struct limit_conn {
 void limit_zone_bind(struct limit_zone *zone);
 void limit_zone_unbind(struct limit_zone *zone);
 
+/* The next one of those that live, whose state is a table; NULL: no more. Start with NULL. Control thread. */
+const struct zone *limit_zone_next(enum limit_kind kind, const struct zone *after);
+
 #endif

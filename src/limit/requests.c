@@ -106,6 +106,14 @@ static enum requests_verdict look_inside(struct shard *shard, struct requests_as
     return REQUESTS_PASSED;
 }
 
+static void note(struct table_counts *counts, enum requests_verdict verdict, bool is_late)
+{
+    counts->asked++;
+    counts->delayed += verdict == REQUESTS_PASSED && is_late;
+    counts->refused += verdict == REQUESTS_REJECTED;
+    counts->no_room += verdict == REQUESTS_NO_ROOM;
+}
+
 static enum requests_verdict look(struct requests_ask *ask, bool is_last, int64_t now_ms,
                                   uint64_t *ret_excess)
 {
@@ -116,6 +124,7 @@ static enum requests_verdict look(struct requests_ask *ask, bool is_last, int64_
     ask->entry = NULL;
     shard = table_enter(ask->limit->zone->table, ask->hash);
     verdict = look_inside(shard, ask, is_last, now_ms, ret_excess);
+    note(table_counts(shard), verdict, is_last && *ret_excess > ask->limit->delay);
     table_leave(shard);
     return verdict;
 }
@@ -139,6 +148,7 @@ static uint64_t count_held(struct requests_ask *ask, int64_t now_ms)
 
     count(ask->entry, excess, ms, now_ms);
     ask->entry->held--;
+    table_counts(shard)->delayed += excess > ask->limit->delay;
     table_leave(shard);
     return excess;
 }

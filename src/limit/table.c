@@ -22,7 +22,8 @@ struct shard {
     struct table  *table;
     struct entry **buckets;
     struct link    ages;                 /* youngest first */
-    uint64_t       used;
+    uint64_t       used, keys;
+    struct table_counts counts;
 };
 
 struct table {
@@ -91,6 +92,11 @@ void table_leave(struct shard *shard)
     (void)pthread_mutex_unlock(&shard->lock);
 }
 
+struct table_counts *table_counts(struct shard *shard)
+{
+    return &shard->counts;
+}
+
 static struct entry **bucket_of(struct shard *shard, uint64_t hash)
 {
     return &shard->buckets[hash & (shard->table->bucket_count - 1)];
@@ -128,6 +134,7 @@ struct entry *table_add(struct shard *shard, uint64_t hash, struct text key)
     *bucket = entry;
     list_prepend(&shard->ages, &entry->age);
     shard->used += bytes;
+    shard->keys++;
     return entry;
 }
 
@@ -151,5 +158,29 @@ void table_remove(struct shard *shard, struct entry *entry)
     *at = entry->next;
     list_remove(&entry->age);
     shard->used -= cost(shard, entry->key_len);
+    shard->keys--;
     mem_free(entry);
+}
+
+static void figures_add(struct table_figures *figures, const struct shard *shard)
+{
+    figures->keys += shard->keys;
+    figures->bytes += shard->used;
+    figures->most += shard->table->shard_bytes;
+    figures->counts.asked += shard->counts.asked;
+    figures->counts.delayed += shard->counts.delayed;
+    figures->counts.refused += shard->counts.refused;
+    figures->counts.no_room += shard->counts.no_room;
+}
+
+struct table_figures table_figures(struct table *table)
+{
+    struct table_figures figures = { .keys = 0 };
+
+    for (unsigned i = 0; i < table->shard_count; i++) {
+        (void)pthread_mutex_lock(&table->shards[i].lock);
+        figures_add(&figures, &table->shards[i]);
+        (void)pthread_mutex_unlock(&table->shards[i].lock);
+    }
+    return figures;
 }

@@ -38,6 +38,12 @@ void          table_free(struct table **table);
 struct shard *table_enter(struct table *table, uint64_t hash);
 void          table_leave(struct shard *shard);
 
+/* What came of those who asked, in this shard; only grows. */
+struct table_counts {
+    uint64_t asked, delayed, refused, no_room;
+};
+struct table_counts *table_counts(struct shard *shard);
+
 /* NULL: not there. */
 struct entry *table_find(struct shard *shard, uint64_t hash, struct text key);
 /* A new one, youngest of all, its numbers 0. NULL: no room. */
@@ -47,5 +53,12 @@ void          table_renew(struct shard *shard, struct entry *entry);
 /* NULL: there is none. */
 struct entry *table_oldest(struct shard *shard);
 void          table_remove(struct shard *shard, struct entry *entry);
+
+struct table_figures {
+    uint64_t            keys, bytes, most;
+    struct table_counts counts;
+};
+/* Of all shards, one after the other. Any thread. */
+struct table_figures table_figures(struct table *table);
 
 #endif

@@ -49,9 +49,10 @@ void about_help(void)
 {
     about_version();
     (void)fprintf(
-        stderr, "Usage: frontdesk [-?hvVtTq] [-s signal] [-p prefix]\n"
+        stderr,
+        "Usage: frontdesk [-?hvVtTq] [-s signal] [-p prefix]\n"
         "                 [-e filename] [-c filename] [-g directives]\n"
-        "       frontdesk [-p prefix] [-c filename] [--socket path] status | cache ...\n"
+        "       frontdesk [-p prefix] [-c filename] [--socket path] status [--json] | cache ...\n"
         "\n"
         "Options:\n"
         "  -?,-h         : this help\n"
@@ -68,7 +69,7 @@ void about_help(void)
         "  --dump-directives : print the table of known directives as Markdown and exit\n"
         "\n"
         "Of the running frontdesk:\n"
-        "  status        : what it serves, since when\n"
+        "  status [--json] : what it serves and how its upstreams are\n"
         "  cache purge | show | stat : its caches; `frontdesk cache --help` tells more\n"
         "  --socket path : where it listens for this (default: as the configuration says)\n"
         "\n");

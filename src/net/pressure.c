@@ -44,9 +44,16 @@ static const bool is_shared[PRESSURE_KINDS] = {
 };
 
 static _Atomic uint32_t high_ms, critical_ms;
-static _Atomic int64_t  lags_us[LOOPS_MOST];
+static _Atomic uint64_t lags_us[LOOPS_MOST], conns[LOOPS_MOST];
 static struct level     shared[PRESSURE_KINDS];
-static _Atomic uint64_t closed, pauses, changes[PRESSURE_KINDS];
+static _Atomic uint64_t closed, pauses;
+
+/* For those who look on; under the lock. */
+static struct history {
+    unsigned at[PRESSURE_CRITICAL + 1];  /* how many are at that level; nobody counts those at NONE */
+    uint64_t rises[PRESSURE_CRITICAL + 1];
+    int64_t  since_us;
+} histories[PRESSURE_KINDS];
 
 static thread_local bool            is_watched;
 static thread_local unsigned        number;
@@ -114,6 +121,7 @@ static enum pressure judge_conns(enum pressure former)
     struct room_use use = room_conns();
     uint64_t        few = use.most - use.most / 10, spare = at_most(use.most / 10, CONNS_SPARE);
 
+    atomic_store_explicit(&conns[number], use.used, memory_order_relaxed);
     if (use.most == 0)
         return PRESSURE_NONE;
     return grade(former, use.used,
@@ -196,6 +204,25 @@ static void say(enum pressure_of kind, enum pressure level)
     log_at(levels[level], NULL, "%s: %s", figure, consequence(kind, level));
 }
 
+static bool is_any(const struct history *history)
+{
+    return history->at[PRESSURE_HIGH] + history->at[PRESSURE_CRITICAL] > 0;
+}
+
+static void note(struct history *history, enum pressure from, enum pressure to, int64_t now_us)
+{
+    bool was_any = is_any(history);
+
+    if (from != PRESSURE_NONE)
+        history->at[from]--;
+    if (to != PRESSURE_NONE)
+        history->at[to]++;
+    if (to > from)
+        history->rises[to]++;
+    if (!was_any || !is_any(history))
+        history->since_us = is_any(history) ? now_us : 0;
+}
+
 /* True: it is this thread's to say. */
 static bool change(struct level *level, enum pressure_of kind, enum pressure to, int64_t now_us)
 {
@@ -203,7 +230,7 @@ static bool change(struct level *level, enum pressure_of kind, enum pressure to,
 
     (void)pthread_mutex_lock(&lock);
     if (atomic_load(&level->now) != to)
-        atomic_fetch_add_explicit(&changes[kind], 1, memory_order_relaxed);
+        note(&histories[kind], (enum pressure)atomic_load(&level->now), to, now_us);
     atomic_store(&level->now, to);
     may_say = atomic_load(&level->said) != to && now_us >= level->say_us;
     if (may_say) {
@@ -239,7 +266,7 @@ static void smooth(int64_t now_us)
     lag.mean_us += (lag.worst_us - lag.mean_us) * weight / WHOLE;
     lag.looked_us = now_us;
     lag.worst_us = 0;
-    atomic_store_explicit(&lags_us[number], lag.mean_us, memory_order_relaxed);
+    atomic_store_explicit(&lags_us[number], (uint64_t)lag.mean_us, memory_order_relaxed);
 }
 
 void pressure_turn(int64_t lag_us, int64_t now_us)
@@ -286,17 +313,40 @@ bool pressure_may_accept(void)
     return false;
 }
 
+static uint64_t most_of(_Atomic uint64_t figures[LOOPS_MOST])
+{
+    uint64_t most = 0;
+
+    for (unsigned i = 0; i < LOOPS_MOST; i++) {
+        uint64_t one = atomic_load_explicit(&figures[i], memory_order_relaxed);
+
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
+static struct pressure_figure figure_of(const struct history *history)
+{
+    return (struct pressure_figure){ .level = history->at[PRESSURE_CRITICAL] > 0 ? PRESSURE_CRITICAL
+                                              : is_any(history)                  ? PRESSURE_HIGH
+                                                                                 : PRESSURE_NONE,
+                                     .highs = history->rises[PRESSURE_HIGH],
+                                     .criticals = history->rises[PRESSURE_CRITICAL],
+                                     .since_us = history->since_us };
+}
+
 struct pressure_figures pressure_figures(void)
 {
     struct pressure_figures figures = { .closed = atomic_load(&closed),
                                         .pauses = atomic_load(&pauses) };
 
-    for (unsigned i = 0; i < LOOPS_MOST; i++) {
-        uint64_t one = (uint64_t)atomic_load_explicit(&lags_us[i], memory_order_relaxed);
-
-        figures.lag_us = one > figures.lag_us ? one : figures.lag_us;
-    }
+    (void)pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < PRESSURE_KINDS; i++)
-        figures.changes[i] = atomic_load(&changes[i]);
+        figures.of[i] = figure_of(&histories[i]);
+    (void)pthread_mutex_unlock(&lock);
+    figures.of[PRESSURE_OF_TIME].now = most_of(lags_us);
+    figures.of[PRESSURE_OF_CONNS].now = most_of(conns);
+    figures.of[PRESSURE_OF_MEMORY].now = budget_held();
+    figures.of[PRESSURE_OF_DESCRIPTORS].now = room_descriptors().used;
     return figures;
 }

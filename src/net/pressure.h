@@ -41,10 +41,15 @@ bool pressure_may_accept(void);
 
 /* All loops together, since the start. Any thread. */
 struct pressure_figures {
-    uint64_t lag_us;                     /* of the loop that is latest now */
     uint64_t closed;                     /* connections that were not kept */
     uint64_t pauses;                     /* of accepting: how often somebody was kept out */
-    uint64_t changes[PRESSURE_KINDS];    /* of the level */
+    struct pressure_figure {
+        enum pressure level;             /* of the loop that is worst off */
+        uint64_t      now;               /* time: the lag, us; conns: of the loop that has most; bytes;
+                                            descriptors */
+        uint64_t      highs, criticals;  /* how often a loop, or the process, rose to that level */
+        int64_t       since_us;          /* since when there is any pressure, monotonic; 0: there is none */
+    } of[PRESSURE_KINDS];
 };
 struct pressure_figures pressure_figures(void);
 

@@ -209,6 +209,7 @@ static enum turn run_hold(struct exchange *x)
         timer_set(loop_timers(x->loop), &x->timer, now_ms + LOOK_MS);
         return TURN_WAIT;
     }
+    group_note(x->upstream, GROUP_RETRY_REFUSED);
     exchange_log(x, LOG_WARN, "the retry budget is used up, no other upstream is tried");
     return no_answer(x, condition_of(fault_row(x->fault)), (unsigned)fault_row(x->fault)->status);
 }

@@ -77,6 +77,8 @@ enum turn forward_to_chosen(struct exchange *x, int64_t picked_ms)
         sticky_chosen(x);
     x->is_retry = x->has_retry_place;
     x->has_retry_place = false;
+    if (x->ask.tried_count > 0)
+        group_note(x->upstream, x->hedge != NULL ? GROUP_HEDGED : GROUP_RETRIED);
     if (x->ask.tried_count < PICK_TRIED_MOST)
         x->ask.tried[x->ask.tried_count] = x->chosen;
     x->ask.tried_count++;
@@ -499,6 +501,7 @@ static enum turn judge_head(struct exchange *x)
     if (condition != 0 && forward_may_retry(x, condition)) {
         if (forward_retry_begin(x))
             return try_another_for(x, condition);
+        group_note(x->upstream, GROUP_RETRY_REFUSED);
         exchange_log(x, LOG_WARN, "the retry budget is used up, upstream's %u is the answer",
                      head->status);
     }

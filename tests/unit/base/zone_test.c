@@ -60,6 +60,12 @@ static void kind_name_and_shape_tell_apart(void **state)
     assert_int_equal(built, 4);
     for (unsigned i = 0; i < COUNT_OF(zones); i++)
         assert_ptr_equal(zone_state(zones[i]), &states[i]);
+    assert_ptr_equal(zone_next("upstream", NULL), zones[3]);   /* the youngest first */
+    assert_ptr_equal(zone_next("upstream", zones[3]), zones[2]);
+    assert_ptr_equal(zone_next("upstream", zones[2]), zones[0]);
+    assert_null(zone_next("upstream", zones[0]));
+    assert_null(zone_next("cache", NULL));
+    assert_int_equal(zone_name(zones[2]).ptr[0], 'b');
     zone_unref(&zones[2]);
     zone_unref(&zones[0]);
     zone_unref(&zones[3]);

@@ -85,10 +85,14 @@ static void long_turns_end_keep_alive_then_accepting(void **state)
     assert_int_equal(lines, 2);
     pressure_note_closed(1);
     after = pressure_figures();
-    assert_in_range(after.lag_us, SECOND, 1500 * MS);
+    assert_in_range(after.of[PRESSURE_OF_TIME].now, SECOND, 1500 * MS);
     assert_int_equal(after.closed - before.closed, 1);
     assert_int_equal(after.pauses - before.pauses, 1);
-    assert_int_equal(after.changes[PRESSURE_OF_TIME] - before.changes[PRESSURE_OF_TIME], 2);
+    assert_int_equal(after.of[PRESSURE_OF_TIME].level, PRESSURE_CRITICAL);
+    assert_int_equal(after.of[PRESSURE_OF_TIME].highs - before.of[PRESSURE_OF_TIME].highs, 1);
+    assert_int_equal(after.of[PRESSURE_OF_TIME].criticals - before.of[PRESSURE_OF_TIME].criticals, 1);
+    assert_in_range(after.of[PRESSURE_OF_TIME].since_us, 1, now_us - 12 * SECOND);
+    assert_int_equal(after.of[PRESSURE_OF_MEMORY].since_us, 0);
 }
 
 static void a_level_ends_at_half_its_mark(void **state)
