@@ -589,10 +589,11 @@ void group_give_back(struct peer **peer, int64_t picked_ms)
 unsigned group_peer_count(const struct upstream *upstream)
 {
     struct group *group = upstream->group;
-    unsigned count;
+    unsigned count = 0;
 
     pthread_mutex_lock(&group->lock);
-    count = group->peer_count;
+    for (const struct peer *peer = group->peers; peer != NULL; peer = peer->next)
+        count += !peer->is_down && peer->bad_checks == 0;
     pthread_mutex_unlock(&group->lock);
     return count;
 }

@@ -44,7 +44,8 @@ void group_head(struct peer *peer, const struct ending *ending);
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down);
 /* What a client that is bound to the peer knows it by. */
 struct identity group_identity(struct peer *peer);
-/* How many peers could be tried by one request (for "all tried"). */
+/* How many peers could be tried by one request (for "all tried"): those that are neither down nor
+ * unhealthy; who has failed counts, as in nginx. */
 unsigned group_peer_count(const struct upstream *upstream);
 
 /* The answer of that peer took so long to begin; and in what time so many per cent do, of those that

@@ -326,6 +326,30 @@ def test_invalid_head(three):
     assert three.get("/invalid").status == 502
 
 
+@pytest.mark.parametrize("others", ["server 127.0.0.1:1 down;", "server 127.0.0.1:1 down; server 127.0.0.1:2 backup down;",
+                                    pytest.param("server 127.0.0.1:1; # checked", marks=ours)])
+def test_who_is_down_is_no_other_to_be_tried(proxy, origin, others):
+    """So what the only one that is left said is the answer, and not that nobody was found."""
+    check = "health_check interval=200ms type=tcp;" if "checked" in others else ""
+    busy, silent = origin(handle=lambda _: reply(503, body="busy")), origin(script=lambda conn: conn.expect_closed(10))
+    desk = proxy(f"""upstream u {{ server @A@;
+            {others}
+        }} upstream v {{ server @B@;
+            {others}
+        }}
+        server {{ listen @P@; proxy_next_upstream error timeout http_503 non_idempotent; proxy_read_timeout 300ms;
+            add_header X-Up $upstream_addr always;
+            location / {{ proxy_pass http://u; {check} }}
+            location /v {{ proxy_pass http://v; {check} }} }}""", A=busy, B=silent)
+    if check:
+        desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 5, "the checks")
+    answer = desk.get("/")
+    assert (answer.status, answer.text, answer.get("X-Up")) == (503, "busy", desk.address("A"))
+    answer = desk.get("/v")
+    assert (answer.status, answer.get("X-Up")) == (504, desk.address("B"))
+    assert "no live upstreams" not in desk.errors()
+
+
 def test_no_retry_after_the_head(three):
     three.origins[0].script = lambda conn: (conn.request(), conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"))
     with three.send_raw(request()) as client:
