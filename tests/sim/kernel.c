@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,10 +20,12 @@
 
 enum { SPINS_MOST = 300, START_US = 1000000 };
 
+/* The thread that keeps a cache in order asks for the time, too. */
+static atomic_bool     is_on;
+static _Atomic int64_t now_us;
+
 static struct {
-    bool          is_on;
     struct mood   mood;
-    int64_t       now_us;
     uint64_t      turns, happenings, spins, events_made;
     struct handle handles[KERNEL_FDS_MOST];
     int           ready[KERNEL_FDS_MOST];
@@ -42,9 +45,9 @@ void kernel_begin(const struct mood *mood)
     memset(&kernel, 0, sizeof(kernel));
     kernel.heap = heap;
     kernel.event_room = room;
-    kernel.is_on = true;
+    is_on = true;
     kernel.mood = *mood;
-    kernel.now_us = START_US;
+    now_us = START_US;
     wires_begin();
 }
 
@@ -56,17 +59,17 @@ void kernel_end(void)
     wires_end();
     MEM_FREE(&kernel.heap);
     kernel.event_room = 0;
-    kernel.is_on = false;
+    is_on = false;
 }
 
 bool kernel_is_on(void)
 {
-    return kernel.is_on;
+    return is_on;
 }
 
 int64_t kernel_now_us(void)
 {
-    return kernel.now_us;
+    return now_us;
 }
 
 uint64_t kernel_turns(void)
@@ -113,7 +116,7 @@ void event_at(int64_t at_us, struct event event)
         kernel.event_room = kernel.event_room == 0 ? 256 : kernel.event_room * 2;
         kernel.heap = mem_resize(kernel.heap, kernel.event_room * sizeof(event));
     }
-    event.at_us = at_us > kernel.now_us ? at_us : kernel.now_us;
+    event.at_us = at_us > now_us ? at_us : now_us;
     event.number = kernel.events_made++;
     kernel.heap[at] = event;
     for (; at > 0 && is_before(&kernel.heap[at], &kernel.heap[(at - 1) / 2]); at = (at - 1) / 2)
@@ -156,7 +159,7 @@ int64_t delay_us(void)
 
 static void alarm_event(struct handle *handle)
 {
-    if (handle->kind != HANDLE_ALARM || handle->alarm_us == 0 || handle->alarm_us > kernel.now_us)
+    if (handle->kind != HANDLE_ALARM || handle->alarm_us == 0 || handle->alarm_us > now_us)
         return;
     handle->alarm_us = 0;
     handle->count++;
@@ -165,7 +168,7 @@ static void alarm_event(struct handle *handle)
 
 static void far_event(struct far *far)
 {
-    if (far->due_us == 0 || far->due_us > kernel.now_us)
+    if (far->due_us == 0 || far->due_us > now_us)
         return;
     far->due_us = 0;
     far->run(far);
@@ -196,7 +199,7 @@ static void event_run(const struct event *event)
 /* What is due by now; in the middle of a turn nothing that touches what is under test. */
 static void world_run(bool is_between_turns)
 {
-    while (kernel.event_count > 0 && kernel.heap[0].at_us <= kernel.now_us &&
+    while (kernel.event_count > 0 && kernel.heap[0].at_us <= now_us &&
            (is_between_turns || kernel.heap[0].kind != EVENT_CALL)) {
         struct event event = event_take();
 
@@ -212,7 +215,7 @@ void world_note(void)
 
 void call_begin(void)
 {
-    kernel.now_us += (int64_t)chance(3);
+    now_us += (int64_t)chance(3);
     if (one_in(kernel.mood.hurry))
         world_run(false);
 }
@@ -231,7 +234,7 @@ struct handle *handle_of(int fd)
 {
     int at = fd - KERNEL_FD;
 
-    if (!kernel.is_on || at < 0 || at >= KERNEL_FDS_MOST || kernel.handles[at].kind == HANDLE_NONE)
+    if (!is_on || at < 0 || at >= KERNEL_FDS_MOST || kernel.handles[at].kind == HANDLE_NONE)
         return NULL;
     return &kernel.handles[at];
 }
@@ -375,15 +378,15 @@ static bool time_jump(void)
 {
     if (kernel.event_count == 0)
         return false;
-    if (kernel.heap[0].at_us > kernel.now_us)
-        kernel.now_us = kernel.heap[0].at_us;
+    if (kernel.heap[0].at_us > now_us)
+        now_us = kernel.heap[0].at_us;
     return true;
 }
 
 int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
 {
     kernel.turns++;
-    kernel.now_us += 1;
+    now_us += 1;
     if (++kernel.spins > SPINS_MOST)
         FAIL("the loop turns and turns, and nothing happens");
     for (;;) {
