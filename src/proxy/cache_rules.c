@@ -133,17 +133,13 @@ bool rules_may_rescue(struct caching *caching, unsigned condition)
 
 /* ---- answers ---- */
 
+/* The first that fits, be it `any`, as in nginx. */
 static int64_t valid_s(const struct cache_policy *policy, unsigned status)
 {
-    int64_t any_s = -1;
-
-    for (const struct cache_valid *valid = policy->valid; valid != NULL; valid = valid->next) {
-        if (valid->status == status)
+    for (const struct cache_valid *valid = policy->valid; valid != NULL; valid = valid->next)
+        if (valid->status == 0 || valid->status == status)
             return valid->seconds;
-        if (valid->status == 0 && any_s < 0)
-            any_s = valid->seconds;
-    }
-    return any_s;
+    return -1;
 }
 
 static unsigned ignored_of(unsigned ignore_headers)

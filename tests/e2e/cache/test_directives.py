@@ -26,6 +26,7 @@ server {
     location /off/ { proxy_pass http://@O@; proxy_cache off; proxy_cache_valid any 1m; }
     location /valid/ { proxy_pass http://@O@; proxy_cache_valid 200 203 1m; proxy_cache_valid 404 2s; }
     location /plain/ { proxy_pass http://@O@; proxy_cache_valid 1m; }
+    location /any_first/ { proxy_pass http://@O@; proxy_cache_valid any 1m; proxy_cache_valid 200 0; }
     location /any/ { proxy_pass http://@O@; proxy_cache_valid 404 0; proxy_cache_valid any 1m; }
     location /methods/ { proxy_pass http://@O@; proxy_cache_methods POST; proxy_cache_valid 1m; }
     location /min/ { proxy_pass http://@O@; proxy_cache_min_uses 3; proxy_cache_valid 1m; }
@@ -219,7 +220,8 @@ def test_t_finds(proxy, conf, said):
 @pytest.mark.parametrize("location, code, is_stored", [
     ("valid", 200, True), ("valid", 203, True), ("valid", 404, True), ("valid", 301, False), ("valid", 500, False),
     ("plain", 200, True), ("plain", 301, True), ("plain", 302, True), ("plain", 404, False), ("plain", 203, False),
-    ("any", 200, True), ("any", 403, True), ("any", 500, True), ("any", 404, False)])
+    ("any", 200, True), ("any", 403, True), ("any", 500, True), ("any", 404, False),
+    ("any_first", 200, True)])
 def test_valid(bench, location, code, is_stored):
     bench.says(reply(code, body="x"))
     assert bench.statuses(bench.path(location)) == ["MISS", "HIT" if is_stored else "MISS"]
