@@ -311,6 +311,19 @@ static struct object *object_of(struct caching *caching, const struct head *answ
     return object;
 }
 
+/* As in nginx: what is to be passed on as it comes, such as a stream of events, is for whoever asked. */
+static bool is_buffered(const struct caching *caching, const struct head *answer)
+{
+    const struct proxy_policy *proxy = &caching->x->location->proxy;
+    struct text                said = proxy->ignore_headers & IGNORE_ACCEL_BUFFERING
+                                          ? TEXT_NONE
+                                          : fields_value(&answer->fields, FIELD_X_ACCEL_BUFFERING);
+
+    if (text_is_equal_nocase(said, TEXT("no")))
+        return false;
+    return proxy->is_buffering || text_is_equal_nocase(said, TEXT("yes"));
+}
+
 struct object *rules_object(struct caching *caching, const struct head *answer, bool *ret_is_shared)
 {
     struct arena         *arena = caching->x->arena;
@@ -323,6 +336,8 @@ struct object *rules_object(struct caching *caching, const struct head *answer, 
         storing = STORING_PARTIAL;
     if (storing != STORING_ALLOWED)
         return refused(caching, storing_words(storing));
+    if (!is_buffered(caching, answer))
+        return refused(caching, TEXT("not buffered"));
     cache_key_learn(caching, &answer->fields);
     *ret_is_shared = is_shared_at_once(&freshness.facts);
     return object_of(caching, answer, copy_of(arena, &answer->fields), &freshness, 0);

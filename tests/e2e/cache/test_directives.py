@@ -79,6 +79,8 @@ server {
     location /lock_age/ { proxy_pass http://@O@; proxy_cache_lock on; proxy_cache_lock_age 300ms; proxy_read_timeout 5s; }
     location /ranges/ { proxy_pass http://@O@; proxy_force_ranges on; }
     location /offset/ { proxy_pass http://@O@; proxy_cache_max_range_offset 100; proxy_force_ranges on; }
+    location /unbuffered/ { proxy_pass http://@O@; proxy_buffering off; proxy_cache_valid 1m; }
+    location /ignore_buffering/ { proxy_pass http://@O@; proxy_buffering off; proxy_ignore_headers X-Accel-Buffering; proxy_cache_valid 1m; }
     location /hide/ { proxy_pass http://@O@; proxy_hide_header X-Secret; }
     location /expires/ { proxy_pass http://@O@; expires 5m; }
     location /socket/ {
@@ -283,6 +285,15 @@ def test_x_accel_expires_ends(bench):
 def test_ignored_fields(bench, location, fields):
     bench.says(reply(body="x", fields=fields))
     assert bench.statuses(bench.path(location)) == ["MISS", "HIT"]
+
+
+@pytest.mark.parametrize("location, said, is_stored", [
+    ("unbuffered", None, False), ("unbuffered", "no", False), ("unbuffered", "yes", True), ("unbuffered", "YES", True),
+    ("plain", None, True), ("plain", "no", False), ("plain", "No", False), ("plain", "x", True),
+    ("ignore_buffering", "yes", False)])
+def test_what_is_not_buffered_is_not_stored(bench, location, said, is_stored):
+    bench.says(reply(body="x", fields={"X-Accel-Buffering": said} if said else {}))
+    assert bench.statuses(bench.path(location)) == ["MISS", "HIT" if is_stored else "MISS"]
 
 
 def test_ignored_vary_makes_no_variants(bench):
