@@ -88,6 +88,7 @@ static struct proxy_policy proxy_defaults(struct compiler *compiler)
         .http_version = 11,
         .is_passing_headers = true,
         .is_passing_body = true,
+        .is_passing_trailers = true,
         .is_redirect_default = true,
         .is_buffering = true,
         .is_request_buffering = true,

@@ -166,6 +166,13 @@ static bool is_hidden(const struct hidden *hidden, const struct field *field)
     return list_has(hidden->hide, field->name) && !list_has(hidden->pass, field->name);
 }
 
+bool answer_hides(const struct exchange *x, const struct field *field)
+{
+    struct hidden hidden = hidden_of(&x->location->proxy);
+
+    return is_hidden(&hidden, field);
+}
+
 static void add_peer_fields(struct exchange *x, struct head *answer, const struct fields *fields,
                             const struct hidden *hidden)
 {

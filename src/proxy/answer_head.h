@@ -18,6 +18,8 @@ void         answer_use_status(struct exchange *x, struct head *response);
 /* The same of an interim response: nothing is added to what the peer said. NULL: it does not pass, since it
  * tries to strip what must stay. */
 struct head *answer_head_interim(struct exchange *x, const struct head *interim);
+/* proxy_hide_header and what is hidden anyway: the client does not get it. */
+bool answer_hides(const struct exchange *x, const struct field *field);
 /* A local answer with x->status, x->answer_type, x->answer_location, x->answer_text as sized body. */
 struct head *answer_head_local(struct exchange *x);
 /* Of x->response, what nginx lets an answer keep that X-Accel-Redirect sends elsewhere: cookies

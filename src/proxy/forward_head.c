@@ -15,6 +15,7 @@
 #include "proxy/exchange.h"
 #include "proxy/hop.h"
 #include "proxy/secure.h"
+#include "proxy/trailers.h"
 
 enum { SPARE_FIELDS = 8 };
 
@@ -60,6 +61,7 @@ struct head *forward_head_build(struct exchange *x)
     if (x->location->proxy.is_passing_headers && x->refusal == FAULT_NONE)
         add_client_fields(x, head, &fields, &overrides);
     add_early(x, head);
+    trailers_announce_request(x, head);
     if (caching_wants_whole(x))
         caching_add_conditions(x, head);
     set_connection(x, head, &overrides);
@@ -230,8 +232,10 @@ static void add_early(const struct exchange *x, struct head *head)
         add_field(head, name, FIELD_OTHER, TEXT("1"));
 }
 
-static bool is_named(const struct set_header *headers, struct text name)
+bool forward_sets(const struct exchange *x, struct text name)
 {
+    const struct set_header *headers = x->location->proxy.set_headers;
+
     for (; headers != NULL; headers = headers->next)
         if (headers->name.len == name.len && text_is_equal_nocase(headers->name, name))
             return true;
@@ -248,7 +252,7 @@ static void add_client_fields(const struct exchange *x, struct head *head,
     FIELDS_EACH(fields, field) {
         enum field_id id = (enum field_id)field->id;
         if (id == FIELD_OTHER) {
-            if (overrides->has_others && is_named(x->location->proxy.set_headers, field->name))
+            if (overrides->has_others && forward_sets(x, field->name))
                 continue;
         } else if ((kept_back >> id & 1) != 0 || (field_flags(id) & HOP_FLAGS) != 0) {
             continue;

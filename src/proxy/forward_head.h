@@ -12,6 +12,8 @@ struct exchange;
  * fields without hop-by-hop ones, framing facts (x->request's, or proxy_set_body's), upgrade.
  * NULL: the request may not be forwarded (Connection names an end-to-end field): x->fault is set. */
 struct head *forward_head_build(struct exchange *x);
+/* Is a field of that name the configuration's to say (proxy_set_header), and not the client's? */
+bool forward_sets(const struct exchange *x, struct text name);
 /* The request target alone: for $proxy_..., tests and logs. */
 struct text forward_target(struct exchange *x);
 /* The body that proxy_set_body gives, evaluated; ptr NULL: the client's own. */

@@ -247,7 +247,8 @@ struct proxy_policy {
     const struct template *method;       /* NULL: the client's */
     const struct template *body;         /* proxy_set_body; NULL: the client's */
     struct set_header     *set_headers;  /* the block's own list; see has_default_headers */
-    bool                   is_passing_headers, is_passing_body;
+    bool                   is_passing_headers, is_passing_body, is_passing_trailers,
+                           is_passing_request_trailers;  /* to HTTP/1.1 as well */
     struct name_list      *hide_headers, *pass_headers;
     unsigned               ignore_headers;        /* IGNORE_* */
     bool                   is_redirect_default;   /* proxy_redirect default is in force */

@@ -15,6 +15,7 @@
 #include "proxy/slices.h"
 #include "proxy/steps.h"
 #include "proxy/stub_status.h"
+#include "proxy/trailers.h"
 #include "proxy/variables.h"
 
 enum { REDIRECTS_MOST = 10,
@@ -368,8 +369,8 @@ static enum turn run_gather(struct exchange *x)
         if (!is_gathered(x))
             return TURN_WAIT;
     }
-    /* A chunked body that is all here has a length now: kinder to the peer. */
-    if (body->is_ended && x->request->body == BODY_CHUNKED) {
+    /* A chunked body that is all here has a length now: kinder to the peer. Trailers need chunks. */
+    if (body->is_ended && x->request->body == BODY_CHUNKED && !trailers_wait_behind_request(x)) {
         x->request->body = BODY_SIZED;
         x->request->length = body->total_in;
     }

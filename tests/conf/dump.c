@@ -46,6 +46,7 @@ static const struct row location_rows[] = {
     LOCATION(real_ip.is_recursive, KIND_BOOL),
     PROXY(http_version, KIND_U32), PROXY(method, KIND_TEMPLATE), PROXY(body, KIND_TEMPLATE),
     PROXY(is_passing_headers, KIND_BOOL), PROXY(is_passing_body, KIND_BOOL),
+    PROXY(is_passing_trailers, KIND_BOOL), PROXY(is_passing_request_trailers, KIND_BOOL),
     PROXY(ignore_headers, KIND_U32), PROXY(is_redirect_default, KIND_BOOL),
     PROXY(bind, KIND_TEMPLATE), PROXY(is_buffering, KIND_BOOL),
     PROXY(is_request_buffering, KIND_BOOL), PROXY(is_ignoring_abort, KIND_BOOL),
