@@ -53,15 +53,15 @@ void disk_set(struct disk *disk, const struct disk_settings *settings)
 static struct disk *disk_new(const struct disk_settings *settings, struct purges *purges)
 {
     struct disk *disk = mem_new(sizeof(*disk));
+    uint64_t     seed;
 
     atomic_init(&disk->refs, 1);
     disk->path = mem_string(settings->path.ptr, settings->path.len);
     disk->purges = purges;
     disk->opened = settings->opened;
     disk->opened_arg = settings->arg;
-    disk->seed = settings->seed;
-    if (disk->seed == 0)
-        random_secret(&disk->seed, sizeof(disk->seed));
+    random_secret(&seed, sizeof(seed));
+    atomic_init(&disk->seed, settings->seed == 0 ? seed : settings->seed);
     disk_set(disk, settings);
     disk_queue_init(&disk->queue);
     pthread_mutex_init(&disk->words.lock, NULL);
@@ -461,6 +461,8 @@ static uint64_t bytes_now(struct disk *disk)
 {
     uint64_t segments, larges;
 
+    if (disk_is_away(disk))
+        return 0;
     do {
         segments = atomic_load(&disk->segments.bytes);
         larges = atomic_load(&disk->larges.bytes);

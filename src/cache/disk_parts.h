@@ -48,7 +48,7 @@ struct disk {
     void                (*opened)(uint64_t seed, uint64_t serial, void *arg);
     void                 *opened_arg;
     struct disk_directory directory;
-    uint64_t              seed;          /* the directory's, until it is open the one for an empty one */
+    atomic_uint_least64_t seed;          /* the directory's, until it is open the one for an empty one */
     struct disk_index    *index;
     struct disk_vary     *varies;
     struct segments       segments;
