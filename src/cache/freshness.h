@@ -30,8 +30,7 @@ enum storing_ignored {
 
 /* RFC 9110 9.3.3 for POST. */
 enum storing_post {
-    STORING_POST_NEVER = 0,
-    STORING_POST_AT_LOCATION,                  /* explicitly fresh, and its Content-Location is the target:
+    STORING_POST_AT_LOCATION = 0,              /* explicitly fresh, and its Content-Location is the target:
                                                   for later GETs */
     STORING_POST_AS_ASKED                      /* proxy_cache_methods says so: by its own key */
 };

@@ -164,8 +164,8 @@ static bool is_post_of_no_use(const struct candidate *candidate)
     if (received->request->method != METHOD_POST ||
         candidate->policy->post == STORING_POST_AS_ASKED)
         return false;
-    return candidate->policy->post == STORING_POST_NEVER || !is_explicit(candidate) ||
-           location == NULL || fields_find_next(&received->answer->fields, location) != NULL ||
+    return status_of(candidate) != 200 || !is_explicit(candidate) || location == NULL ||
+           fields_find_next(&received->answer->fields, location) != NULL ||
            !is_target(location->value, received);
 }
 

@@ -67,6 +67,15 @@ bool rules_may_store(const struct caching *caching)
            !(caching->asked.flags & CACHE_CONTROL_NO_STORE);
 }
 
+bool rules_may_serve_gets(const struct caching *caching, const struct head *answer)
+{
+    struct exchange *x = caching->x;
+
+    return x->request->method == METHOD_POST && !rules_is_cached_method(x) &&
+           fields_find(&answer->fields, FIELD_CONTENT_LOCATION) != NULL &&
+           !exchange_is_any_true(x, caching->policy->no_cache);
+}
+
 bool rules_is_only_if_cached(const struct caching *caching)
 {
     return caching->asked.flags & CACHE_CONTROL_ONLY_IF_CACHED;
@@ -161,7 +170,7 @@ static struct storing_policy policy_of(const struct caching *caching, unsigned s
         .heuristic_percent = HEURISTIC_PERCENT,
         .heuristic_max_s = HEURISTIC_MOST_S,
         .post = caching->policy->methods >> METHOD_POST & 1 ? STORING_POST_AS_ASKED
-                                                            : STORING_POST_NEVER,
+                                                            : STORING_POST_AT_LOCATION,
         .is_ignoring_request = caching->policy->is_ignoring_request,
         .may_be_partial = caching->x->slice_range.len > 0,
         .is_stale_useful = caching->policy->use_stale & (ERRORS | STALE_UPDATING),

@@ -12,6 +12,8 @@ bool rules_may_look(const struct exchange *x);
 bool rules_may_store(const struct caching *caching);
 /* May caching->stored be used, and how? */
 enum cache_use rules_judge(struct caching *caching);
+/* May the answer to a POST be one to later GETs, if it says so itself (RFC 9110 9.3.3)? */
+bool rules_may_serve_gets(const struct caching *caching, const struct head *answer);
 /* The client's only-if-cached: 504 instead of asking. */
 bool rules_is_only_if_cached(const struct caching *caching);
 /* May what is stored, if anything is, stand in for an answer of this condition (NEXT_*)? */

@@ -45,10 +45,10 @@ static enum turn lead(struct exchange *x, struct fill *fill)
 static enum turn forward_unstored(struct exchange *x)
 {
     x->caching->may_store = false;
+    x->caching->asked_ms = loop_wall_ms(x->loop);
     if (x->request->method == METHOD_HEAD) {     /* by which what is stored may be renewed */
         cache_arrive(x->caching->cache, &x->caching->key, &x->caching->arrival);
         x->caching->serial = cache_next_serial(x->caching->cache);
-        x->caching->asked_ms = loop_wall_ms(x->loop);
     }
     if (x->cache_outcome == CACHE_UNASKED && rules_is_cached_method(x))
         x->cache_outcome = x->caching->stored != NULL ? CACHE_EXPIRED : CACHE_MISS;

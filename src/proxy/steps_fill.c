@@ -85,6 +85,16 @@ static uint64_t length_of(const struct head *response)
     return response->body == BODY_SIZED ? response->length : FILL_LENGTH_UNKNOWN;
 }
 
+/* An answer that was not to be one for others and turns out to be. */
+static void lead_from_now_on(struct caching *caching)
+{
+    cache_arrive(caching->cache, &caching->key, &caching->arrival);
+    caching->serial = cache_next_serial(caching->cache);
+    caching->fill = fill_new_alone();
+    fill_set_serial(caching->fill, caching->serial);
+    caching->role = ROLE_LEADER;
+}
+
 static enum turn run_store(struct exchange *x)
 {
     struct caching *caching = x->caching;
@@ -94,7 +104,9 @@ static enum turn run_store(struct exchange *x)
     caching->fwd_status = x->response->status;
     if (caching->role != ROLE_LEADER) {
         rules_learn(caching, x->response);
-        return pass_on(x);
+        if (!rules_may_serve_gets(caching, x->response))
+            return pass_on(x);
+        lead_from_now_on(caching);       /* behind what it has made invalid */
     }
     if (caching->is_validating && x->response->status == 304)
         return renewed(x);

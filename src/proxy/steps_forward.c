@@ -293,11 +293,12 @@ static struct pipe *own_body(struct exchange *x, struct text text)
     return pipe;
 }
 
-/* Where the answer goes straight to the client, as it is and as fast as may be. */
+/* Where the answer goes straight to the client, as it is and as fast as may be. With a cache that is known
+ * when it comes. */
 static bool may_splice(const struct exchange *x, const struct stream *peer)
 {
     return stream_may_splice(x->client) && stream_may_splice(peer) &&
-           x->location->proxy.limit_rate == 0 && x->parent == NULL && !caching_wants_whole(x) &&
+           x->location->proxy.limit_rate == 0 && x->parent == NULL && x->caching == NULL &&
            !relay_may_be_due(x);
 }
 

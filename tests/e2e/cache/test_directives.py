@@ -355,6 +355,16 @@ def test_no_cache(bench, value, is_stored):
     assert bench.get(path).cached == ("HIT" if is_stored else "MISS")
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("value, outcome", [("1", "MISS"), ("0", "HIT")])
+def test_no_cache_of_a_post(bench, value, outcome):
+    """RFC 9110 9.3.3: an answer that would be one to later GETs."""
+    path = bench.path("no")
+    bench.says(reply(body="x", fields={**FRESH, "Content-Location": path}))
+    assert bench.get(path, "POST", fields={"X-No": value}, body=b"y").status == 200
+    assert bench.get(path).cached == outcome
+
+
 def test_no_cache_takes_what_is_stored(bench):
     bench.says(reply(body="x"))
     path = bench.path("no")

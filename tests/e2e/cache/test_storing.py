@@ -3,7 +3,7 @@
 import pytest
 
 from .case import (ASKED, BROKEN, EITHER, EXPIRE, HIT, MISS, UNASKED, VALIDATED, Case, ago, ahead, ask, get, head,
-                   ok, says, unmodified)
+                   ok, present, says, unmodified)
 
 pytestmark = pytest.mark.ours
 
@@ -72,6 +72,35 @@ CASES = [
          get(MISS, ok("max-age=60", X_A="1")), head(HIT, status=200, has={"X-A": "1", "Content-Length": "60"})),
     Case("GET is never answered from a stored HEAD", "9111 4 MUST NOT",
          head(ASKED, ok("max-age=60")), get(EITHER), get(HIT)),
+    *[Case(f"POST with a Content-Location of its own, {how}", "9110 9.3.3",
+           ask("POST", ASKED, ok(body=b"posted", **said), content=b"x"), get(UNASKED, status=200, body=b"posted", has={"Age": present}), head(HIT))
+      for how, said in {
+          "fresh by max-age": {"cache_control": "max-age=60", "Content_Location": "/@CASE@"},
+          "fresh by Expires": {"Expires": ahead(60), "Content_Location": "/@CASE@"},
+          "absolute": {"cache_control": "s-maxage=60", "Content_Location": "http://localhost/@CASE@"},
+          "in chunks": {"cache_control": "max-age=60", "Content_Location": "/@CASE@", "how": "chunked"}}.items()],
+    *[Case(f"POST, {how}", "9110 9.3.3", ask("POST", ASKED, says(status, **{"cache_control": "max-age=60", "Content_Location": "/@CASE@", **said}),
+                                            content=b"x", send=send), get(MISS, ok()))
+      for how, status, send, said in (
+          ("without a Content-Location", 200, (), {"Content_Location": None}), ("with that of another", 200, (), {"Content_Location": "/@CASE@/b"}),
+          ("with that of another host", 200, (), {"Content_Location": "http://other.test/@CASE@"}),
+          ("with two", 200, (), {"more": [("Content-Location", "/@CASE@")]}),
+          ("by heuristics", 200, (), {"cache_control": "public", "Last_Modified": OLD}), ("201", 201, (), {}), ("404", 404, (), {}),
+          ("no-store", 200, (), {"cache_control": "max-age=60, no-store"}), ("private", 200, (), {"cache_control": "max-age=60, private"}),
+          ("Set-Cookie", 200, (), {"Set_Cookie": "a=b"}), ("no-store of the request", 200, {"Cache-Control": "no-store"}, {}),
+          ("Authorization", 200, AUTH, {}))],
+    Case("PUT with a Content-Location of its own", "9110 9.3.4",
+         ask("PUT", ASKED, ok("max-age=60", Content_Location="/@CASE@"), content=b"x"), get(MISS, ok())),
+    Case("a POST is never answered from what a POST left", "9111 4 MUST",
+         ask("POST", ASKED, ok("max-age=60", Content_Location="/@CASE@"), content=b"x"), ask("POST", ASKED, content=b"x")),
+    Case("what POST leaves takes the place of what was stored", "9111 4.4 MUST",
+         get(MISS, ok("max-age=60")), ask("POST", ASKED, ok("max-age=60", Content_Location="/@CASE@", body=b"posted"), content=b"x"),
+         get(UNASKED, status=200, body=b"posted")),
+    Case("what POST leaves is a variant", "9111 4.1 MUST NOT",
+         ask("POST", ASKED, ok("max-age=60", Content_Location="/@CASE@", Vary="X-Lang", body=b"posted"), content=b"x", send={"X-Lang": "a"}),
+         get(MISS, ok(), send={"X-Lang": "b"}), get(UNASKED, status=200, body=b"posted", send={"X-Lang": "a"})),
+    Case("a POST that is cut short leaves nothing", "9111 3.3 MUST NOT",
+         ask("POST", BROKEN, ok("max-age=60", Content_Location="/@CASE@", how="short"), content=b"x"), get(MISS, ok())),
     Case("Set-Cookie is not stored by default", "9111 7.3", get(MISS, ok("max-age=60", Set_Cookie="a=b")), get(MISS)),
 
     # ---- 3.1: fields ----
