@@ -150,10 +150,13 @@ void slice_unref(struct slice slice)
 
 struct slice slice_part(struct slice slice, uint32_t from, uint32_t len)
 {
+    return slice_ref(slice_view(slice, from, len));
+}
+
+struct slice slice_view(struct slice slice, uint32_t from, uint32_t len)
+{
     must(from <= slice.len && len <= slice.len - from);
-    if (slice.block == NULL)
-        return SLICE_NONE;
-    return slice_of(slice.block, slice.start + from, len);
+    return (struct slice){ .block = slice.block, .start = slice.start + from, .len = len };
 }
 
 const unsigned char *slice_ptr(struct slice slice)

@@ -47,6 +47,7 @@ struct slice         slice_copy(struct text text);          /* a block of its ow
 struct slice         slice_ref(struct slice slice);
 void                 slice_unref(struct slice slice);
 struct slice         slice_part(struct slice slice, uint32_t from, uint32_t len); /* new reference */
+struct slice         slice_view(struct slice slice, uint32_t from, uint32_t len); /* lives by the slice's reference */
 const unsigned char *slice_ptr(struct slice slice);
 struct text          slice_text(struct slice slice);        /* valid while the slice is held */
 

@@ -111,8 +111,7 @@ static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
         return -1;
     }
     while ((size_t)used < bytes.len && !protocol->is_paused) {
-        struct slice rest = { .block = bytes.block, .start = bytes.start + (uint32_t)used,
-                              .len = bytes.len - (uint32_t)used };
+        struct slice rest = slice_view(bytes, (uint32_t)used, bytes.len - (uint32_t)used);
         ssize_t      n;
 
         if (h1->rx == RX_DONE) {
@@ -143,10 +142,9 @@ static void client_finish(struct protocol *protocol)
         h1_close(h1);
     else if (h1->rx == RX_UNTIL_CLOSE)
         h1_end_body(h1);
-    else if (h1->rx == RX_TUNNEL) {
-        h1_end_body(h1);
-        h1->rx = RX_TUNNEL;
-    } else if (h1->rx != RX_DONE)
+    else if (h1->rx == RX_TUNNEL)
+        h1_end_tunnel(h1);
+    else if (h1->rx != RX_DONE)
         h1_fail(h1, fault_of_end(h1, LOSS_CLOSED));
 }
 

@@ -64,6 +64,7 @@ enum h1_scan_result h1_find_end(struct h1_codec *h1, struct text bytes, size_t *
 ssize_t h1_receive(struct h1_codec *h1, struct slice bytes);   /* body states; as feed() */
 void    h1_begin_body(struct h1_codec *h1, const struct head *head);
 void    h1_end_body(struct h1_codec *h1);
+void    h1_end_tunnel(struct h1_codec *h1);
 uint64_t h1_splice_in(struct protocol *protocol, struct pipe **ret_pipe);
 void    h1_spliced_in(struct protocol *protocol, uint64_t len);
 

@@ -49,6 +49,13 @@ void h1_end_body(struct h1_codec *h1)
     h1_wake_owner(h1, WAKE_END);
 }
 
+/* What we send goes on. */
+void h1_end_tunnel(struct h1_codec *h1)
+{
+    h1_end_body(h1);
+    h1->rx = RX_TUNNEL;
+}
+
 static void put(struct h1_codec *h1, struct slice bytes, size_t from, size_t len)
 {
     struct stream *stream = &h1->stream;
@@ -228,8 +235,7 @@ ssize_t h1_receive(struct h1_codec *h1, struct slice bytes)
     size_t used = 0;
 
     while (used < bytes.len && !h1->codec.protocol.is_paused) {
-        struct slice rest = { .block = bytes.block, .start = bytes.start + (uint32_t)used,
-                              .len = bytes.len - (uint32_t)used };
+        struct slice rest = slice_view(bytes, (uint32_t)used, bytes.len - (uint32_t)used);
         uint8_t      rx = h1->rx;
         ssize_t      n = receive_once(h1, rest);
 

@@ -105,8 +105,7 @@ static ssize_t server_feed(struct protocol *protocol, struct slice bytes)
     ssize_t          used = 0;
 
     while ((size_t)used < bytes.len && !protocol->is_paused && !protocol->is_closing) {
-        struct slice rest = { .block = bytes.block, .start = bytes.start + (uint32_t)used,
-                              .len = bytes.len - (uint32_t)used };
+        struct slice rest = slice_view(bytes, (uint32_t)used, bytes.len - (uint32_t)used);
         ssize_t      n;
 
         if (h1->rx == RX_DONE || h1->rx == RX_HOLD) {
@@ -139,8 +138,7 @@ static void server_finish(struct protocol *protocol)
 
     switch ((enum h1_rx)h1->rx) {
     case RX_TUNNEL:
-        h1_end_body(h1);
-        h1->rx = RX_TUNNEL;
+        h1_end_tunnel(h1);
         break;
     case RX_HEAD:
         if (h1->scan.offset > 0)

@@ -168,9 +168,7 @@ static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
 
         if (len == 0)
             break;
-        h2->fed = (struct slice){ .block = bytes.block,
-                                  .start = bytes.start + (uint32_t)used,
-                                  .len = (uint32_t)len };
+        h2->fed = slice_view(bytes, (uint32_t)used, (uint32_t)len);
         n = nghttp2_session_mem_recv(h2->engine, at, len);
         if (n < 0)
             return feed_failed(h2, (int)n, bytes.len);

@@ -178,9 +178,7 @@ static int chunk_came(nghttp2_session *engine, uint8_t flags, int32_t id, const 
     (void)flags;
     h2_check(h2, nghttp2_session_consume_connection(engine, len));
     if (s != NULL && !s->is_reset)
-        h2_receive(s, (struct slice){ .block = h2->fed.block,
-                                      .start = h2->fed.start + from,
-                                      .len = (uint32_t)len });
+        h2_receive(s, slice_view(h2->fed, from, (uint32_t)len));
     return 0;
 }
 

@@ -390,11 +390,8 @@ static ssize_t feed_protocol(struct conn *conn, struct slice slice)
     ssize_t                n;
 
     do {
-        struct slice rest = { .block = slice.block, .start = slice.start + used,
-                              .len = slice.len - used };
-
         former = conn->protocol;
-        n = former->ops->feed(conn->protocol, rest);
+        n = former->ops->feed(conn->protocol, slice_view(slice, used, slice.len - used));
         if (n < 0)
             return n;
         used += (uint32_t)n;
