@@ -7,31 +7,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/arena.h"
 #include "base/block.h"
-#include "base/must.h"
+#include "ends.h"
 #include "http/h1_codec.h"
-#include "net/task_queue.h"
 
 enum { RUNS = 400, REQUESTS = 6, STEPS_MOST = 200000 };
 enum { BODY_MOST = 30000, WIRE_BYTES = 4096, PIPE_BYTES = 8192 };
 
 static const struct head_limits limits = { .line_bytes = 8192, .field_bytes = 8192,
                                          .head_bytes = 16384, .fields = 100 };
-
-/* One end of a connection: what its codec takes for a conn, and the bytes on their way to it. */
-struct end {
-    struct conn   conn;
-    struct codec *codec;
-    char          wire[WIRE_BYTES];
-    size_t        sent, arrived;         /* in the wire; the first `arrived` may be read */
-    bool          is_lost;
-};
 
 /* An exchange without a proxy: the body comes and goes through one pipe. */
 static struct echo {
@@ -55,31 +44,6 @@ static struct asker {
 
 static struct end   client, server;
 static struct loop *loop;
-static uint64_t     seed, state;
-
-/* ---- chance ---- */
-
-static uint64_t chance(uint64_t limit)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (state >> 11) % limit;
-}
-
-static size_t some_of(size_t most)
-{
-    size_t n = chance(3) == 0 ? most : 1 + chance(chance(2) == 0 ? 16 : most);
-
-    return n < most ? n : most;
-}
-
-#define CHECK(condition)                                                                      \
-    do {                                                                                      \
-        if (!(condition))                                                                     \
-            fail_msg("line %d, SIM_SEED=%llu: %s", __LINE__, (unsigned long long)seed,        \
-                     #condition);                                                             \
-    } while (0)
 
 static char byte_at(unsigned number, uint64_t at)
 {
@@ -242,121 +206,41 @@ static void asker_run(struct task *task, unsigned wakes)
         end_of_answer(false);
 }
 
-/* ---- the wires ---- */
-
-static void nothing_run(struct task *task, unsigned wakes)
-{
-    (void)task;
-    (void)wakes;
-}
-
-static void tasks_run(void)
-{
-    task_queue_renew(task_queue_self());
-    for (int i = 0; i < 20 && task_queue_run(task_queue_self(), 1); i++) {
-    }
-}
-
-/* From this end's codec onto the other's wire, as much as it takes. */
-static void send_some(struct end *end, struct end *other)
-{
-    struct protocol *protocol = &end->codec->protocol;
-    struct iovec     iov[8];
-    int              n = end->is_lost ? 0 : protocol->ops->fill(protocol, iov, 8);
-    size_t           room = WIRE_BYTES - other->sent, sent = 0;
-
-    room = room > 0 ? some_of(room) : 0;
-    for (int i = 0; i < n && sent < room; i++) {
-        size_t len = iov[i].iov_len < room - sent ? iov[i].iov_len : room - sent;
-
-        memcpy(other->wire + other->sent, iov[i].iov_base, len);
-        other->sent += len;
-        sent += len;
-    }
-    if (sent > 0)
-        protocol->ops->sent(protocol, sent);
-}
-
-static void receive_some(struct end *end)
-{
-    struct protocol *protocol = &end->codec->protocol;
-    struct slice     bytes;
-    ssize_t          used;
-
-    if (end->arrived < end->sent)
-        end->arrived += some_of(end->sent - end->arrived);
-    if (end->is_lost || end->arrived == 0 || protocol->is_paused || protocol->is_closing)
-        return;
-    bytes = slice_copy(text_of(end->wire, end->arrived));
-    used = protocol->ops->feed(protocol, bytes);
-    slice_unref(bytes);
-    CHECK(used >= 0 && (size_t)used <= end->arrived);
-    end->sent -= (size_t)used;
-    end->arrived -= (size_t)used;
-    memmove(end->wire, end->wire + used, end->sent);
-}
-
-static void lose(struct end *end, enum loss why)
-{
-    if (end->is_lost)
-        return;
-    end->is_lost = true;
-    end->codec->protocol.ops->lost(&end->codec->protocol, why);
-}
+/* ---- the end ---- */
 
 /* The server is gone: what it had sent still comes, or, with a reset, does not. */
 static void cut(bool is_reset)
 {
     struct protocol *protocol = &client.codec->protocol;
 
-    lose(&server, LOSS_RESET);
+    end_lose(&server, LOSS_RESET);
     for (int i = 0; i < STEPS_MOST && !is_reset && client.sent > 0 && asker.stream != NULL; i++) {
-        receive_some(&client);
-        tasks_run();
+        end_receive(&client);
+        ends_run_tasks();
     }
     if (!is_reset)
         protocol->ops->finish(protocol);
     for (int i = 0; i < STEPS_MOST && asker.stream != NULL && !is_reset; i++)
-        tasks_run();
-    lose(&client, is_reset ? LOSS_RESET : LOSS_CLOSED);
+        ends_run_tasks();
+    end_lose(&client, is_reset ? LOSS_RESET : LOSS_CLOSED);
     for (int i = 0; i < STEPS_MOST && (asker.stream != NULL || echo.stream != NULL); i++)
-        tasks_run();
+        ends_run_tasks();
     CHECK(asker.stream == NULL && echo.stream == NULL);
 }
 
 /* ---- one schedule ---- */
 
-static void end_begin(struct end *end, struct codec *codec)
-{
-    memset(end, 0, sizeof(*end));
-    end->codec = codec;
-    end->conn.loop = loop;
-    task_init(&end->conn.task, nothing_run);
-    codec->protocol.conn = &end->conn.task;
-    codec->ops->attach(codec, &end->conn);
-}
-
-static void end_done(struct end *end)
-{
-    struct protocol *protocol = &end->codec->protocol;
-
-    lose(end, LOSS_CLOSED);
-    CHECK(!protocol->ops->is_held(protocol));
-    task_cancel(&end->conn.task);
-    protocol->ops->free(&protocol);
-}
-
 static void connection_begin(void)
 {
-    end_begin(&client, h1_client_new());
+    end_begin(&client, loop, h1_client_new(), WIRE_BYTES);
     client.codec->ops->set_limits(client.codec, &limits);
-    end_begin(&server, h1_server_new(&limits, &echo.host));
+    end_begin(&server, loop, h1_server_new(&limits, &echo.host), WIRE_BYTES);
 }
 
 static void connection_done(void)
 {
     for (int i = 0; i < STEPS_MOST && echo.stream != NULL; i++)
-        tasks_run();
+        ends_run_tasks();
     CHECK(echo.stream == NULL);
     end_done(&client);
     end_done(&server);
@@ -375,11 +259,12 @@ static void ask_when_free(void)
     ask();
 }
 
-static void run_schedule(uint64_t number, bool is_cut)
+static void run_schedule(uint64_t seed, bool is_cut)
 {
-    uint64_t cut_at = is_cut ? 1 + chance(400) : STEPS_MOST;
+    uint64_t cut_at;
 
-    seed = number;
+    schedule_begin(seed);
+    cut_at = is_cut ? 1 + chance(400) : STEPS_MOST;
     memset(&asker, 0, sizeof(asker));
     memset(&echo, 0, sizeof(echo));
     task_init(&asker.task, asker_run);
@@ -388,13 +273,8 @@ static void run_schedule(uint64_t number, bool is_cut)
     connection_begin();
     for (uint64_t step = 0; asker.answered < REQUESTS && step < cut_at; step++) {
         ask_when_free();
-        switch (chance(4)) {
-        case 0: send_some(&client, &server); break;
-        case 1: send_some(&server, &client); break;
-        case 2: receive_some(&server); break;
-        default: receive_some(&client); break;
-        }
-        tasks_run();
+        ends_move(&client, &server);
+        ends_run_tasks();
         CHECK(!asker.is_lost && step + 1 < STEPS_MOST);
     }
     if (asker.answered < REQUESTS)
@@ -404,16 +284,13 @@ static void run_schedule(uint64_t number, bool is_cut)
 
 static void run_schedules(bool is_cut)
 {
-    const char *only = getenv("SIM_SEED"), *runs = getenv("SIM_RUNS");
-    uint64_t    first = only != NULL ? strtoull(only, NULL, 10) : 1;
-    uint64_t    count = only != NULL ? 1 : runs != NULL ? strtoull(runs, NULL, 10) : RUNS;
-    size_t      blocks;
+    uint64_t first = schedules_first(), end = first + schedules_count(RUNS);
+    size_t   blocks;
 
     loop = loop_new(0);
     blocks = block_total();
-    for (uint64_t number = first; number < first + count; number++) {
-        state = number * 0x9e3779b97f4a7c15u;
-        run_schedule(number, is_cut);
+    for (uint64_t seed = first; seed < end; seed++) {
+        run_schedule(seed, is_cut);
         CHECK(block_total() == blocks);
     }
     loop_free(&loop);

@@ -7,16 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/arena.h"
 #include "base/block.h"
-#include "base/must.h"
+#include "ends.h"
 #include "http/h2_codec.h"
-#include "net/task_queue.h"
 
 enum { RUNS = 300, REQUESTS = 24, ASKERS = 6, STEPS_MOST = 200000 };
 enum { BODY_MOST = 90000, WIRE_BYTES = 16384, PIPE_BYTES = 8192, EARLY_BYTES = 5000 };
@@ -25,15 +23,6 @@ static const struct head_limits limits = { .line_bytes = 8192, .field_bytes = 81
                                            .head_bytes = 16384, .fields = 100 };
 static const struct h2_settings settings = { .max_streams = ASKERS, .window = 65535,
                                              .chunk_size = 8192, .recv_buffer_size = 262144 };
-
-/* One end of a connection: what its codec takes for a conn, and the bytes on their way to it. */
-struct end {
-    struct conn   conn;
-    struct codec *codec;
-    char          wire[WIRE_BYTES];
-    size_t        sent, arrived;         /* in the wire; the first `arrived` may be read */
-    bool          is_lost;
-};
 
 /* An exchange without a proxy: the body comes and goes through one pipe. */
 struct echo {
@@ -63,31 +52,6 @@ static unsigned          asked, answered, left, failed;
 static struct end        client, server;
 static struct loop      *loop;
 static bool              is_cut;
-static uint64_t          seed, state;
-
-/* ---- chance ---- */
-
-static uint64_t chance(uint64_t limit)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (state >> 11) % limit;
-}
-
-static size_t some_of(size_t most)
-{
-    size_t n = chance(3) == 0 ? most : 1 + chance(chance(2) == 0 ? 16 : most);
-
-    return n < most ? n : most;
-}
-
-#define CHECK(condition)                                                                      \
-    do {                                                                                      \
-        if (!(condition))                                                                     \
-            fail_msg("line %d, SIM_SEED=%llu: %s", __LINE__, (unsigned long long)seed,        \
-                     #condition);                                                             \
-    } while (0)
 
 static char byte_at(unsigned number, uint64_t at)
 {
@@ -346,68 +310,7 @@ static void asker_run(struct task *task, unsigned wakes)
     }
 }
 
-/* ---- the wires ---- */
-
-static void nothing_run(struct task *task, unsigned wakes)
-{
-    (void)task;
-    (void)wakes;
-}
-
-static void tasks_run(void)
-{
-    task_queue_renew(task_queue_self());
-    for (int i = 0; i < 20 && task_queue_run(task_queue_self(), 1); i++) {
-    }
-}
-
-/* From this end's codec onto the other's wire, as much as it takes. */
-static void send_some(struct end *end, struct end *other)
-{
-    struct protocol *protocol = &end->codec->protocol;
-    struct iovec     iov[8];
-    int              n = end->is_lost ? 0 : protocol->ops->fill(protocol, iov, 1 + (int)chance(8));
-    size_t           room = WIRE_BYTES - other->sent, sent = 0;
-
-    room = room > 0 ? some_of(room) : 0;
-    for (int i = 0; i < n && sent < room; i++) {
-        size_t len = iov[i].iov_len < room - sent ? iov[i].iov_len : room - sent;
-
-        CHECK(len > 0);
-        memcpy(other->wire + other->sent, iov[i].iov_base, len);
-        other->sent += len;
-        sent += len;
-    }
-    if (sent > 0)
-        protocol->ops->sent(protocol, sent);
-}
-
-static void receive_some(struct end *end)
-{
-    struct protocol *protocol = &end->codec->protocol;
-    struct slice     bytes;
-    ssize_t          used;
-
-    if (end->arrived < end->sent)
-        end->arrived += some_of(end->sent - end->arrived);
-    if (end->is_lost || end->arrived == 0 || protocol->is_paused || protocol->is_closing)
-        return;
-    bytes = slice_copy(text_of(end->wire, end->arrived));
-    used = protocol->ops->feed(protocol, bytes);
-    slice_unref(bytes);
-    CHECK(used >= 0 && (size_t)used <= end->arrived);
-    end->sent -= (size_t)used;
-    end->arrived -= (size_t)used;
-    memmove(end->wire, end->wire + used, end->sent);
-}
-
-static void lose(struct end *end, enum loss why)
-{
-    if (end->is_lost)
-        return;
-    end->is_lost = true;
-    end->codec->protocol.ops->lost(&end->codec->protocol, why);
-}
+/* ---- the end ---- */
 
 static bool is_quiet(void)
 {
@@ -422,45 +325,24 @@ static void cut(bool is_reset)
 {
     struct protocol *protocol = &client.codec->protocol;
 
-    lose(&server, LOSS_RESET);
+    end_lose(&server, LOSS_RESET);
     for (int i = 0; i < STEPS_MOST && !is_reset && client.sent > 0; i++) {
-        receive_some(&client);
-        tasks_run();
+        end_receive(&client);
+        ends_run_tasks();
         if (protocol->is_closing)
             break;
     }
     if (!is_reset)
         protocol->ops->finish(protocol);
-    lose(&client, is_reset ? LOSS_RESET : LOSS_CLOSED);
+    end_lose(&client, is_reset ? LOSS_RESET : LOSS_CLOSED);
     for (int i = 0; i < STEPS_MOST && !is_quiet(); i++)
-        tasks_run();
+        ends_run_tasks();
     CHECK(is_quiet());
 }
 
 /* ---- one schedule ---- */
 
-static void end_begin(struct end *end, struct codec *codec)
-{
-    memset(end, 0, sizeof(*end));
-    end->codec = codec;
-    end->conn.loop = loop;
-    end->conn.transport = (struct transport){ .ops = &transport_tcp, .fd = -1 };
-    task_init(&end->conn.task, nothing_run);
-    codec->protocol.conn = &end->conn.task;
-    codec->ops->attach(codec, &end->conn);
-}
-
-static void end_done(struct end *end)
-{
-    struct protocol *protocol = &end->codec->protocol;
-
-    lose(end, LOSS_CLOSED);
-    CHECK(!protocol->ops->is_held(protocol));
-    task_cancel(&end->conn.task);
-    protocol->ops->free(&protocol);
-}
-
-static void schedule_begin(void)
+static void begin(void)
 {
     asked = answered = left = failed = 0;
     memset(askers, 0, sizeof(askers));
@@ -470,19 +352,19 @@ static void schedule_begin(void)
         task_init(&echoes[i].task, echo_run);
     }
     host.accept = echo_accept;
-    end_begin(&client, h2_client_new(&settings));
+    end_begin(&client, loop, h2_client_new(&settings), WIRE_BYTES);
     client.codec->ops->set_limits(client.codec, &limits);
-    end_begin(&server, h2_server_new(&limits, &settings, &host));
+    end_begin(&server, loop, h2_server_new(&limits, &settings, &host), WIRE_BYTES);
 }
 
-static void schedule_end(void)
+static void finish(void)
 {
     for (int i = 0; i < STEPS_MOST && !is_quiet(); i++) {
-        send_some(&client, &server);
-        receive_some(&server);
-        send_some(&server, &client);
-        receive_some(&client);
-        tasks_run();
+        end_send(&client, &server);
+        end_receive(&server);
+        end_send(&server, &client);
+        end_receive(&client);
+        ends_run_tasks();
     }
     CHECK(is_quiet());
     end_done(&client);
@@ -499,41 +381,34 @@ static void ask_when_free(void)
             ask(&askers[i]);
 }
 
-static void run_schedule(uint64_t number, bool must_cut)
+static void run_schedule(uint64_t seed, bool must_cut)
 {
-    uint64_t cut_at = must_cut ? 1 + chance(800) : STEPS_MOST;
+    uint64_t cut_at;
 
-    seed = number;
+    schedule_begin(seed);
+    cut_at = must_cut ? 1 + chance(800) : STEPS_MOST;
     is_cut = must_cut;
-    schedule_begin();
+    begin();
     for (uint64_t step = 0; answered + left + failed < REQUESTS && step < cut_at; step++) {
         ask_when_free();
-        switch (chance(4)) {
-        case 0: send_some(&client, &server); break;
-        case 1: send_some(&server, &client); break;
-        case 2: receive_some(&server); break;
-        default: receive_some(&client); break;
-        }
-        tasks_run();
+        ends_move(&client, &server);
+        ends_run_tasks();
         CHECK(step + 1 < STEPS_MOST);
     }
     if (is_cut)
         cut(chance(2) == 0);
-    schedule_end();
+    finish();
 }
 
 static void run_schedules(bool must_cut)
 {
-    const char *only = getenv("SIM_SEED"), *runs = getenv("SIM_RUNS");
-    uint64_t    first = only != NULL ? strtoull(only, NULL, 10) : 1;
-    uint64_t    count = only != NULL ? 1 : runs != NULL ? strtoull(runs, NULL, 10) : RUNS;
-    size_t      blocks;
+    uint64_t first = schedules_first(), end = first + schedules_count(RUNS);
+    size_t   blocks;
 
     loop = loop_new(0);
     blocks = block_total();
-    for (uint64_t number = first; number < first + count; number++) {
-        state = number * 0x9e3779b97f4a7c15u;
-        run_schedule(number, must_cut);
+    for (uint64_t seed = first; seed < end; seed++) {
+        run_schedule(seed, must_cut);
         CHECK(block_total() == blocks);
     }
     loop_free(&loop);

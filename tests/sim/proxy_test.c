@@ -121,17 +121,10 @@ static uint64_t run_once(uint64_t seed)
 
 /* ---- tests ---- */
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void every_answer_is_whole_or_seen_to_be_cut(void **state)
 {
-    uint64_t first = number_from("SIM_SEED", 1);
-    uint64_t runs = number_from("SIM_RUNS", getenv("SIM_SEED") != NULL ? 1 : RUNS);
+    uint64_t first = schedules_first();
+    uint64_t runs = schedules_count(RUNS);
     unsigned total[4] = { 0 };
 
     (void)state;
@@ -152,11 +145,7 @@ static void every_answer_is_whole_or_seen_to_be_cut(void **state)
 static void a_seed_is_a_schedule(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 5; seed++) {
-        uint64_t first = run_once(seed), second = run_once(seed);
-
-        assert_true(first == second);
-    }
+    schedules_check_repeats(run_once);
 }
 
 int main(void)

@@ -45,6 +45,32 @@ uint64_t schedule_digest(void)
     return schedule.digest;
 }
 
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+uint64_t schedules_first(void)
+{
+    return number_from("SIM_SEED", 1);
+}
+
+uint64_t schedules_count(uint64_t by_default)
+{
+    return number_from("SIM_RUNS", getenv("SIM_SEED") != NULL ? 1 : by_default);
+}
+
+void schedules_check_repeats(uint64_t (*run)(uint64_t seed))
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        uint64_t first = run(seed), second = run(seed);
+
+        assert_true(first == second);
+    }
+}
+
 uint64_t chance(uint64_t limit)
 {
     must(limit > 0);

@@ -16,6 +16,12 @@ uint64_t schedule_seed(void);
 /* Of all that was said so far. */
 uint64_t schedule_digest(void);
 
+/* Which seeds a test runs: SIM_SEED=n only that one, SIM_RUNS=n so many, else `by_default`. */
+uint64_t schedules_first(void);
+uint64_t schedules_count(uint64_t by_default);
+/* `run` returns the digest of what it has done by this seed; twice it must be the same. */
+void schedules_check_repeats(uint64_t (*run)(uint64_t seed));
+
 uint64_t chance(uint64_t limit);         /* 0 .. limit - 1 */
 bool     one_in(unsigned n);             /* 0: never */
 size_t   some_of(size_t most);           /* 1 .. most, often all, often little */
