@@ -105,8 +105,9 @@ unsigned h2_client_room(const struct codec *codec)
     const struct h2_codec *h2 = h2_of_codec(codec);
     uint32_t               most;
 
-    if (h2->is_lost || h2->is_doomed || h2->drain != H2_DRAIN_NONE || codec->protocol.is_closing ||
-        codec->protocol.must_reset || !nghttp2_session_check_request_allowed(h2->engine))
+    if (h2->is_lost || h2->is_doomed || h2->is_mute || h2->drain != H2_DRAIN_NONE ||
+        codec->protocol.is_closing || codec->protocol.must_reset ||
+        !nghttp2_session_check_request_allowed(h2->engine))
         return 0;
     most = nghttp2_session_get_remote_settings(h2->engine, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     if (most > h2->settings.max_streams)
@@ -149,6 +150,7 @@ static void client_send(struct stream *stream)
     }
     s->id = id;
     s->is_live = true;
+    h2_pulse_use(h2);
     h2_wake_conn(h2, WAKE_DATA);
 }
 

@@ -111,7 +111,7 @@ static void clock_run(struct task *task, unsigned wakes)
     (void)wakes;
     if (h2->is_lost)
         return;
-    next_ms = rests_look(h2, now_ms);
+    next_ms = h2->is_server ? rests_look(h2, now_ms) : h2_pulse_look(h2, now_ms);
     if (h2->drain == H2_DRAIN_NOTICE && now_ms >= h2->drain_ms)
         h2_drain_end(h2);
     else if (h2->drain == H2_DRAIN_NOTICE && h2->drain_ms < next_ms)

@@ -160,6 +160,7 @@ static ssize_t h2_feed(struct protocol *protocol, struct slice bytes)
     unsigned         frames = 0;
 
     protocol->is_yielding = false;
+    h2_pulse_heard(h2);
     while (used < bytes.len && !protocol->is_paused && !protocol->is_yielding &&
            !h2->is_condemned) {
         const unsigned char *at = slice_ptr(bytes) + used;
@@ -278,6 +279,8 @@ static void h2_attach(struct codec *codec, struct conn *conn)
 
     h2->conn = conn;
     glitches_init(&h2->glitches, h2_now_ms(h2));
+    h2_pulse_heard(h2);
+    h2_pulse_said(h2);
     h2_wake_conn(h2, WAKE_DATA);         /* our settings */
 }
 

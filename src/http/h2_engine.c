@@ -61,6 +61,7 @@ static int block_begins(nghttp2_session *engine, const nghttp2_frame *frame, voi
     h2->block_ms = h2_now_ms(h2);
     h2->block_stream = NULL;
     h2->block_bytes = 0;
+    h2_pulse_said(h2);
     if (h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         s = h2_server_block_begin(h2, frame->hd.stream_id);
     if (s != NULL && !s->is_reset)
@@ -177,6 +178,7 @@ static int chunk_came(nghttp2_session *engine, uint8_t flags, int32_t id, const 
 
     (void)flags;
     h2_check(h2, nghttp2_session_consume_connection(engine, len));
+    h2_pulse_said(h2);
     if (s != NULL && !s->is_reset)
         h2_receive(s, slice_view(h2->fed, from, (uint32_t)len));
     return 0;

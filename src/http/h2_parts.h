@@ -56,6 +56,12 @@ struct h2_codec {
     struct h2_stream   *framed;          /* whose HEADERS the engine has just made */
     bool                is_framed_end;
 
+    /* client side: is the server still there? */
+    int64_t             heard_ms;        /* the last byte */
+    int64_t             said_ms;         /* the last one of a message, or of its SETTINGS */
+    int64_t             asked_ms;        /* by PING */
+    bool                is_asking, is_mute;          /* no answer yet; none came in time */
+
     struct task         clock;
     struct timer        timer;
     int64_t             drain_ms;
@@ -207,6 +213,13 @@ struct stream *h2_client_open(struct codec *codec);
 unsigned h2_client_room(const struct codec *codec);
 /* The next head that waits is shown. */
 void h2_client_show(struct h2_stream *s);
+
+/* h2_pulse.c, client side */
+void h2_pulse_heard(struct h2_codec *h2);                /* some bytes */
+void h2_pulse_said(struct h2_codec *h2);                 /* of a message */
+void h2_pulse_use(struct h2_codec *h2);                  /* a request goes out */
+/* What is due is done; when the next look is due. */
+int64_t h2_pulse_look(struct h2_codec *h2, int64_t now_ms);
 
 /* h2_clock.c */
 void h2_clock_init(struct h2_codec *h2);

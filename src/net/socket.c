@@ -175,6 +175,16 @@ bool socket_is_quiet(int fd)
     return n < 0 && errno == EAGAIN;
 }
 
+bool socket_is_acknowledging(int fd, uint32_t within_ms)
+{
+    struct tcp_info state;
+    socklen_t       len = sizeof(state);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &len) < 0)
+        return true;
+    return state.tcpi_last_ack_recv < within_ms;
+}
+
 int socket_error(int fd)
 {
     int       error = 0;

@@ -36,6 +36,8 @@ int socket_accept(int listener_fd, int *ret_fd, struct address *ret_remote) WARN
 int  socket_error(int fd);                                       /* SO_ERROR as -errno or 0 */
 /* Open, with neither an end nor a byte to read: a non-blocking look. */
 bool socket_is_quiet(int fd);
+/* Has the other side's kernel acknowledged anything in the last so many ms? Where nobody can tell: yes. */
+bool socket_is_acknowledging(int fd, uint32_t within_ms);
 int  socket_local(int fd, struct address *ret_local) WARN_UNUSED;
 /* close() will then send a reset instead of a clean end. */
 void socket_set_reset(int fd);

@@ -168,15 +168,16 @@ def echo(stream):
 class H2Origin:
     """handle_early: handle() is called with the head, not when the whole request has come."""
 
-    def __init__(self, handle=echo, script=None, tls=None, settings=(), handle_early=False, port=0):
+    def __init__(self, handle=echo, script=None, tls=None, settings=(), handle_early=False, port=0,
+                 host="127.0.0.1"):
         self.handle, self.script, self.tls = handle, script, tls
         self.settings = dict(settings)
         self.handle_early = handle_early
         self.requests, self.errors, self.handshakes, self.conns = [], [], [], []
         self.lock = threading.Condition()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
+        self.listener = socket.create_server((host, port), backlog=256)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def record(self, stream):

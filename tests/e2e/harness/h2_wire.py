@@ -86,6 +86,7 @@ class H2Wire(Wire):
         self.peer_settings = {}
         self.greetings = 0               # SETTINGS of the other side
         self.acknowledged = 0            # SETTINGS of ours
+        self.pings = 0                   # of the other side
         self.pongs = []
         self.goaways = []                # (last stream, code, words)
         self.data_order = []             # (stream, size) of each DATA frame
@@ -281,7 +282,9 @@ class H2Wire(Wire):
     def _ping(self, one):
         if one.flags & ACK:
             self.pongs.append(one.payload)
-        elif self.answers_pings:
+            return
+        self.pings += 1
+        if self.answers_pings:
             self.answer_frame(PING, ACK, 0, one.payload)
 
     def _goaway(self, one):
