@@ -153,15 +153,20 @@ bool upstream_server_parse(struct compiler *compiler, const struct word *word, s
     return true;
 }
 
-static bool number_after(struct text text, const char *prefix, uint64_t least, unsigned *field)
+/* Behind the "=". */
+static void take_number(struct compiler *compiler, const struct word *word, unsigned least,
+                        unsigned *field)
 {
+    size_t   name_len = text_find(word->text, '=');
     uint64_t number;
 
-    if (value_number(text_from_offset(text, text_from(prefix).len), COUNT_MOST, &number) < 0 ||
-        number < least)
-        return false;
-    *field = (unsigned)number;
-    return true;
+    if (value_number(text_from_offset(word->text, name_len + 1), COUNT_MOST, &number) == 0 &&
+        number >= least)
+        *field = (unsigned)number;
+    else
+        complain(compiler, word, "invalid parameter \"%.*s\"", TEXT_ARGS(word->text))->hint =
+            arena_format(compiler->arena, "%.*s= takes a number from %u to %u", (int)name_len,
+                         word->text.ptr, least, COUNT_MOST);
 }
 
 static bool seconds_after(struct text text, const char *prefix, uint32_t *field)
@@ -267,11 +272,11 @@ static void take_parameter(struct compiler *compiler, const struct word *word,
     bool        is_good = true;
 
     if (text_has_prefix(text, TEXT("weight=")))
-        is_good = number_after(text, "weight=", 1, &server->weight);
+        take_number(compiler, word, 1, &server->weight);
     else if (text_has_prefix(text, TEXT("max_conns=")))
-        is_good = number_after(text, "max_conns=", 0, &server->max_conns);
+        take_number(compiler, word, 0, &server->max_conns);
     else if (text_has_prefix(text, TEXT("max_fails=")))
-        is_good = number_after(text, "max_fails=", 0, &server->max_fails);
+        take_number(compiler, word, 0, &server->max_fails);
     else if (text_has_prefix(text, TEXT("fail_timeout=")))
         is_good = seconds_after(text, "fail_timeout=", &server->fail_timeout_ms);
     else if (text_has_prefix(text, TEXT("slow_start=")))

@@ -26,7 +26,8 @@ struct row {
 #define UPSTREAM(name, kind) { #name, kind, offsetof(struct upstream, name) }
 
 static const struct row location_rows[] = {
-    LOCATION(is_internal, KIND_BOOL), LOCATION(body_max, KIND_U64), LOCATION(body_buffer, KIND_U32),
+    LOCATION(is_internal, KIND_BOOL), LOCATION(is_stub_status, KIND_BOOL),
+    LOCATION(body_max, KIND_U64), LOCATION(body_buffer, KIND_U32),
     LOCATION(body_timeout_ms, KIND_U32), LOCATION(send_timeout_ms, KIND_U32),
     LOCATION(body_rate, KIND_U32), LOCATION(body_rate_after_ms, KIND_U32),
     LOCATION(limit_req_status, KIND_U32), LOCATION(limit_conn_status, KIND_U32),
