@@ -144,6 +144,7 @@ def test_a_storm_of_everything(proxy, origin, more):
         thread.join()
     assert not wrong, wrong[:5]
     assert statuses.get(200, 0) > 100, statuses
+    desk.wait_nothing_under_way()
     calm.set()
     time.sleep(2.5)                      # ejections and failures are over, checks have passed;
     assert {desk.get(f"/calm/{number}").status for number in range(60)} == {200}   # one success each, and all are whole

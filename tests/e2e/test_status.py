@@ -15,9 +15,7 @@ pytestmark = pytest.mark.ours
 
 
 def status(desk):
-    done = desk.run("status", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+    return desk.status()
 
 
 def wait_status(desk, holds, what):

@@ -3,6 +3,7 @@
 
 @NAME@ in a configuration is replaced by what the test passed as NAME (an origin's address, a text),
 else by a loopback address with a free port of its own; @NAME.port@ is the port alone."""
+import json
 import os
 import re
 import signal
@@ -305,6 +306,25 @@ class Proxy:
         """Memory in KB and open descriptors of the worker."""
         pid = pid or self.worker()
         return self.rss_kb(pid), len(os.listdir(f"/proc/{pid}/fd"))
+
+    def status(self):
+        """What `frontdesk status` knows (docs/control.md)."""
+        done = self.run("status", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    def wait_nothing_under_way(self):
+        """Clients have gone, and whatever was counted in for them is counted out."""
+        def left():
+            said = self.status()
+            counts = [said["connections"][name] for name in ("open", "reading", "at_work", "waiting")]
+            counts.append(said["requests"]["under_way"])
+            for group in said["upstreams"]:
+                counts += [group["in_flight"], group["retries_in_budget"], group["queue"]["waiting"]]
+                counts += [server["in_flight"] for server in group["servers"]]
+            counts += [zone["keys"] for zone in said["limits"] if zone["of"] == "limit_conn"]
+            return sum(counts)
+        self.wait_for(lambda: left() == 0, 10, "nothing under way")
 
     def wait_settled(self, before, seconds=30.0, spare_kb=512, spare_fds=3, pid=None):
         """The worker's footprint is back within a tenth of what it was (the fault plan's rule)."""
