@@ -73,7 +73,7 @@ bool rules_may_serve_gets(const struct caching *caching, const struct head *answ
 
     return x->request->method == METHOD_POST && !rules_is_cached_method(x) &&
            fields_find(&answer->fields, FIELD_CONTENT_LOCATION) != NULL &&
-           !exchange_is_any_true(x, caching->policy->no_cache);
+           !template_is_any_true(caching->policy->no_cache, &x->scope);
 }
 
 bool rules_is_only_if_cached(const struct caching *caching)
