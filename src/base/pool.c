@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Free lists per thread, linked through the resting objects themselves: taking and giving are a few
  * instructions without a lock. Newest first, since its bytes are likeliest to be in the CPU's cache.
- * Under AddressSanitizer nothing rests: every object goes back to its allocator, whose quarantine
- * names both the use and the end of an object that is used too late. */
+ * Under AddressSanitizer nothing rests (may_rest.h). */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -11,16 +10,9 @@
 #include <threads.h>
 
 #include "base/budget.h"
+#include "base/may_rest.h"
 #include "base/mem.h"
-
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { MAY_REST = 0 };
-#else
-enum { MAY_REST = 1 };
-#endif
+#include "base/spare.h"
 
 struct resting {
     struct resting *next;
@@ -152,5 +144,6 @@ void pools_drain(void)
             budget_add(-(int64_t)sizes[i]);
             mem_free(shelf_take(&shelves[i]));
         }
+    spares_drain();
     budget_settle();
 }

@@ -35,7 +35,7 @@ void *pool_take_raw(struct pool *pool) __attribute__((returns_nonnull)); /* not 
 void *pool_try_raw(struct pool *pool) WARN_UNUSED;   /* not zeroed; NULL when memory is short */
 void  pool_give(struct pool *pool, void *object);                      /* NULL is allowed */
 
-/* Gives the calling thread's resting objects of all pools back to the system: at thread end. */
+/* Gives the calling thread's resting objects of all pools back to the system, and its spares: at thread end. */
 void pools_drain(void);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* OpenSSL is started by whoever needs it first: without its configuration file, since a worker may read none, and
- * without anything at exit, since loops may still run then. Algorithms that each handshake needs are fetched. */
+ * without anything at exit, since loops may still run then. Algorithms that each handshake needs are fetched.
+ * Of a handshake's seven hundred pieces of memory most are free again at its end, so they are spares. */
 #include "tls/library.h"
 
 #include <pthread.h>
@@ -8,12 +9,37 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/spare.h"
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD        *sha256;
 static EVP_CIPHER    *aes256, *aes128;
 
+static void *take(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return spare_take(size);
+}
+
+static void *resize(void *memory, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return spare_resize(memory, size);
+}
+
+static void give(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    spare_give(memory);
+}
+
+/* Before OpenSSL takes its first piece; later it refuses, and goes on with malloc. */
 static void start(void)
 {
+    (void)CRYPTO_set_mem_functions(take, resize, give);
     must(OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
                               OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
                           NULL) == 1);
