@@ -29,9 +29,8 @@ struct codec_ops {
     unsigned       (*room)(const struct codec *codec);
     /* Between messages, with nothing unread and nothing wrong: may carry another one. */
     bool           (*is_idle)(const struct codec *codec);
-    /* Server side: how many bytes of a body may wait to be sent in each of its streams, now that it has so many.
-     * NULL: as many as its owner likes. */
-    uint32_t       (*share)(const struct codec *codec);
+    /* Server side: what bodies that wait to be sent in its streams may be together. NULL: each as it likes. */
+    struct pipe_share *(*share)(struct codec *codec);
     /* Messages of the connection so far, those under way included. */
     unsigned       (*count)(const struct codec *codec);
     /* So many were carried before this codec was made; NULL: it lives as long as its connection. */

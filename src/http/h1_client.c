@@ -128,6 +128,14 @@ static ssize_t client_feed(struct protocol *protocol, struct slice bytes)
     return used;
 }
 
+/* No more than its reader has room for: the rest may wait with the peer. */
+static uint32_t client_read_most(const struct protocol *protocol)
+{
+    const struct h1_codec *h1 = h1_of((struct protocol *)protocol);
+
+    return h1->stream.rx_body == NULL ? 0 : pipe_read_most(h1->stream.rx_body);
+}
+
 static int fault_of_end(const struct h1_codec *h1, enum loss why)
 {
     return stream_fault_of_loss(&h1->stream, h1->stream.rx_head != NULL, why);
@@ -271,6 +279,7 @@ static const struct protocol_ops client_protocol = {
     .lost = client_lost,
     .is_held = h1_is_held,
     .free = h1_free,
+    .read_most = client_read_most,
     .splice_in = h1_splice_in,
     .spliced_in = h1_spliced_in,
     .splice_out = h1_splice_out,

@@ -249,6 +249,10 @@ ssize_t h1_receive(struct h1_codec *h1, struct slice bytes)
     }
     if (h1->is_open)
         h1->stream.rx_bytes += used;
+    /* Else one more read would wait beside the pipe. */
+    if (h1->rx != RX_HEAD && h1->rx != RX_DONE && h1->stream.rx_body != NULL &&
+        pipe_is_crowded(h1->stream.rx_body))
+        h1_pause(h1);
     return (ssize_t)used;
 }
 

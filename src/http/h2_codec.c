@@ -12,7 +12,7 @@
 enum { FRAMES_PER_FEED = 256 };
 
 /* Bodies that wait for windows, of all streams, and the least of one. */
-enum { WAITING_BYTES = 1024 * 1024, WAITING_LEAST = 8 * 1024 };
+enum { WAITING_MOST = 768 * 1024, WAITING_LEAST = 4 * 1024 };
 
 static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
 
@@ -46,6 +46,7 @@ struct h2_codec *h2_new(const struct h2_settings *settings, bool is_server)
     h2->codec.protocol.ops = is_server ? &h2_server_protocol : &h2_client_protocol;
     h2->is_server = is_server;
     h2->settings = *settings;
+    h2->share = (struct pipe_share){ .most = WAITING_MOST, .least = WAITING_LEAST };
     list_init(&h2->streams);
     h2_clock_init(h2);
     return h2;
@@ -297,12 +298,9 @@ static bool h2_is_idle(const struct codec *codec)
            h2->drain == H2_DRAIN_NONE && !codec->protocol.is_closing && !codec->protocol.must_reset;
 }
 
-static uint32_t server_share(const struct codec *codec)
+static struct pipe_share *server_share(struct codec *codec)
 {
-    unsigned held = h2_of_codec(codec)->held;
-    uint32_t share = WAITING_BYTES / (held > 0 ? held : 1);
-
-    return share > WAITING_LEAST ? share : WAITING_LEAST;
+    return &h2_of_codec(codec)->share;
 }
 
 static unsigned h2_count(const struct codec *codec)

@@ -306,7 +306,7 @@ static void submit_settings(struct h2_codec *h2)
     const nghttp2_settings_entry client[] = {
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0 },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window_of(h2->settings.window) },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_FIRST_WINDOW },
     };
 
     h2_check(h2, h2->is_server ? nghttp2_submit_settings(h2->engine, NGHTTP2_FLAG_NONE, server,

@@ -36,6 +36,7 @@ struct h2_codec {
     bool                has_frame_room, has_table;   /* they are in use */
     struct link         streams;         /* that their owners hold, oldest first */
     unsigned            held;            /* how many */
+    struct pipe_share   share;           /* of what waits to be sent in them */
     unsigned            messages;
     struct head_limits  limits;
     struct h2_settings  settings;
@@ -73,6 +74,9 @@ struct h2_codec {
                         is_doomed /* to end at once */, is_condemned /* and told so */;
 };
 
+/* Of answers: what a stream may send unasked, and how far its window grows when its body is longer. */
+enum { H2_FIRST_WINDOW = 16 * 1024 };
+
 enum h2_rx { H2_RX_HEAD = 0, H2_RX_BODY, H2_RX_HELD /* until tunnel() */ };
 
 /* A head that came while the owner still had an interim one to look at. */
@@ -104,6 +108,7 @@ struct h2_stream {
     bool is_accepted /* an owner holds it */, is_live /* the engine knows it */, is_rx_sized,
         is_tx_sized, has_rx_end /* END_STREAM came */, is_dropping /* what comes is not wanted */,
         has_sent_head, has_sent_continue, has_tx_end /* END_STREAM is on its way out */,
+        has_grown /* its window */,
         is_deferred /* the engine waits for resume */, is_waiting /* or was not asked */, is_reset /* by us */,
         is_reset_by_peer, is_upgrade, is_tunnel;
 };

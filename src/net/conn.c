@@ -443,7 +443,7 @@ static void pending_grow(struct conn *conn)
 static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
 {
     uint32_t      front = conn->pending.len <= FRONT_BYTES ? conn->pending.len : 0;
-    uint32_t      start, room;
+    uint32_t      start, room, most;
     struct block *block;
     ssize_t       n;
 
@@ -460,8 +460,10 @@ static ssize_t read_once(struct conn *conn, struct slice *ret_slice)
             memcpy(block->bytes + start, slice_ptr(conn->pending), front);
         room -= front;
     }
-    if (conn->protocol->read_most > 0 && room > conn->protocol->read_most)
-        room = conn->protocol->read_most;
+    most =
+        conn->protocol->ops->read_most == NULL ? 0 : conn->protocol->ops->read_most(conn->protocol);
+    if (most > 0 && room > most)
+        room = most;
     n = conn->transport.ops->read(&conn->transport, block->bytes + start + front, room);
     if (n < (ssize_t)room && !conn->has_hangup && !conn->transport.is_over)
         conn->is_readable = false;   /* the edge will come again (epoll(7)) */

@@ -9,7 +9,12 @@
 #include "base/shortage.h"
 #include "net/lane.h"
 
-enum { SMALL_BYTES = 2048 };   /* slices below this are gathered when the ring begins to fill */
+enum {
+    SMALL_BYTES = 2048,        /* slices below this are gathered when the ring begins to fill */
+    SHARE_PART = 2,            /* of what is left of a share, for one pipe */
+    PROMISE_PART = 4,          /* the same of what is promised */
+    READ_LEAST = 1024
+};
 
 static struct slice *slice_at(struct pipe *pipe, unsigned i)
 {
@@ -43,11 +48,79 @@ void pipe_set_high(struct pipe *pipe, uint32_t high)
         task_wake(pipe->writer, WAKE_ROOM);
 }
 
+static uint32_t share_left(const struct pipe_share *share)
+{
+    return share->fill < share->most ? share->most - share->fill : 0;
+}
+
+static uint32_t share_part(const struct pipe_share *share)
+{
+    uint32_t part = share_left(share) / SHARE_PART;
+
+    return part > share->least ? part : share->least;
+}
+
+static uint32_t limit_of(const struct pipe *pipe)
+{
+    uint32_t part = pipe->share == NULL ? pipe->high : share_part(pipe->share);
+
+    return part < pipe->high ? part : pipe->high;
+}
+
+static uint32_t low_of(const struct pipe *pipe)
+{
+    return pipe->share == NULL ? pipe->low : limit_of(pipe) / 2;
+}
+
+static void fill_add(struct pipe *pipe, uint32_t len)
+{
+    pipe->fill += len;
+    if (pipe->share != NULL)
+        pipe->share->fill += len;
+}
+
+static void fill_drop(struct pipe *pipe, uint32_t len)
+{
+    pipe->fill -= len;
+    if (pipe->share != NULL)
+        pipe->share->fill -= len;
+}
+
+static void share_leave(struct pipe *pipe)
+{
+    if (pipe->share != NULL)
+        pipe->share->fill -= pipe->fill + pipe->promised;
+    pipe->share = NULL;
+    pipe->promised = 0;
+}
+
+void pipe_set_share(struct pipe *pipe, struct pipe_share *share)
+{
+    share_leave(pipe);
+    pipe->share = share;
+    if (share != NULL)
+        share->fill += pipe->fill;
+}
+
+uint32_t pipe_promise(struct pipe *pipe, uint32_t most)
+{
+    uint32_t part;
+
+    if (pipe->share == NULL)
+        return most;
+    part = share_left(pipe->share) / PROMISE_PART;
+    part = part < most ? part : most;
+    pipe->promised += part;
+    pipe->share->fill += part;
+    return part;
+}
+
 void pipe_done(struct pipe *pipe)
 {
     while (pipe->count > 0)
         ring_shift(pipe);
     pipe->kept = 0;
+    share_leave(pipe);
     pipe->fill = 0;
     lane_close(&pipe->lane);
 }
@@ -86,7 +159,7 @@ static void compact(struct pipe *pipe)
 
 size_t pipe_room(struct pipe *pipe)
 {
-    size_t fill = pipe->fill;
+    uint32_t fill = pipe->fill, limit = limit_of(pipe);
 
     /* What lies in the lane comes first; and while memory is short no pipe holds more than one read,
      * unless its reader needs the whole of it. */
@@ -96,8 +169,8 @@ size_t pipe_room(struct pipe *pipe)
     }
     if (pipe->is_gathering && pipe->count == PIPE_SLICES && pipe->total_out == 0)
         compact(pipe);
-    if (fill < pipe->high && pipe->count < PIPE_SLICES)
-        return pipe->high - fill;
+    if (fill < limit && pipe->count < PIPE_SLICES)
+        return limit - fill;
     /* Kept bytes are a favour; they must not stop the body. */
     if (pipe->count == PIPE_SLICES && pipe->kept > 0) {
         pipe_forget(pipe);
@@ -105,6 +178,38 @@ size_t pipe_room(struct pipe *pipe)
     }
     pipe->is_writer_waiting = true;
     return 0;
+}
+
+uint32_t pipe_read_most(const struct pipe *pipe)
+{
+    uint32_t limit = limit_of(pipe), room = limit > pipe->fill ? limit - pipe->fill : 0;
+
+    if (limit == pipe->high)
+        return 0;
+    return room > READ_LEAST ? room : READ_LEAST;
+}
+
+bool pipe_is_crowded(struct pipe *pipe)
+{
+    return pipe->share != NULL && pipe_room(pipe) == 0;
+}
+
+/* What was read is a part of a block that others' bytes lie in as well. Where much waits already, it waits in a
+ * block of its own size. */
+static struct slice alone(struct slice slice)
+{
+    struct block *block = slice.len < slice.block->size / 2 ? block_try_sized(slice.len) : NULL;
+
+    if (block == NULL)
+        return slice;
+    memcpy(block->bytes, slice_ptr(slice), slice.len);
+    slice_unref(slice);
+    return (struct slice){ .block = block, .start = 0, .len = slice.len };
+}
+
+static bool waits_long(const struct pipe_share *share)
+{
+    return share != NULL && share->fill > share->most / 2;
 }
 
 /* A slice behind the last one of the same block makes that one longer. */
@@ -159,10 +264,10 @@ void pipe_put(struct pipe *pipe, struct slice slice)
         return;
     }
     pipe->total_in += slice.len;
-    pipe->fill += slice.len;
+    fill_add(pipe, slice.len);
     if (!join_neighbour(pipe, slice) && !gather_small(pipe, slice)) {
         must(pipe->count < PIPE_SLICES);
-        *slice_at(pipe, pipe->count++) = slice;
+        *slice_at(pipe, pipe->count++) = waits_long(pipe->share) ? alone(slice) : slice;
     }
     if (pipe->reader != NULL)
         task_wake(pipe->reader, WAKE_DATA);
@@ -194,7 +299,7 @@ int pipe_peek(const struct pipe *pipe, struct iovec *ret_iov, int most)
 void pipe_drop(struct pipe *pipe, size_t len)
 {
     must(len <= pipe->fill);
-    pipe->fill -= (uint32_t)len;
+    fill_drop(pipe, (uint32_t)len);
     pipe->total_out += len;
     while (len > 0) {
         struct slice *slice = slice_at(pipe, pipe->kept);
@@ -212,7 +317,7 @@ void pipe_drop(struct pipe *pipe, size_t len)
             ring_shift(pipe);
     }
     /* A ring full of kept slices is room, too: pipe_room() will let go of them. */
-    if (pipe->is_writer_waiting && pipe->fill <= pipe->low &&
+    if (pipe->is_writer_waiting && pipe->fill <= low_of(pipe) &&
         (pipe->count < PIPE_SLICES || pipe->kept > 0)) {
         pipe->is_writer_waiting = false;
         if (pipe->writer != NULL)
@@ -290,7 +395,7 @@ void pipe_rewind(struct pipe *pipe)
     must(pipe_may_rewind(pipe));
     pipe->kept = 0;
     pipe->offset = 0;
-    pipe->fill += (uint32_t)pipe->total_out;   /* not total_in: some may lie in the lane */
+    fill_add(pipe, (uint32_t)pipe->total_out);   /* not total_in: some may lie in the lane */
     pipe->total_out = 0;
     if (pipe->reader != NULL && pipe_has_data(pipe))
         task_wake(pipe->reader, WAKE_DATA);

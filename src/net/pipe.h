@@ -24,6 +24,13 @@
 
 enum { PIPE_SLICES = 16 };
 
+/* What the pipes of one client hold together. Each may fill a part of what is left, or `least`: a few have all
+ * they need, and a hundred that nobody reads do not hold a hundred times as much. Owner: the codec of their
+ * readers; it stays until the turn is over in which the last of them is done. */
+struct pipe_share {
+    uint32_t most, least, fill;
+};
+
 struct lane;
 
 struct pipe {
@@ -34,7 +41,9 @@ struct pipe {
     uint32_t      high, low;
     uint32_t      fill;                  /* unread bytes in slices */
     uint64_t      total_in, total_out;
+    uint32_t      promised;              /* counted in its share besides what is here */
     struct lane  *lane;                  /* NULL: bytes go through slices */
+    struct pipe_share *share;            /* NULL: its bounds are its own */
     int           fault;
     bool          is_ended, is_keeping, is_writer_waiting, may_splice;
     bool          is_gathering;          /* filled to `high`, in however many pieces it comes */
@@ -44,11 +53,17 @@ struct pipe {
 void pipe_init(struct pipe *pipe, uint32_t high);
 void pipe_set_high(struct pipe *pipe, uint32_t high);     /* and low; wakes a writer that waits */
 void pipe_done(struct pipe *pipe);                        /* drops what is left */
+void pipe_set_share(struct pipe *pipe, struct pipe_share *share);   /* NULL: none */
 void pipe_set_writer(struct pipe *pipe, struct task *writer);
 void pipe_set_reader(struct pipe *pipe, struct task *reader);
 
 /* Writer. Room 0 is also a promise of WAKE_ROOM. */
 size_t pipe_room(struct pipe *pipe);
+/* Of a share, whose bounds change with what others do: what is worth reading now; 0: as many as come. */
+uint32_t pipe_read_most(const struct pipe *pipe);
+/* The writer's side may have so many bytes on their way beside the pipe; they count until the pipe is done. */
+uint32_t pipe_promise(struct pipe *pipe, uint32_t most);
+bool     pipe_is_crowded(struct pipe *pipe);              /* no room in a share; else as pipe_room() 0 */
 void   pipe_put(struct pipe *pipe, struct slice slice);   /* takes the slice */
 void   pipe_end(struct pipe *pipe);                       /* whole body written */
 

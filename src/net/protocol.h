@@ -43,6 +43,8 @@ struct protocol_ops {
     void           (*free)(struct protocol **protocol);
     /* Nothing will come for a while: buffers may be given back. NULL: it has none. */
     void           (*rest)(struct protocol *protocol);
+    /* Bytes that are worth reading at a time; 0: as many as come. NULL: always. */
+    uint32_t       (*read_most)(const struct protocol *protocol);
     /* Plain body bytes that may be moved from the descriptor to this pipe's lane without being
      * looked at; 0: none. NULL: never. */
     uint64_t       (*splice_in)(struct protocol *protocol, struct pipe **ret_pipe);
@@ -56,7 +58,6 @@ struct protocol_ops {
 struct protocol {
     const struct protocol_ops *ops;
     struct task               *conn;
-    uint32_t                   read_most;       /* bytes to read at a time; 0: as many as come */
     bool                       is_paused;       /* do not read: a pipe is full */
     bool                       is_yielding;     /* set by feed(): the rest in another turn, this was work enough */
     bool                       is_closing;      /* close once the output is out */

@@ -188,6 +188,8 @@ void exchange_leave_client(struct exchange *x)
     (void)exchange_remote(x);   /* while it is known */
     timer_remove(loop_timers(x->loop), &x->pace_timer);
     pipe_set_writer(&x->request_body, NULL);
+    pipe_set_share(&x->response_body, NULL);
+    hedge_leave_share(x);
     nobody_take_over(x, client);
     stream->ops->release(stream);
     client_exchange_over(client);

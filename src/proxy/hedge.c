@@ -151,6 +151,12 @@ enum turn hedge_wait(struct exchange *x)
     return x->hedge != NULL ? let_go_on(x) : TURN_WAIT;
 }
 
+void hedge_leave_share(struct exchange *x)
+{
+    if (x->hedge != NULL)
+        pipe_set_share(&x->hedge->response_body, NULL);
+}
+
 bool hedge_take_over(struct exchange *x)
 {
     if (x->hedge == NULL)

@@ -22,5 +22,7 @@ enum turn hedge_wait(struct exchange *x);
 bool      hedge_take_over(struct exchange *x);
 /* The attempt on the stage is the one, or all is over: the other is cancelled. */
 void      hedge_cancel(struct exchange *x);
+/* The client leaves, and what its streams share with it. */
+void      hedge_leave_share(struct exchange *x);
 
 #endif

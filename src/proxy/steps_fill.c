@@ -70,6 +70,7 @@ static void put_fill_between(struct exchange *x)
 {
     struct caching *caching = x->caching;
 
+    pipe_set_share(&x->response_body, NULL);   /* what is kept may outlive this client */
     caching->peer_body = x->response_body;
     caching->peer_body.may_splice = false;
     x->peer->rx_body = &caching->peer_body;

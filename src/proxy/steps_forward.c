@@ -303,34 +303,33 @@ static bool may_splice(const struct exchange *x, const struct stream *peer)
 }
 
 /* Of a client with many streams at a time each has a part of what one may make us hold. */
-static uint32_t share_of_client(const struct exchange *x)
+static struct pipe_share *share_of_client(const struct exchange *x)
 {
-    struct protocol    *protocol = x->parent != NULL ? NULL : x->client->conn->protocol;
-    const struct codec *codec = protocol == NULL ? NULL : codec_of_protocol(protocol);
+    struct codec *codec;
 
-    return codec == NULL || codec->ops->share == NULL ? UINT32_MAX : codec->ops->share(codec);
+    if (x->parent != NULL || x->is_unattended)
+        return NULL;
+    codec = codec_of_protocol(x->client->conn->protocol);
+    return codec->ops->share == NULL ? NULL : codec->ops->share(codec);
 }
 
-static uint32_t response_bytes(const struct exchange *x, uint32_t share)
+static uint32_t response_bytes(const struct exchange *x)
 {
     const struct proxy_policy *policy = &x->location->proxy;
     uint64_t                   high = policy->buffers_count * policy->buffers_size;
 
     high = high < RESPONSE_PIPE_LEAST ? RESPONSE_PIPE_LEAST : high;
-    high = high < RESPONSE_PIPE_MOST ? high : RESPONSE_PIPE_MOST;
-    return high < share ? (uint32_t)high : share;
+    return high < RESPONSE_PIPE_MOST ? (uint32_t)high : RESPONSE_PIPE_MOST;
 }
 
 static void join(struct exchange *x, struct stream *peer)
 {
     const struct proxy_policy *policy = &x->location->proxy;
-    uint32_t                   share = share_of_client(x);
     struct text                body = forward_body(x);
 
     pipe_done(&x->response_body);
-    pipe_init(&x->response_body, response_bytes(x, share));
-    if (!stream_shares_conn(peer))
-        peer->conn->protocol->read_most = share < RESPONSE_PIPE_LEAST ? share : 0;
+    pipe_init(&x->response_body, response_bytes(x));
+    pipe_set_share(&x->response_body, share_of_client(x));
     x->response_body.may_splice = may_splice(x, peer);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);

@@ -23,6 +23,7 @@ server {
     location / { proxy_pass http://@O@; }
     location /stream { proxy_pass http://@O@; proxy_request_buffering off; }
     location /stall { send_timeout 700ms; proxy_pass http://@O@; }
+    location /twice/ { proxy_pass http://@P@/; proxy_http_version 2; }
     location /hello { return 200 hello; }
 }
 """
@@ -140,17 +141,25 @@ def test_a_stalled_stream_stalls_no_other(connect):
         assert client.answer(stream).body == BIG[:1000000]
 
 
-def test_a_hundred_stalled_answers_hold_little_memory(connect, desk):
-    """What is read ahead of a window is bounded: a hundred megabytes are on their way, few are in us."""
-    client = connect(window=0)
-    assert client.answer(client.open("GET", "/0")).status == 200
+@pytest.mark.parametrize("path, most_kb", [("/1000000", 4_000), ("/twice/1000000", 12_000)], ids=["h1", "h2"])
+def test_a_hundred_stalled_answers_hold_little_memory(connect, desk, path, most_kb):
+    """What is read ahead of a window is bounded: 400 megabytes are on their way, few are in us. A server of HTTP/2 is
+    asked through the proxy once more, which then holds something twice."""
+    clients = [connect(window=0) for _ in range(4)]
+    assert clients[0].answer(clients[0].open("GET", "/0")).status == 200
     before = desk.rss_kb()
-    streams = [client.open("GET", "/1000000") for _ in range(100)]
-    client.wait(lambda: all(stream.fields for stream in streams), 20)
-    assert client.is_quiet(0.5)
+    for client in clients:
+        streams = [client.open("GET", path) for _ in range(100)]
+        client.wait(lambda held=streams: all(stream.fields for stream in held), 20)
+        assert client.is_quiet(0.3)
     if not is_memory_odd():
-        assert desk.rss_kb() - before < 30_000
-    client.close()
+        assert desk.rss_kb() - before < 4 * most_kb
+    other = clients[0].open("GET", path)
+    clients[0].send_window_update(other.id, 1 << 20)
+    clients[0].send_window_update(0, 1 << 20)
+    assert clients[0].answer(other).body == BIG[:1000000]
+    for client in clients:
+        client.close()
 
 
 @ours
@@ -161,6 +170,25 @@ def test_a_stall_is_not_for_ever(connect):
     client.wait(lambda: stream.is_over)
     assert stream.reset and len(stream.body) == 100
     assert client.answer(client.open("GET", "/hello")).body == b"hello"
+
+
+def test_a_stall_holds_no_server_for_ever(connect, back):
+    """The connection to the server is given up with the stream."""
+    over = threading.Event()
+
+    def script(conn):
+        conn.request()
+        try:
+            conn.send(reply(body=bytes(30_000_000)))
+            conn.rest()
+        except OSError:
+            pass
+        over.set()
+    back.script = script
+    client = connect(window=100)
+    stream = client.open("GET", "/stall/1")
+    client.wait(lambda: stream.is_over)
+    assert stream.reset and over.wait(10)
 
 
 # ---- towards the server --------------------------------------------------------------------------

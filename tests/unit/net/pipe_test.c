@@ -458,6 +458,106 @@ static void nobody_waits_for_ever(void **state)
     (void)set_up(NULL);
 }
 
+/* ---- shares ---- */
+
+enum { SHARED_PIPES = 8, SHARE_MOST = 256 * 1024, SHARE_LEAST = 4096 };
+
+static struct pipe_share share;
+static struct pipe       others[SHARED_PIPES];
+
+static void others_begin(void)
+{
+    share = (struct pipe_share){ .most = SHARE_MOST, .least = SHARE_LEAST };
+    for (unsigned i = 0; i < SHARED_PIPES; i++) {
+        pipe_init(&others[i], HIGH);
+        pipe_set_share(&others[i], &share);
+    }
+}
+
+static void fill_up(struct pipe *pipe)
+{
+    size_t room;
+
+    while ((room = pipe_room(pipe)) > 0)
+        pipe_put(pipe, (struct slice){ .block = block_new_sized((uint32_t)room), .len = (uint32_t)room });
+}
+
+static void one_of_a_share_has_all(void **state)
+{
+    (void)state;
+    others_begin();
+    assert_int_equal(pipe_room(&others[0]), HIGH);
+    assert_int_equal(pipe_read_most(&others[0]), 0);
+    fill_up(&others[0]);
+    assert_int_equal(share.fill, HIGH);
+    pipe_drop(&others[0], HIGH / 2);
+    assert_int_equal(share.fill, HIGH / 2);
+    pipe_done(&others[0]);
+    assert_int_equal(share.fill, 0);
+}
+
+static void many_of_a_share_are_bounded(void **state)
+{
+    (void)state;
+    others_begin();
+    for (unsigned i = 0; i < SHARED_PIPES; i++) {
+        assert_true(pipe_room(&others[i]) >= SHARE_LEAST);
+        fill_up(&others[i]);
+    }
+    assert_true(share.fill <= SHARE_MOST + SHARED_PIPES * SHARE_LEAST);
+    assert_true(pipe_is_crowded(&others[SHARED_PIPES - 1]));
+    assert_true(pipe_read_most(&others[SHARED_PIPES - 1]) < HIGH);
+    for (unsigned i = 0; i < SHARED_PIPES; i++)
+        pipe_done(&others[i]);
+    assert_int_equal(share.fill, 0);
+}
+
+/* Of what little it may have half must be gone: its low mark is not that of a pipe without a share. */
+static void a_writer_of_a_share_is_woken(void **state)
+{
+    (void)state;
+    others_begin();
+    share.fill = SHARE_MOST;
+    pipe_set_share(&body, &share);
+    fill_up(&body);
+    assert_int_equal(body.fill, SHARE_LEAST);
+    (void)wakes_of(&writer);
+    pipe_drop(&body, 1);
+    assert_int_equal(wakes_of(&writer), 0);
+    pipe_drop(&body, SHARE_LEAST / 2);
+    assert_int_equal(wakes_of(&writer), WAKE_ROOM);
+}
+
+/* A part of a large block does not hold the whole of it for long. */
+static void what_waits_long_lies_alone(void **state)
+{
+    struct block *block = block_new();
+
+    (void)state;
+    others_begin();
+    share.fill = SHARE_MOST;
+    pipe_set_share(&body, &share);
+    pipe_put(&body, slice_of(block, 100, SHARE_LEAST));
+    block_unref(block);
+    assert_int_equal(block_total(), SHARE_LEAST);
+}
+
+static void promises_count_until_the_pipe_is_done(void **state)
+{
+    (void)state;
+    others_begin();
+    assert_int_equal(pipe_promise(&body, 1000000), 1000000);   /* it shares nothing */
+    assert_int_equal(pipe_promise(&others[0], 1000000), SHARE_MOST / 4);
+    assert_int_equal(pipe_promise(&others[1], 1000), 1000);
+    assert_int_equal(share.fill, SHARE_MOST / 4 + 1000);
+    fill_up(&others[0]);
+    pipe_set_share(&others[0], NULL);
+    assert_int_equal(share.fill, 1000);
+    pipe_done(&others[0]);
+    pipe_done(&others[1]);
+    assert_int_equal(share.fill, 0);
+}
+
 #define WITH_PIPE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -480,6 +580,11 @@ int main(void)
         WITH_PIPE(a_rewind_leaves_the_lane_alone),
         WITH_PIPE(random_walks_lose_nothing),
         WITH_PIPE(nobody_waits_for_ever),
+        WITH_PIPE(one_of_a_share_has_all),
+        WITH_PIPE(many_of_a_share_are_bounded),
+        WITH_PIPE(a_writer_of_a_share_is_woken),
+        WITH_PIPE(what_waits_long_lies_alone),
+        WITH_PIPE(promises_count_until_the_pipe_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
