@@ -561,6 +561,22 @@ def test_head_freshens_what_is_stored(bench, fields):
     assert (answer.cached, answer.body, answer.get("X-A")) == ("HIT", b"whole", "2")
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("fields, body", [
+    ({"ETag": '"b"'}, "whole"), ({"Last-Modified": "Thu, 01 Jan 2015 00:00:00 GMT"}, "whole"), ({}, "longer"),
+    ({"Cache-Control": "no-store"}, "whole")])
+def test_head_of_another_version_makes_stale_what_is_stored(bench, fields, body):
+    """RFC 9111 4.3.5; also one that may not be kept itself."""
+    bench.says(reply(body="whole", fields={**FRESH, "ETag": '"a"'}))
+    path = bench.path("head_freshens")
+    assert bench.statuses(path) == ["MISS", "HIT"]
+    bench.says(reply(body=body, fields={**FRESH, "ETag": '"a"', **fields})[:-len(body)])
+    assert bench.get(path, "HEAD", fields={"Cache-Control": "no-cache"}).status == 200
+    bench.says(reply(body="new", fields=FRESH))
+    answer = bench.get(path)
+    assert (answer.cached, answer.body) == ("EXPIRED", b"new")
+
+
 def test_force_ranges(bench):
     bench.says(reply(body="0123456789", fields=FRESH))
     path = bench.path("ranges")
