@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -227,6 +228,20 @@ bool large_body_has_failed(const struct large_body *body)
     return atomic_load(&body->has_failed);
 }
 
+/* Any change of its bytes or its length changes its change time, though by the clock's ticks. */
+uint64_t large_body_stamp(const struct large_body *body)
+{
+    struct stat stat;
+    uint64_t    facts[3] = { 0 };
+
+    if (fstat(atomic_load(&body->fd), &stat) == 0) {
+        facts[0] = (uint64_t)stat.st_size;
+        facts[1] = (uint64_t)stat.st_ctim.tv_sec;
+        facts[2] = (uint64_t)stat.st_ctim.tv_nsec;
+    }
+    return XXH3_64bits(facts, sizeof(facts));
+}
+
 /* ---- the writing thread's ---- */
 
 static int file_begin(struct large_body *body)
@@ -241,11 +256,15 @@ static int file_begin(struct large_body *body)
     if (fd < 0)
         return -errno;
     atomic_store(&body->fd, fd);
+    atomic_store(&body->stamp, large_body_stamp(body));
     return 0;
 }
 
+/* -ESTALE: somebody else has changed the file. */
 static int write_at(struct large_body *body, const void *bytes, size_t len, uint64_t at)
 {
+    if (large_body_stamp(body) != atomic_load(&body->stamp))
+        return -ESTALE;
     for (size_t done = 0; done < len;) {
         ssize_t n = pwrite(atomic_load(&body->fd), (const char *)bytes + done, len - done,
                            (off_t)(at + done));
@@ -258,6 +277,7 @@ static int write_at(struct large_body *body, const void *bytes, size_t len, uint
         atomic_fetch_add(&body->disk->written_bytes, (uint64_t)n);
         done += (size_t)n;
     }
+    atomic_store(&body->stamp, large_body_stamp(body));
     return 0;
 }
 
@@ -296,6 +316,19 @@ static bool note_checksums(struct large_body *body, struct slice slice, uint64_t
     return true;
 }
 
+/* Readers see how far it is and what it must look like as one. */
+static int note_written(struct large_body *body, struct slice slice, uint64_t at)
+{
+    bool is_noted;
+
+    pthread_mutex_lock(&body->lock);
+    is_noted = note_checksums(body, slice, at);
+    if (is_noted)
+        atomic_store(&body->written, at + slice.len);
+    pthread_mutex_unlock(&body->lock);
+    return is_noted ? 0 : -ENOMEM;
+}
+
 /* -EFBIG: one body that is half of the cache. */
 static int write_slice(struct large_body *body, struct slice slice)
 {
@@ -313,11 +346,7 @@ static int write_slice(struct large_body *body, struct slice slice)
         r = file_begin(body);
     if (r == 0)
         r = write_at(body, slice_ptr(slice), slice.len, at);
-    if (r == 0 && !note_checksums(body, slice, at))
-        r = -ENOMEM;
-    if (r == 0)
-        atomic_store(&body->written, at + slice.len);
-    return r;
+    return r < 0 ? r : note_written(body, slice, at);
 }
 
 uint64_t large_trailer_checksum(const struct large_body *body, const struct large_trailer *trailer)
@@ -329,6 +358,16 @@ uint64_t large_trailer_checksum(const struct large_body *body, const struct larg
     return XXH3_64bits_withSeed((const char *)trailer + from, sizeof(*trailer) - from, seal);
 }
 
+static int end_last_part(struct large_body *body, uint64_t len)
+{
+    bool has_ended;
+
+    pthread_mutex_lock(&body->lock);
+    has_ended = len % LARGE_PART_BYTES == 0 || part_end(body);
+    pthread_mutex_unlock(&body->lock);
+    return has_ended ? 0 : -ENOMEM;
+}
+
 static int write_trailer(struct large_body *body)
 {
     uint64_t             len = atomic_load(&body->written);
@@ -336,11 +375,10 @@ static int write_trailer(struct large_body *body)
         .id = body->id, .body_len = len, .magic = MAGIC, .version = VERSION
     };
     size_t bytes;
-    int    r;
+    int    r = end_last_part(body, len);
 
-    if (len % LARGE_PART_BYTES != 0 && !part_end(body))
-        return -ENOMEM;
-    r = file_begin(body);                /* it may be empty */
+    if (r == 0)
+        r = file_begin(body);            /* it may be empty */
     bytes = body->checksum_count * sizeof(uint64_t);
     trailer.checksum = large_trailer_checksum(body, &trailer);
     if (r == 0)
@@ -379,7 +417,9 @@ static void fail(struct large_body *body, int error)
     if (atomic_exchange(&body->has_failed, true))
         return;
     atomic_fetch_add(&body->disk->dropped_writes, 1);
-    if (error != -EFBIG && error != -ENOMEM)
+    if (error == -ESTALE)
+        atomic_fetch_add(&body->disk->damaged, 1);
+    else if (error != -EFBIG && error != -ENOMEM)
         disk_fail(body->disk, "writing a large body", error);
 }
 
@@ -423,15 +463,13 @@ static void large_work(struct disk *disk, struct disk_work *work)
     is_finishing = body->is_finishing;
     is_damaged = body->is_damaged;
     pthread_mutex_unlock(&body->lock);
-    if (is_damaged) {
+    if (is_damaged)
         forget(body);
-    } else {
-        r = write_pending(body, pending);
-        if (r == 0 && is_finishing && !large_body_is_whole(body))
-            r = finish(body);
-        if (r < 0)
-            fail(body, r);
-    }
+    r = write_pending(body, pending);
+    if (r == 0 && is_finishing && !large_body_is_whole(body))
+        r = finish(body);
+    if (r < 0)
+        fail(body, r);
     tell(body);
     large_body_unref(body);
 }

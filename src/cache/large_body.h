@@ -46,11 +46,12 @@ struct large_read {
     /* Of the disk tier. */
     struct job         job;
 };
-/* Moves bytes to the lane without looking at them, if they were checked before and lie in the page cache.
- * How many; 0: they are to be read. */
+/* Moves bytes to the lane without looking at them, if they were checked before, nobody has changed the file
+ * since, and they lie in the page cache. How many; 0: they are to be read. */
 size_t large_body_splice(struct large_body *body, uint64_t from, uint64_t most, struct lane *lane);
 /* As disk_read_start(), disk_read_leave(); the latter drops the body's reference and the slice's. Checked
- * against the checksums on the first read of each part in this process's life. */
+ * against the checksums when a part is read for the first time, and again when anybody has changed the file
+ * since; what is still being written, when anybody but us has. */
 bool large_read_start(struct large_read *read);
 void large_read_leave(struct large_read **read);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A large body inside: for the files that make, read and keep them.
  *
+ * Nobody but us writes to its file; who does all the same is noticed by `stamp`. What was written, or found
+ * sound, is believed as long as that holds, else by its checksums.
+ *
  * Its file: the body, then a checksum of each LARGE_PART_BYTES of it, then struct large_trailer. */
 #ifndef CACHE_LARGE_PARTS_H
 #define CACHE_LARGE_PARTS_H
@@ -41,12 +44,17 @@ struct large_body {
     atomic_uint_least64_t pending, written;
     atomic_bool           is_whole, has_failed;
 
-    /* Of the maker, until it is whole; then of all. */
+    atomic_uint_least64_t stamp;         /* large_body_stamp() behind our last write, or when checks began anew */
+
+    /* Of the maker, changed under the lock until it is whole. */
     uint64_t             *checksums;     /* of parts */
     uint32_t              checksum_count, checksum_room;
     void                 *hashing;       /* of the part that is being written */
-    _Atomic(uint64_t)    *checked;       /* a bit for each part that was read and found sound */
+    _Atomic(uint64_t)    *checked;       /* once whole: a bit for each part that was found sound since `stamp` */
 };
+
+/* Of the file as it is now: another one when somebody has changed it since. */
+uint64_t large_body_stamp(const struct large_body *body);
 
 /* The open body of this id, opening its file if need be (blocks); a reference. NULL: it is not there,
  * or damaged. With `is_quick` only one that is open already. */

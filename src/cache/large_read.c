@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Parts of large bodies: at once what the page cache has and was checked, the rest by a job. */
+/* Parts of large bodies: at once what the page cache has and may be believed, the rest by a job. */
 #include <errno.h>
 
 #include <xxhash.h>
@@ -10,14 +10,41 @@
 #include "net/lane.h"
 #include "net/loop.h"
 
-static bool is_checked(const struct large_body *body, uint64_t part)
+static bool is_unchanged(struct large_body *body)
 {
-    return (atomic_load(&body->checked[part / 64]) >> part % 64 & 1) != 0;
+    return large_body_stamp(body) == atomic_load(&body->stamp);
 }
 
-static void note_checked(struct large_body *body, uint64_t part)
+/* Somebody has changed the file: what was found sound before may be so no more. */
+static void check_anew(struct large_body *body)
 {
-    atomic_fetch_or(&body->checked[part / 64], UINT64_C(1) << part % 64);
+    pthread_mutex_lock(&body->lock);
+    atomic_store(&body->stamp, large_body_stamp(body));
+    for (uint32_t i = 0; i <= body->checksum_count / 64; i++)
+        atomic_store(&body->checked[i], 0);
+    pthread_mutex_unlock(&body->lock);
+}
+
+/* It may be read without looking at its checksum. */
+static bool is_believed(struct large_body *body, uint64_t part)
+{
+    bool is_whole = large_body_is_whole(body);
+
+    if (!is_unchanged(body)) {
+        if (is_whole)
+            check_anew(body);
+        return false;
+    }
+    return !is_whole || (atomic_load(&body->checked[part / 64]) >> part % 64 & 1) != 0;
+}
+
+/* Unless the file was changed since it had this stamp, which was before it was read. */
+static void note_checked(struct large_body *body, uint64_t part, uint64_t stamp)
+{
+    pthread_mutex_lock(&body->lock);
+    if (large_body_is_whole(body) && atomic_load(&body->stamp) == stamp)
+        atomic_fetch_or(&body->checked[part / 64], UINT64_C(1) << part % 64);
+    pthread_mutex_unlock(&body->lock);
 }
 
 /* Into a block of its own; all of it or, with *reterr, nothing. */
@@ -39,19 +66,40 @@ static struct block *read_block(const struct large_body *body, uint64_t from, ui
     return NULL;
 }
 
+/* What the part must look like as far as it is written. */
+struct likeness {
+    uint64_t checksum;
+    uint32_t len;
+};
+
+static struct likeness likeness_of(struct large_body *body, uint64_t part)
+{
+    struct likeness likeness;
+    uint64_t        left;
+
+    pthread_mutex_lock(&body->lock);
+    left = large_body_written(body) - part * LARGE_PART_BYTES;
+    likeness.len = left < LARGE_PART_BYTES ? (uint32_t)left : LARGE_PART_BYTES;
+    likeness.checksum =
+        part < body->checksum_count ? body->checksums[part] : XXH3_64bits_digest(body->hashing);
+    pthread_mutex_unlock(&body->lock);
+    return likeness;
+}
+
 /* The whole part, compared; the slice of what was wanted of it. */
 static int read_checked(struct large_read *read, uint64_t part, uint32_t at, uint32_t most)
 {
     struct large_body *body = read->body;
-    uint64_t           from = part * LARGE_PART_BYTES, left = large_body_written(body) - from;
-    uint32_t           len = left < LARGE_PART_BYTES ? (uint32_t)left : LARGE_PART_BYTES;
+    struct likeness    likeness = likeness_of(body, part);
+    uint64_t           stamp = large_body_stamp(body);
     int                r = 0;
-    struct block      *block = read_block(body, from, len, false, &r);
+    struct block      *block =
+        read_block(body, part * LARGE_PART_BYTES, likeness.len, false, &r);
 
     if (block == NULL)
         return r;
-    if (XXH3_64bits_withSeed(block->bytes, len, body->disk->seed) == body->checksums[part]) {
-        note_checked(body, part);
+    if (XXH3_64bits_withSeed(block->bytes, likeness.len, body->disk->seed) == likeness.checksum) {
+        note_checked(body, part, stamp);
         read->ret_slice = slice_of(block, at, most);
     } else {
         r = -EINVAL;
@@ -60,14 +108,29 @@ static int read_checked(struct large_read *read, uint64_t part, uint32_t at, uin
     return r;
 }
 
-static int read_some(struct large_read *read, bool is_quick)
+/* False: not in memory, or it cannot be believed. */
+static bool read_believed(struct large_read *read, uint64_t part, uint32_t most, bool is_quick)
 {
     struct large_body *body = read->body;
-    bool               is_whole = large_body_is_whole(body);
-    uint64_t           written = large_body_written(body), part = read->from / LARGE_PART_BYTES;
-    uint32_t           at = (uint32_t)(read->from % LARGE_PART_BYTES), most = read->want;
     struct block      *block;
-    int                r = 0;
+    int                error;
+
+    if (!is_believed(body, part))
+        return false;
+    block = read_block(body, read->from, most, is_quick, &error);
+    if (block == NULL)
+        return false;
+    if (is_unchanged(body))
+        read->ret_slice = (struct slice){ .block = block, .start = 0, .len = most };
+    else
+        block_unref(block);
+    return read->ret_slice.len > 0;
+}
+
+static int read_some(struct large_read *read, bool is_quick)
+{
+    uint64_t written = large_body_written(read->body), part = read->from / LARGE_PART_BYTES;
+    uint32_t at = (uint32_t)(read->from % LARGE_PART_BYTES), most = read->want;
 
     if (read->from >= written)
         return -ENODATA;
@@ -75,12 +138,9 @@ static int read_some(struct large_read *read, bool is_quick)
         most = LARGE_PART_BYTES - at;
     if (most > written - read->from)
         most = (uint32_t)(written - read->from);
-    if (is_whole && !is_checked(body, part))
-        return is_quick ? -EAGAIN : read_checked(read, part, at, most);
-    block = read_block(body, read->from, most, is_quick, &r);
-    if (block != NULL)
-        read->ret_slice = (struct slice){ .block = block, .start = 0, .len = most };
-    return r;
+    if (read_believed(read, part, most, is_quick))
+        return 0;
+    return is_quick ? -EAGAIN : read_checked(read, part, at, most);
 }
 
 /* The ends of a range tell of its middle, which was read ahead with them. */
@@ -98,7 +158,7 @@ size_t large_body_splice(struct large_body *body, uint64_t from, uint64_t most, 
     int      fd = atomic_load(&body->fd);
     ssize_t  n;
 
-    if (!large_body_is_whole(body) || from >= large_body_written(body) || !is_checked(body, part))
+    if (!large_body_is_whole(body) || from >= large_body_written(body) || !is_believed(body, part))
         return 0;
     if (most > left)
         most = left;

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 enum { PART = 256 * 1024 };
 
@@ -299,6 +300,137 @@ static void a_file_that_is_cut_is_found(void **state)
     assert_true(is_there(it.disk, 3, 3, MEGABYTE));
 }
 
+/* ---- somebody else writes to the file ---- */
+
+static int64_t change_time(int fd)
+{
+    struct stat stat;
+
+    assert_int_equal(fstat(fd, &stat), 0);
+    return stat.st_ctim.tv_sec * INT64_C(1000000000) + stat.st_ctim.tv_nsec;
+}
+
+/* Until the clock by which files are stamped has gone on. */
+static void write_over(const char *path, off_t at, const char *bytes, size_t len)
+{
+    int     fd = open(path, O_WRONLY);
+    int64_t before;
+
+    assert_true(fd >= 0);
+    before = change_time(fd);
+    do
+        assert_int_equal(pwrite(fd, bytes, len, at), (ssize_t)len);
+    while (change_time(fd) == before);
+    (void)close(fd);
+}
+
+static bool is_readable(struct large_body *body, uint64_t from)
+{
+    struct slice slice = read_large(body, from, 1000);
+    bool         is_readable = slice.len > 0;
+
+    slice_unref(slice);
+    return is_readable;
+}
+
+/* It was found sound before; the other parts still are. */
+static void what_is_written_over_is_found_though_it_was_checked(void **state)
+{
+    struct object *object = large_numbered(it.disk, 1, 1, 4 * PART);
+    char           path[160];
+
+    (void)state;
+    store_object(it.disk, object_ref(object));
+    assert_int_equal(count_files(path), 1);
+    assert_true(has_large_content(object, 1));
+    write_over(path, PART + 1000, "foreign", 7);
+    assert_true(is_readable(object->large, 0));
+    assert_false(is_readable(object->large, PART));
+    object_unref(object);
+    WAIT_UNTIL(is_absent(it.disk, 1));
+}
+
+static void a_file_that_is_merely_touched_is_read_on(void **state)
+{
+    struct object *object = large_numbered(it.disk, 1, 1, 4 * PART);
+    char           path[160], same[8];
+
+    (void)state;
+    store_object(it.disk, object_ref(object));
+    assert_int_equal(count_files(path), 1);
+    assert_true(has_large_content(object, 1));
+    content_fill((unsigned char *)same, sizeof(same), 2000, 1, 1);
+    write_over(path, 2000, same, sizeof(same));
+    assert_true(has_large_content(object, 1));
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_true(has_large_content(object, 1));
+    assert_int_equal(unlink(path), 0);
+    assert_true(has_large_content(object, 1));
+    assert_int_equal(disk_figures(it.disk).damaged, 0);
+    object_unref(object);
+}
+
+static struct large_body *begun(uint64_t len)
+{
+    struct large_body *body = large_body_new(it.disk);
+    struct slice       slice;
+
+    assert_non_null(body);
+    for (uint64_t at = 0; at < len; at += slice.len) {
+        slice = (struct slice){ .block = block_new_sized(50000), .len = 50000 };
+        content_fill(slice.block->bytes, slice.len, at, 1, 1);
+        assert_true(large_body_append(body, slice));
+    }
+    WAIT_UNTIL(large_body_pending(body) == 0);
+    return body;
+}
+
+static void go_on(struct large_body *body)
+{
+    struct slice slice = { .block = block_new_sized(50000), .len = 50000 };
+
+    memset(slice.block->bytes, 'x', slice.len);
+    (void)large_body_append(body, slice);
+    WAIT_UNTIL(large_body_pending(body) == 0);
+}
+
+/* What comes behind must not make a hole of it. */
+static void one_that_is_cut_while_it_grows_has_no_hole(void **state)
+{
+    char               path[160];
+    struct large_body *body = begun(600000);
+
+    (void)state;
+    assert_true(is_readable(body, 0));
+    assert_int_equal(count_files(path), 1);
+    assert_int_equal(truncate(path, 0), 0);
+    go_on(body);
+    assert_true(large_body_has_failed(body));
+    assert_false(is_readable(body, 0));
+    assert_false(is_readable(body, 599000));
+    assert_true(disk_figures(it.disk).damaged > 0);
+    assert_false(disk_figures(it.disk).is_failing);
+    large_body_unref(body);
+}
+
+/* In a part that is whole, and in the one that is being written. */
+static void one_that_is_written_over_while_it_grows_is_found(void **state)
+{
+    const off_t places[] = { 1000, 2 * PART + 1000 };
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char               path[160];
+        struct large_body *body = begun(600000);
+        assert_int_equal(count_files(path), 1);
+        write_over(path, places[i], "foreign", 7);
+        assert_true(is_readable(body, PART));
+        assert_false(is_readable(body, (uint64_t)places[i] - 500));
+        large_body_unref(body);
+        WAIT_UNTIL(has_files(0));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +444,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flipped_bit_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_damaged_part_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_is_cut_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_written_over_is_found_though_it_was_checked, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_merely_touched_is_read_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_cut_while_it_grows_has_no_hole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_is_written_over_while_it_grows_is_found, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
