@@ -64,6 +64,7 @@ static struct disk *disk_new(const struct disk_settings *settings, struct purges
     atomic_init(&disk->seed, settings->seed == 0 ? seed : settings->seed);
     disk_set(disk, settings);
     disk_queue_init(&disk->queue);
+    disk_reads_init(&disk->reading);
     pthread_mutex_init(&disk->words.lock, NULL);
     disk_log_init(&disk->log, disk);
     disk->varies = disk_vary_new();
@@ -81,6 +82,7 @@ static void disk_free(struct disk *disk)
     }
     disk_vary_free(&disk->varies);
     disk_queue_done(&disk->queue);
+    disk_reads_done(&disk->reading);
     pthread_mutex_destroy(&disk->words.lock);
     mem_free(disk->path);
     mem_free(disk);

@@ -86,7 +86,8 @@ uint64_t disk_find(struct disk *disk, const struct cache_key *key, struct varian
 /* False: nothing of this key is on disk, nor on its way there. */
 bool     disk_may_have(struct disk *disk, struct cache_hash hash);
 
-/* Reads a record into an object with its body in memory (or `large`). Owner: the asker; from a true
+/* Reads a record into an object with its body in memory (or `large`), the same for all who ask for it at a
+ * time, which costs one read. Owner: the asker; from a true
  * disk_read_start() until is_done the read belongs to whom it was asked, and `waiter` is then woken with
  * WAKE_LETTER, on the loop that asked. Counts as a use. Purged ones are not given out; those that are
  * purged softly are, and the asker judges them (purges_judge). */
@@ -99,11 +100,16 @@ struct disk_read {
     bool            is_done;
 
     /* Of the disk tier. */
-    struct job      job;
-    int             result;
-    char           *key_copy;
+    struct job        job;
+    int               result;
+    char             *key_copy;
+    struct disk_read *next;              /* who leads: of its bucket; who follows: the next one */
+    struct disk_read *followers;
+    struct object    *shared;            /* a reference for who comes when it has_come */
+    bool              is_leading, has_come;
 };
-/* Made with mem_new(). False when it is done already (the page cache had it): no wake comes. */
+/* Made with mem_new(). False when it is done already (the page cache had it, or it has come for somebody else):
+ * no wake comes. */
 bool disk_read_start(struct disk_read *read);
 /* Frees it, ret_object included (take it and set NULL to keep it), or gives it up. */
 void disk_read_leave(struct disk_read **read);

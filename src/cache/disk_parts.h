@@ -16,6 +16,7 @@
 #include "cache/disk_index.h"
 #include "cache/disk_log.h"
 #include "cache/disk_queue.h"
+#include "cache/disk_reads.h"
 #include "cache/disk_segments.h"
 #include "cache/disk_snapshot.h"
 #include "cache/disk_sweep.h"
@@ -54,6 +55,7 @@ struct disk {
     struct segments       segments;
     struct large_files    larges;
     struct disk_queue     queue;
+    struct disk_reads     reading;       /* under way */
     struct disk_words     words;
     pthread_t             writer;
     atomic_int            state;         /* enum disk_state */

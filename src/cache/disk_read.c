@@ -199,15 +199,12 @@ static bool forget(struct disk_read *read)
     return disk_index_take(read->disk->index, read->key.hash, read->place);
 }
 
-/* On the loop, with what came of it. */
-static void finish(struct disk_read *read)
+/* On the loop, with what came of it; for each who asked. */
+static void judge(struct disk_read *read)
 {
     struct disk   *disk = read->disk;
     struct object *object = read->ret_object;
 
-    atomic_fetch_add(&disk->reads, 1);
-    if (read->result < 0 && read->result != -ENOENT && read->result != -ENOMEM && forget(read))
-        atomic_fetch_add(read->result == -EINVAL ? &disk->damaged : &disk->errors, 1);
     if (object != NULL && disk_is_ready(disk)) {
         if (purges_judge(disk->purges, object) == PURGE_GONE) {
             (void)forget(read);
@@ -220,6 +217,17 @@ static void finish(struct disk_read *read)
     read->is_done = true;
 }
 
+/* The same for who has really read. */
+static void finish(struct disk_read *read)
+{
+    struct disk *disk = read->disk;
+
+    atomic_fetch_add(&disk->reads, 1);
+    if (read->result < 0 && read->result != -ENOENT && read->result != -ENOMEM && forget(read))
+        atomic_fetch_add(read->result == -EINVAL ? &disk->damaged : &disk->errors, 1);
+    judge(read);
+}
+
 static void read_run(struct job *job)
 {
     struct disk_read *read = container_of(job, struct disk_read, job);
@@ -227,26 +235,58 @@ static void read_run(struct job *job)
     read->result = read_record(read, false);
 }
 
+/* Who has led holds the disk until then. */
 static void read_free(struct disk_read *read)
 {
+    struct disk *held = read->is_leading ? read->disk : NULL;
+
+    if (held != NULL)
+        disk_reads_leave(&held->reading, read);
     if (read->ret_object != NULL)
         object_unref(read->ret_object);
     mem_free(read->key_copy);
     mem_free(read);
+    if (held != NULL)
+        disk_unref(held);
 }
 
-static void read_opened(struct loop *loop, struct letter *letter)
+static void tell(struct disk_read *read)
+{
+    if (read->waiter != NULL)
+        task_wake(read->waiter, WAKE_LETTER);
+    else
+        read_free(read);
+}
+
+static void follower_opened(struct loop *loop, struct letter *letter)
 {
     struct disk_read *read = container_of(letter, struct disk_read, job.letter);
     struct disk      *disk = read->disk;
 
     (void)loop;
-    finish(read);
-    if (read->waiter != NULL)
-        task_wake(read->waiter, WAKE_LETTER);
-    else
-        read_free(read);
+    judge(read);
+    tell(read);
     disk_unref(disk);
+}
+
+/* Each on its loop, with a reference of its own to what the leader has read. */
+static void share(struct disk_read *followers, struct object *object)
+{
+    for (struct disk_read *next; followers != NULL; followers = next) {
+        next = followers->next;
+        followers->ret_object = object == NULL ? NULL : object_ref(object);
+        mailbox_post(followers->job.loop, &followers->job.letter);
+    }
+}
+
+static void leader_opened(struct loop *loop, struct letter *letter)
+{
+    struct disk_read *read = container_of(letter, struct disk_read, job.letter);
+
+    (void)loop;
+    finish(read);
+    share(disk_reads_finish(&read->disk->reading, read), read->ret_object);
+    tell(read);
 }
 
 /* False: no memory for the key. */
@@ -257,6 +297,27 @@ static bool keep_key(struct disk_read *read)
         return false;
     memcpy(read->key_copy, read->key.text.ptr, read->key.text.len);
     read->key.text.ptr = read->key_copy;
+    return true;
+}
+
+/* By a job, or with one that is under way. False: that one is done. */
+static bool read_slowly(struct disk_read *read)
+{
+    struct disk *disk = disk_ref(read->disk);
+
+    read->job.letter.open = follower_opened;
+    switch (disk_reads_enter(&disk->reading, read)) {
+    case ENTRY_LEADS:
+        read->job.letter.open = leader_opened;
+        jobs_post(&read->job);
+        break;
+    case ENTRY_FOLLOWS:
+        break;
+    case ENTRY_HAS_COME:
+        judge(read);
+        disk_unref(disk);
+        return false;
+    }
     return true;
 }
 
@@ -278,11 +339,8 @@ bool disk_read_start(struct disk_read *read)
         finish(read);
         return false;
     }
-    (void)disk_ref(disk);
     read->job = (struct job){ .loop = loop_self(), .run = read_run };
-    read->job.letter.open = read_opened;
-    jobs_post(&read->job);
-    return true;
+    return read_slowly(read);
 }
 
 void disk_read_leave(struct disk_read **read)

@@ -156,11 +156,9 @@ static bool memory_show(struct showing *showing, uint64_t place)
 
 static void read_over(struct showing *showing)
 {
-    if (showing->read->ret_object != NULL) {
+    if (showing->read->ret_object != NULL)
         object_say(showing, showing->read->ret_object, false);
-        object_unref(showing->read->ret_object);
-    }
-    MEM_FREE(&showing->read);
+    disk_read_leave(&showing->read);
 }
 
 /* False: a wake will tell. */

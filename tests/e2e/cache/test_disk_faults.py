@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import tmpfs
-from harness.client import Client
+from harness.client import Client, request
 from harness.shim import shim_environment
 from harness.wire import Closed
 
@@ -178,6 +178,22 @@ def test_it_is_full_at_the_start(bench, disk):
     assert len(re.findall(COMPLAINT, bench.desk.errors())) == 1
     bench.restart()
     assert bench.verify() > len(TARGETS) // 2
+
+
+# ---- many at a time ---------------------------------------------------------------------------------
+
+def test_one_read_for_all_who_ask_at_a_time(proxy, origin):
+    """A body of the log, of 1.5 MB, which only the disk has."""
+    bench = Bench(proxy, origin, FILES.replace("one:1m memory=1m max_object=100k", "one:64m"))
+    bench.start().verify(["/large/0"])
+    bench.restart()
+    clients = [Client(bench.desk.address(), timeout=20) for _ in range(200)]
+    for client in clients:
+        client.send(request(target="/large/0"))
+    assert all(bench.shelf.check(client.response(), "/large/0", 1) for client in clients)
+    for client in clients:
+        client.close()
+    assert re.search(r"disk reads: (\d+),", bench.desk.run("cache", "stat").stdout)[1] == "1"
 
 
 # ---- slow ---------------------------------------------------------------------------------------------

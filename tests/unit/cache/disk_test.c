@@ -182,6 +182,119 @@ static void serials_rise_with_each_start(void **state)
     assert_true(second - first >= UINT64_C(1) << 32);
 }
 
+/* ---- many who ask for one ---- */
+
+enum { ASKERS = 200 };
+
+struct crowd {
+    struct letter     letter;
+    struct disk_read *reads[ASKERS];     /* NULL: has gone before it was served */
+    struct disk_read *late;              /* when the others had been */
+    struct task       task;
+    unsigned          leaver;            /* and each third from there on */
+    uint64_t          place;
+    struct cache_key  key;
+    atomic_bool       are_asked;
+};
+
+/* In the way of all that is read: both threads of the jobs stand here. */
+struct pole {
+    struct job    job;
+    struct crowd *crowd;
+};
+
+static void pole_stand(struct job *job)
+{
+    WAIT_UNTIL(atomic_load(&container_of(job, struct pole, job)->crowd->are_asked));
+}
+
+static void pole_opened(struct loop *loop, struct letter *letter)
+{
+    (void)loop;
+    (void)letter;
+}
+
+static struct disk_read *read_of(struct crowd *crowd)
+{
+    struct disk_read *read = mem_new(sizeof(*read));
+
+    *read = (struct disk_read){ .disk = it.disk, .place = crowd->place, .key = crowd->key,
+                                .waiter = &crowd->task };
+    return read;
+}
+
+/* When all have been served somebody comes whose object has come already, if its leader is still there. */
+static void crowd_woken(struct task *task, unsigned wakes)
+{
+    struct crowd *crowd = container_of(task, struct crowd, task);
+
+    assert_int_equal(wakes, WAKE_LETTER);
+    for (unsigned i = 0; i < ASKERS; i++)
+        if (crowd->reads[i] != NULL && !crowd->reads[i]->is_done)
+            return;
+    if (crowd->late == NULL) {
+        crowd->late = read_of(crowd);
+        assert_true(disk_read_start(crowd->late) == (crowd->leaver == 0));
+    }
+    if (crowd->late->is_done)
+        loop_stop(loop_self());
+}
+
+static void crowd_ask(struct loop *loop, struct letter *letter)
+{
+    struct crowd *crowd = container_of(letter, struct crowd, letter);
+
+    (void)loop;
+    for (unsigned i = 0; i < ASKERS; i++) {
+        crowd->reads[i] = read_of(crowd);
+        assert_true(disk_read_start(crowd->reads[i]));
+        if (i % 3 == crowd->leaver)
+            disk_read_leave(&crowd->reads[i]);
+    }
+    atomic_store(&crowd->are_asked, true);
+}
+
+/* Also when the first, who has it read for all, has gone. */
+static void one_read_serves_all_who_ask_meanwhile(void **state)
+{
+    char buffer[KEY_BYTES];
+
+    (void)state;
+    store_number(it.disk, 1, 1, MEGABYTE);
+    for (unsigned leaver = 0; leaver < 2; leaver++) {
+        struct loop     *loop = loop_new(9);
+        struct crowd     crowd = { .letter = { .open = crowd_ask }, .leaver = leaver };
+        struct pole      poles[2];
+        struct disk_read *kept = NULL;
+        uint64_t         before = disk_figures(it.disk).reads;
+        crowd.key = cache_key_of(disk_seed(it.disk), key_text(1, buffer));
+        crowd.place = disk_find(it.disk, &crowd.key, NULL);
+        task_init(&crowd.task, crowd_woken);
+        for (unsigned i = 0; i < 2; i++) {
+            poles[i] = (struct pole){ .job = { .loop = loop, .run = pole_stand }, .crowd = &crowd };
+            poles[i].job.letter.open = pole_opened;
+            jobs_post(&poles[i].job);
+        }
+        mailbox_post(loop, &crowd.letter);
+        loop_run(loop);
+        assert_int_equal(disk_figures(it.disk).reads - before, leaver == 0 ? 2 : 1);
+        for (unsigned i = 0; i < ASKERS; i++) {
+            if (i % 3 == leaver)
+                continue;
+            if (kept == NULL)
+                kept = crowd.reads[i];
+            assert_ptr_equal(crowd.reads[i]->ret_object, kept->ret_object);
+        }
+        assert_true(has_content(kept->ret_object, 1));
+        assert_true(has_content(crowd.late->ret_object, 1));
+        for (unsigned i = 0; i < ASKERS; i++)
+            disk_read_leave(&crowd.reads[i]);
+        disk_read_leave(&crowd.late);
+        loop_end(&loop);
+    }
+    assert_true(is_there(it.disk, 1, 1, MEGABYTE));
+}
+
 /* ---- variants ---- */
 
 struct language_ask {
@@ -512,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_start_reads_the_snapshot_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_snapshot_is_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(serials_rise_with_each_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_read_serves_all_who_ask_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_variant_is_found_without_reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_go_and_the_size_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_used_is_kept, set_up, tear_down),
