@@ -9,6 +9,7 @@ import pytest
 
 from harness import netns
 from harness.certs import Authority
+from harness.h2_origin import H2Origin
 from harness.origin import Origin
 from harness.proxy import BINARY, Proxy
 
@@ -112,11 +113,14 @@ def shared_proxy(request):
 
 
 class Origins:
-    def __init__(self):
+    """Makes them of one kind; `made` has all."""
+
+    def __init__(self, kind):
+        self.kind = kind
         self.made = []
 
     def __call__(self, *args, **kwargs):
-        origin = Origin(*args, **kwargs)
+        origin = self.kind(*args, **kwargs)
         self.made.append(origin)
         return origin
 
@@ -127,13 +131,39 @@ class Origins:
 
 @pytest.fixture
 def origin():
-    maker = Origins()
+    maker = Origins(Origin)
+    yield maker
+    maker.end()
+
+
+@pytest.fixture
+def h2_origin():
+    maker = Origins(H2Origin)
     yield maker
     maker.end()
 
 
 @pytest.fixture(scope="module")
 def shared_origin():
-    maker = Origins()
+    maker = Origins(Origin)
     yield maker
     maker.end()
+
+
+@pytest.fixture(scope="module")
+def back(shared_origin):
+    """The origin behind `desk`."""
+    return shared_origin()
+
+
+@pytest.fixture(scope="module")
+def desk(request, shared_proxy, back):
+    """One for all tests of a module: what its CONF says."""
+    return shared_proxy(request.module.CONF, O=back)
+
+
+@pytest.fixture(autouse=True)
+def reset_back(request):
+    """Each test finds it as if new. Who has one of his own looks after it himself."""
+    if "back" in request.fixturenames and not hasattr(request.module, "back"):
+        request.getfixturevalue("back").reset()

@@ -28,18 +28,8 @@ def node():
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, node, back):
     return shared_proxy(CONF, N=node, O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def curl(desk, *arguments, check=True):

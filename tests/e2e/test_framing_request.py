@@ -28,21 +28,6 @@ server {
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
-
-
 def refused(desk, back, raw, status, may_go_on=False):
     """It is answered with the status, the connection ends, and the origin heard nothing of it.
     may_go_on: where the end of the request is beyond doubt, the connection may be kept."""

@@ -28,21 +28,6 @@ server {
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
-
-
 def answers(back, raw, close=True):
     """The origin answers every request with exactly these bytes, then closes (or hangs)."""
     def script(conn):

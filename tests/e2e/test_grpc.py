@@ -12,7 +12,6 @@ import pytest
 
 from harness.grpc_app import NOT_SERVING, SERVING, GrpcApp, GrpcClient
 from harness.h2 import H2Client
-from harness.h2_origin import H2Origin
 from harness.h2_wire import CANCEL, NO_ERROR, REFUSED_STREAM
 from harness.proxy import PORTS, is_nginx
 
@@ -208,18 +207,6 @@ def _failure(client, name, service, timeout=10):
 
 
 # ---- by hand -------------------------------------------------------------------------------------
-
-@pytest.fixture
-def h2_origin():
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(H2Origin(*args, **kwargs))
-        return made[-1]
-    yield make
-    for one in made:
-        one.stop()
-
 
 def alone(proxy, back, more=""):
     return proxy(f"upstream app {{ server @O@; keepalive 4; }} server {{ listen @P@ http2; {more}"

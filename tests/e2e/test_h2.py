@@ -41,19 +41,8 @@ server { listen @P@ http2; server_name b.test; location / { return 200 "this is 
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
 @pytest.fixture
 def client(desk, back):
-    back.reset()
     with H2Client(desk.address()) as client:
         yield client
 

@@ -33,11 +33,6 @@ server {
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     return shared_proxy(CONF, events="worker_connections 4096;", O=back)
 
@@ -96,7 +91,6 @@ def bystander(desk):
 
 @pytest.fixture
 def client(desk, back):
-    back.reset()
     with H2Client(desk.address()) as client:
         yield client.settled()
 

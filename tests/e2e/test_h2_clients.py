@@ -46,11 +46,6 @@ def node():
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def pair(authority):
     return authority.issue("localhost", "127.0.0.1")
 
@@ -58,11 +53,6 @@ def pair(authority):
 @pytest.fixture(scope="module")
 def desk(shared_proxy, node, back, pair):
     return shared_proxy(CONF, N=node, O=back, CERT=pair.certificate, KEY=pair.key)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def run(desk, *arguments, timeout=60, check=True):

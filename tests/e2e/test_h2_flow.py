@@ -40,11 +40,6 @@ def back(shared_origin):
     return shared_origin(receive_buffer=16384)
 
 
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
 @pytest.fixture
 def connect(desk, back):
     back.reset()

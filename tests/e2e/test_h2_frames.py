@@ -32,11 +32,6 @@ def back(shared_origin):
     return shared_origin(receive_buffer=16384)
 
 
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
 @pytest.fixture
 def client(desk, back):
     back.reset()

@@ -13,7 +13,7 @@ import pytest
 
 from harness.client import Client, request
 from harness.h2 import H2Client
-from harness.h2_origin import H2Origin, echo
+from harness.h2_origin import echo
 from harness.h2_wire import (CANCEL, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE,
                              INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PING, PUSH_PROMISE, REFUSED_STREAM,
                              SETTINGS, frame)
@@ -44,29 +44,10 @@ def conf(more="", scheme="http"):
 
 
 @pytest.fixture
-def h2_origin():
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(H2Origin(*args, **kwargs))
-        return made[-1]
-    yield make
-    for one in made:
-        one.stop()
-    assert not [error for one in made for error in one.errors], [one.errors for one in made]
-
-
-@pytest.fixture
-def lax_origin():
-    """One whose own sins are not held against us."""
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(H2Origin(*args, **kwargs))
-        return made[-1]
-    yield make
-    for one in made:
-        one.stop()
+def strict_origin(h2_origin):
+    """One whose own sins are held against us."""
+    yield h2_origin
+    assert not [error for one in h2_origin.made for error in one.errors], [one.errors for one in h2_origin.made]
 
 
 def sized(stream):
@@ -75,8 +56,8 @@ def sized(stream):
 
 # ---- requests ------------------------------------------------------------------------------------
 
-def test_a_request(proxy, h2_origin):
-    back = h2_origin()
+def test_a_request(proxy, strict_origin):
+    back = strict_origin()
     desk = proxy(conf("proxy_set_header X-Mine yes;"), O=back)
     answer = desk.get("/path?a=b", fields={"X-Client": "1", "Cookie": "a=1; b=2", "Keep-Alive": "x"})
     assert answer.status == 200 and answer.json["target"] == "/path?a=b"
@@ -89,8 +70,8 @@ def test_a_request(proxy, h2_origin):
         assert one.get(name) in (None, one.get(":authority") if name == "host" else None)
 
 
-def test_the_host_of_the_client(proxy, h2_origin):
-    back = h2_origin()
+def test_the_host_of_the_client(proxy, strict_origin):
+    back = strict_origin()
     desk = proxy(conf("proxy_set_header Host $host:99;"), O=back)
     desk.get("/")
     assert back.requests[-1].get(":authority") == "localhost:99"
@@ -99,8 +80,8 @@ def test_the_host_of_the_client(proxy, h2_origin):
 @pytest.mark.parametrize("size", [0, 1, 16384, 65536, 700_000])
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("path", ["/x", "/stream"])
-def test_bodies_to_the_server(proxy, h2_origin, size, chunked, path):
-    back = h2_origin()
+def test_bodies_to_the_server(proxy, strict_origin, size, chunked, path):
+    back = strict_origin()
     desk = proxy(conf(), O=back)
     body = os.urandom(size)
     answer = desk.fetch("POST", path, body=body, chunked=chunked, timeout=20)
@@ -109,9 +90,9 @@ def test_bodies_to_the_server(proxy, h2_origin, size, chunked, path):
 
 @pytest.mark.parametrize("size", [0, 1, 16384, 65536, 3_000_000])
 @pytest.mark.parametrize("has_length", [False, True])
-def test_bodies_to_the_client(proxy, h2_origin, size, has_length):
+def test_bodies_to_the_client(proxy, strict_origin, size, has_length):
     body = os.urandom(size)
-    back = h2_origin(lambda one: one.reply(200, {"content-length": size} if has_length else {}, body))
+    back = strict_origin(lambda one: one.reply(200, {"content-length": size} if has_length else {}, body))
     desk = proxy(conf(), O=back)
     assert desk.get(timeout=20).body == body
     with H2Client(desk.address()) as client:
@@ -119,25 +100,25 @@ def test_bodies_to_the_client(proxy, h2_origin, size, has_length):
 
 
 @pytest.mark.parametrize("method, status", [("HEAD", 200), ("GET", 204), ("GET", 304)])
-def test_answers_without_a_body(proxy, h2_origin, method, status):
-    back = h2_origin(lambda one: one.head(status, {"content-length": 1234} if method == "HEAD" else {}, end=True))
+def test_answers_without_a_body(proxy, strict_origin, method, status):
+    back = strict_origin(lambda one: one.head(status, {"content-length": 1234} if method == "HEAD" else {}, end=True))
     answer = proxy(conf(), O=back).fetch(method, "/")
     assert (answer.status, answer.body) == (status, b"")
 
 
-def test_interim_answers_and_trailers(proxy, h2_origin):
+def test_interim_answers_and_trailers(proxy, strict_origin):
     def handle(one):
         one.head(102, {"x-step": "1"})
         one.reply(200, {}, b"body", [("x-end", "1")])
-    desk = proxy(conf(), O=h2_origin(handle))
+    desk = proxy(conf(), O=strict_origin(handle))
     with H2Client(desk.address()) as client:
         answer = client.ask("GET", "/stream")
         assert [one.get("x-step") for one in answer.interim] == ["1"]
         assert answer.body == b"body" and answer.trailers in ([("x-end", "1")], [])
 
 
-def test_what_is_stored(proxy, h2_origin):
-    back = h2_origin(lambda one: one.reply(200, {"cache-control": "max-age=60"}, b"x" * 50_000))
+def test_what_is_stored(proxy, strict_origin):
+    back = strict_origin(lambda one: one.reply(200, {"cache-control": "max-age=60"}, b"x" * 50_000))
     desk = proxy(conf(), O=back)
     for _ in range(3):
         assert desk.get("/stored").body == b"x" * 50_000
@@ -153,22 +134,22 @@ def together(desk, count, path="/"):
         return [client.answer(stream, 30) for stream in streams]
 
 
-def test_many_share_one_connection(proxy, h2_origin):
+def test_many_share_one_connection(proxy, strict_origin):
     """All wait at the server at the same time, on one connection, or two."""
     here = threading.Barrier(40)
 
     def handle(one):
         here.wait(15)
         echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     answers = together(proxy(conf(), O=back, workers=1), 40)
     assert [answer.json["target"] for answer in answers] == [f"/{i}" for i in range(40)]
     assert back.connections <= 2
 
 
-def test_http1_clients_share_as_well(proxy, h2_origin):
+def test_http1_clients_share_as_well(proxy, strict_origin):
     here = threading.Barrier(10)
-    back = h2_origin(lambda one: (here.wait(15), echo(one)))
+    back = strict_origin(lambda one: (here.wait(15), echo(one)))
     desk = proxy(conf(), O=back, workers=1)
     clients = [desk.connect(timeout=20) for _ in range(10)]
     for client in clients:
@@ -179,8 +160,8 @@ def test_http1_clients_share_as_well(proxy, h2_origin):
         client.close()
 
 
-def test_one_after_the_other(proxy, h2_origin):
-    back = h2_origin()
+def test_one_after_the_other(proxy, strict_origin):
+    back = strict_origin()
     desk = proxy(conf(), O=back, workers=1)
     for i in range(20):
         assert desk.get(f"/{i}").json["target"] == f"/{i}"
@@ -188,8 +169,8 @@ def test_one_after_the_other(proxy, h2_origin):
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_the_servers_limit_of_streams(proxy, h2_origin, most):
-    back = h2_origin(lambda one: (time.sleep(0.05), echo(one)), settings={MAX_CONCURRENT_STREAMS: most})
+def test_the_servers_limit_of_streams(proxy, strict_origin, most):
+    back = strict_origin(lambda one: (time.sleep(0.05), echo(one)), settings={MAX_CONCURRENT_STREAMS: most})
     desk = proxy(conf(), O=back)
     assert desk.get("/first").status == 200
     assert [answer.status for answer in together(desk, 20)] == [200] * 20
@@ -199,37 +180,37 @@ def test_the_servers_limit_of_streams(proxy, h2_origin, most):
 # ---- said again ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_refused_stream_is_said_again(proxy, h2_origin, method):
+def test_a_refused_stream_is_said_again(proxy, strict_origin, method):
     """REFUSED_STREAM: nothing was done with it, so even a POST may be said again."""
     def handle(one):
         one.refuse(REFUSED_STREAM) if len(back.requests) == 1 else echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     answer = proxy(conf(), O=back).fetch(method, "/", body=b"abc" if method == "POST" else None)
     assert answer.status == 200 and answer.json["length"] == (3 if method == "POST" else 0)
     assert len(back.requests) == 2
 
 
-def test_one_that_always_refuses(proxy, h2_origin):
-    back = h2_origin(lambda one: one.refuse(REFUSED_STREAM))
+def test_one_that_always_refuses(proxy, strict_origin):
+    back = strict_origin(lambda one: one.refuse(REFUSED_STREAM))
     desk = proxy(conf(), O=back)
     assert desk.get().status == 502
     assert len(back.requests) <= 6
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_above_a_goaway_is_said_again(proxy, h2_origin, method):
+def test_what_is_above_a_goaway_is_said_again(proxy, strict_origin, method):
     def handle(one):
         if len(back.requests) == 1:
             one.conn.send_goaway(0, NO_ERROR)
         else:
             echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     answer = proxy(conf(), O=back).fetch(method, "/", body=b"abc" if method == "POST" else None)
     assert answer.status == 200
     assert back.connections == 2
 
 
-def test_what_is_below_a_goaway_goes_on(proxy, h2_origin):
+def test_what_is_below_a_goaway_goes_on(proxy, strict_origin):
     go = threading.Event()
 
     def handle(one):
@@ -237,7 +218,7 @@ def test_what_is_below_a_goaway_goes_on(proxy, h2_origin):
             one.conn.send_goaway(one.id, NO_ERROR)
             go.wait(10)
         echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     desk = proxy(conf(), O=back)
     with H2Client(desk.address()) as client:
         first = client.open("GET", "/first")
@@ -249,22 +230,22 @@ def test_what_is_below_a_goaway_goes_on(proxy, h2_origin):
 
 
 @pytest.mark.parametrize("code", [INTERNAL_ERROR, ENHANCE_YOUR_CALM, CANCEL])
-def test_a_post_that_was_begun_is_not_said_again(proxy, h2_origin, code):
-    back = h2_origin(lambda one: one.refuse(code))
+def test_a_post_that_was_begun_is_not_said_again(proxy, strict_origin, code):
+    back = strict_origin(lambda one: one.refuse(code))
     assert proxy(conf(), O=back).fetch("POST", "/", body=b"x").status == 502
     assert len(back.requests) == 1
 
 
-def test_another_server_is_asked(proxy, h2_origin):
-    bad, good = h2_origin(lambda one: one.refuse(INTERNAL_ERROR)), h2_origin()
+def test_another_server_is_asked(proxy, strict_origin):
+    bad, good = strict_origin(lambda one: one.refuse(INTERNAL_ERROR)), strict_origin()
     desk = proxy(f"proxy_http_version 2; upstream v {{ server {bad.address}; server {good.address}; }}"
                  "server { listen @P@; location / { proxy_pass http://v; } }")
     for _ in range(6):
         assert desk.get().status == 200
 
 
-def test_a_kept_connection_that_was_closed(proxy, h2_origin):
-    back = h2_origin()
+def test_a_kept_connection_that_was_closed(proxy, strict_origin):
+    back = strict_origin()
     desk = proxy(conf(), O=back)
     assert desk.get().status == 200
     back.close_all()
@@ -276,15 +257,15 @@ def test_a_kept_connection_that_was_closed(proxy, h2_origin):
 # ---- windows -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("window", [1, 100, 65535])
-def test_uploads_obey_the_servers_window(proxy, h2_origin, window):
+def test_uploads_obey_the_servers_window(proxy, strict_origin, window):
     """The origin of the tests gives back what has come, and calls it a violation if more came than was given."""
-    back = h2_origin(settings={INITIAL_WINDOW_SIZE: window})
+    back = strict_origin(settings={INITIAL_WINDOW_SIZE: window})
     size = 200 if window == 1 else 100_000
     answer = proxy(conf(), O=back).fetch("POST", "/stream", body=bytes(size), timeout=30)
     assert answer.json["length"] == size
 
 
-def test_a_slow_client_stalls_its_stream_only(proxy, h2_origin):
+def test_a_slow_client_stalls_its_stream_only(proxy, strict_origin):
     """The body waits at the server; another on the same connection comes through; memory stays."""
     sent = []
 
@@ -297,7 +278,7 @@ def test_a_slow_client_stalls_its_stream_only(proxy, h2_origin):
             one.write(b"", end=True)
         else:
             sized(one)
-    desk = proxy(conf(), O=h2_origin(handle), workers=1)
+    desk = proxy(conf(), O=strict_origin(handle), workers=1)
     assert desk.get("/1").status == 200
     before = desk.rss_kb()
     with H2Client(desk.address(), gives=False) as slow:
@@ -319,14 +300,14 @@ def _is_steady(sent):
     return len(sent) == before
 
 
-def test_a_server_without_windows_stalls_its_stream_only(proxy, h2_origin):
+def test_a_server_without_windows_stalls_its_stream_only(proxy, strict_origin):
     def handle(one):
         if one.path == "/stream/never":
             one.conn.gives = False
             one.wait(lambda: one.is_over, 20)
         else:
             echo(one)
-    back = h2_origin(handle, handle_early=True)
+    back = strict_origin(handle, handle_early=True)
     desk = proxy(conf(), O=back)
     with H2Client(desk.address()) as client:
         stream = client.open("POST", "/stream/never", end=False)
@@ -352,16 +333,16 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_heads_that_cannot_be(proxy, lax_origin, name):
-    back = lax_origin(lambda one: one.conn.send_headers(one.id, MALFORMED[name], True))
+def test_heads_that_cannot_be(proxy, h2_origin, name):
+    back = h2_origin(lambda one: one.conn.send_headers(one.id, MALFORMED[name], True))
     answer = proxy(conf(), O=back).get()
     assert answer.status == 502, answer
     assert not answer.has("set-cookie")
 
 
 @pytest.mark.parametrize("length", [4, 6])
-def test_a_length_that_does_not_match(proxy, lax_origin, length):
-    back = lax_origin(lambda one: one.reply(200, {"content-length": length}, b"12345"))
+def test_a_length_that_does_not_match(proxy, h2_origin, length):
+    back = h2_origin(lambda one: one.reply(200, {"content-length": length}, b"12345"))
     desk = proxy(conf(), O=back)
     with H2Client(desk.address()) as client:
         stream = client.open("GET", "/stream")
@@ -369,8 +350,8 @@ def test_a_length_that_does_not_match(proxy, lax_origin, length):
         assert stream.reset or stream.get(":status") == "502"
 
 
-def test_a_head_that_is_too_large(proxy, lax_origin):
-    back = lax_origin(lambda one: one.reply(200, [(f"x{i}", "v" * 2000) for i in range(100)]))
+def test_a_head_that_is_too_large(proxy, h2_origin):
+    back = h2_origin(lambda one: one.reply(200, [(f"x{i}", "v" * 2000) for i in range(100)]))
     desk = proxy(conf(), O=back)
     assert desk.get().status == 502
 
@@ -387,7 +368,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_frames_that_cannot_be(proxy, lax_origin, name):
+def test_frames_that_cannot_be(proxy, h2_origin, name):
     def handle(one):
         if one.path == "/bad":
             BROKEN[name](one)
@@ -395,14 +376,14 @@ def test_frames_that_cannot_be(proxy, lax_origin, name):
             one.conn.sock.shutdown(2)
         else:
             echo(one)
-    back = lax_origin(handle)
+    back = h2_origin(handle)
     desk = proxy(conf(), O=back)
     assert desk.get("/bad").status == 502
     assert desk.get("/good").status == 200
 
 
 @pytest.mark.parametrize("what", ["PING", "SETTINGS", "WINDOW_UPDATE", "empty DATA"])
-def test_floods_from_the_server(proxy, lax_origin, what):
+def test_floods_from_the_server(proxy, h2_origin, what):
     def handle(one):
         one.head(200)
         flood = {"PING": frame(PING, 0, 0, bytes(8)), "SETTINGS": frame(SETTINGS),
@@ -410,7 +391,7 @@ def test_floods_from_the_server(proxy, lax_origin, what):
         for _ in range(100):
             one.conn.send(flood * 1000)
         one.write(b"", end=True)
-    desk = proxy(conf(), O=lax_origin(handle))
+    desk = proxy(conf(), O=h2_origin(handle))
     before = desk.rss_kb()
     with desk.connect(timeout=20) as client:
         client.send(request("GET", "/x"))
@@ -427,7 +408,7 @@ def test_a_server_that_speaks_http1(proxy, origin):
     assert desk.get().status == 502
 
 
-def test_a_server_that_hangs(proxy, h2_origin):
+def test_a_server_that_hangs(proxy, strict_origin):
     """504, its stream is cancelled, and the connection is still good for others."""
     resets = []
 
@@ -437,7 +418,7 @@ def test_a_server_that_hangs(proxy, h2_origin):
             resets.append(one.reset)
         else:
             echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     desk = proxy(conf(), O=back)
     assert desk.get("/short").status == 504
     desk.wait_for(lambda: resets, 5, "a reset")
@@ -445,9 +426,9 @@ def test_a_server_that_hangs(proxy, h2_origin):
     assert desk.get("/other").json["connection"] == 1
 
 
-def test_a_client_that_leaves(proxy, h2_origin):
+def test_a_client_that_leaves(proxy, strict_origin):
     resets = []
-    back = h2_origin(lambda one: (one.wait(lambda: one.reset is not None, 10), resets.append(one.reset)))
+    back = strict_origin(lambda one: (one.wait(lambda: one.reset is not None, 10), resets.append(one.reset)))
     desk = proxy(conf(), O=back)
     with H2Client(desk.address()) as client:
         stream = client.open("GET", "/")
@@ -458,14 +439,14 @@ def test_a_client_that_leaves(proxy, h2_origin):
 
 
 @pytest.mark.parametrize("how", ["reset", "close"])
-def test_a_piece_never_looks_whole(proxy, h2_origin, how):
+def test_a_piece_never_looks_whole(proxy, strict_origin, how):
     """F22."""
     def handle(one):
         one.head(200)
         one.write(bytes(30_000))
         time.sleep(0.1)
         one.refuse(INTERNAL_ERROR) if how == "reset" else one.conn.sock.shutdown(2)
-    desk = proxy(conf(), O=h2_origin(handle))
+    desk = proxy(conf(), O=strict_origin(handle))
     with H2Client(desk.address()) as client:
         stream = client.open("GET", "/stream")
         client.wait(lambda: stream.is_over)
@@ -476,7 +457,7 @@ def test_a_piece_never_looks_whole(proxy, h2_origin, how):
             client.response()
 
 
-def test_a_dying_connection_harms_its_streams_only(proxy, h2_origin):
+def test_a_dying_connection_harms_its_streams_only(proxy, strict_origin):
     """All streams of it fail or are said again; the next ones are served by a new connection."""
     def handle(one):
         if one.conn.number == 1:
@@ -488,7 +469,7 @@ def test_a_dying_connection_harms_its_streams_only(proxy, h2_origin):
                 one.conn.lock.release()
         else:
             echo(one)
-    back = h2_origin(handle)
+    back = strict_origin(handle)
     desk = proxy(conf(), O=back)
     statuses = [answer.status for answer in together(desk, 10)]
     assert set(statuses) <= {200, 502}
@@ -502,8 +483,8 @@ def pair(authority):
     return authority.issue("localhost", label="h2-upstream")
 
 
-def test_over_tls(proxy, h2_origin, pair):
-    back = h2_origin(tls=server_context((pair.certificate, pair.key), alpn=["h2"]))
+def test_over_tls(proxy, strict_origin, pair):
+    back = strict_origin(tls=server_context((pair.certificate, pair.key), alpn=["h2"]))
     desk = proxy(conf(f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {pair.ca}; proxy_ssl_name localhost;"
                       " proxy_ssl_server_name on;", "https"), O=back, workers=1)
     assert [answer.status for answer in together(desk, 20)] == [200] * 20

@@ -29,19 +29,8 @@ server {
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
 @pytest.fixture
 def client(desk, back):
-    back.reset()
     back.script = mirror_bytes
     with H2Client(desk.address()) as client:
         yield client.settled()

@@ -17,21 +17,6 @@ server {
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
-
-
 @pytest.mark.parametrize("name, value", [
     ("Keep-Alive", "timeout=5"), ("TE", "trailers"), ("TE", "gzip"), ("Upgrade", "h2c"),
     pytest.param("Proxy-Connection", "keep-alive", marks=ours),

@@ -38,21 +38,6 @@ map $arg_never $nothing_here { default ""; }
 """
 
 
-@pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
-def desk(shared_proxy, back):
-    return shared_proxy(CONF, O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
-
-
 def test_default_host_is_the_proxy_pass_one(desk, back):
     desk.get("/inherit/", host="asked.example")
     assert back.last.get("Host") == back.address

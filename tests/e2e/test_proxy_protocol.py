@@ -68,18 +68,8 @@ server { listen @R@; set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol; 
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     return shared_proxy(CONF, O=back, WHO=WHO)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def ask(desk, header, to="P"):

@@ -26,11 +26,6 @@ server {                                    # at the server's level: known befor
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     return shared_proxy(CONF, O=back, HEADER="X-Real-IP")
 
@@ -60,11 +55,6 @@ def chain(shared_proxy, back):
                                    real_ip_header CF-Connecting-IP; proxy_pass http://@O@; }
             location /proxied { set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol; proxy_pass http://@O@; }
         }""", O=back)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def seen(chain, back, path, *lines, field="X-Forwarded-For", **options):

@@ -47,18 +47,8 @@ server {
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     return shared_proxy(CONF)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 @pytest.mark.parametrize("target, status, body, kind", [

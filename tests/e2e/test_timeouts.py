@@ -29,11 +29,6 @@ server {
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def full(shared_origin):
     """A listener whose backlog is full: connects hang."""
     origin = shared_origin(accepting=False, backlog=0)
@@ -49,11 +44,6 @@ def full(shared_origin):
 @pytest.fixture(scope="module")
 def desk(shared_proxy, back, full):
     return shared_proxy(CONF, O=back, FULL=full)
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def spent(begin):

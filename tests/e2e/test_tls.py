@@ -19,7 +19,6 @@ from harness.h2_wire import PREFACE, SETTINGS, frame
 from harness.origin import reply
 from harness.proxy import is_memory_odd
 from harness.tls import Tap, Tls, s_client, subject_of
-from harness.wire import Closed
 
 ours = pytest.mark.ours
 
@@ -47,18 +46,8 @@ def pair(authority):
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back, pair):
     return shared_proxy(CONF, O=back, CERT=pair.certificate, KEY=pair.key)
-
-
-@pytest.fixture(autouse=True)
-def fresh(back):
-    back.reset()
 
 
 @pytest.fixture

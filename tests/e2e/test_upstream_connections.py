@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness.h2 import H2Client
-from harness.h2_origin import H2Origin, echo
+from harness.h2_origin import echo
 from harness.origin import reply
 from harness.tls import server_context
 
@@ -16,18 +16,6 @@ pytestmark = pytest.mark.ours
 @pytest.fixture(scope="module")
 def pair(authority):
     return authority.issue("localhost", "127.0.0.1", label="upstream-connections")
-
-
-@pytest.fixture
-def h2_origin():
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(H2Origin(*args, **kwargs))
-        return made[-1]
-    yield make
-    for one in made:
-        one.stop()
 
 
 def site(upstream, target, more=""):

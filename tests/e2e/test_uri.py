@@ -30,11 +30,6 @@ server {
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     return shared_proxy(CONF, O=back, name="@name")
 

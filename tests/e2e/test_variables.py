@@ -55,21 +55,11 @@ server {
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def desk(shared_proxy, back):
     made = shared_proxy.new()
     made.put("extra.map", "extra from-include;\n")
     made.write(CONF, O=back)
     return made.start()
-
-
-@pytest.fixture(autouse=True)
-def clean(back):
-    back.reset()
 
 
 def test_basic(desk):

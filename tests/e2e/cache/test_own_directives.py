@@ -35,11 +35,6 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def back(shared_origin):
-    return shared_origin()
-
-
-@pytest.fixture(scope="module")
 def shared(shared_proxy, back, tier):
     return shared_proxy(tier + CONF, O=back)
 
