@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* facts: one tree in two forms, whatever texts are in it. */
-#include "check.h"
+#include "base/unit.h"
 
 #include "main/facts.h"
 
 static struct arena *arena;
 static struct fact  *root;
-
-static void check_text(struct text got, struct text wanted)
-{
-    assert_string_equal(arena_string(arena, got), arena_string(arena, wanted));
-}
 
 static int begin(void **state)
 {
@@ -56,7 +51,7 @@ static void people_see_tables(void **state)
 {
     (void)state;
     fill();
-    check_text(facts_print(root), TEXT("connections:\n"
+    CHECK_TEXT(facts_print(root), "connections:\n"
                                   "  open now: 3\n"
                                   "  uptime: 12 s\n"
                                   "  wait: -\n"
@@ -69,15 +64,15 @@ static void people_see_tables(void **state)
                                   "  app\n"
                                   "    requests: 5\n"
                                   "    head: 7 ms\n"
-                                  "    names: none\n"));
+                                  "    names: none\n");
 }
 
 static void programs_see_json(void **state)
 {
     (void)state;
     fill();
-    check_text(facts_print_json(root),
-               TEXT("{\n"
+    CHECK_TEXT(facts_print_json(root),
+               "{\n"
                "  \"connections\": {\n"
                "    \"open_now\": 3,\n"
                "    \"uptime_s\": 12,\n"
@@ -96,7 +91,7 @@ static void programs_see_json(void **state)
                "      \"names\": []\n"
                "    }\n"
                "  ]\n"
-               "}\n"));
+               "}\n");
 }
 
 static void any_bytes_are_a_string(void **state)
@@ -115,11 +110,11 @@ static void any_bytes_are_a_string(void **state)
         { "\xe2\x82", "\\ufffd\\ufffd" },
     };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         (void)begin(state);
         fact_text(root, "t", text_from(rows[i].text));
-        check_text(facts_print_json(root),
-                   arena_format(arena, "{\n  \"t\": \"%s\"\n}\n", rows[i].json));
+        CHECK_TEXT(facts_print_json(root),
+                   arena_string(arena, arena_format(arena, "{\n  \"t\": \"%s\"\n}\n", rows[i].json)));
         (void)end(state);
     }
 }
