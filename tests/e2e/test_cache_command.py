@@ -97,7 +97,7 @@ def test_a_prefix(desk, cache):
     assert said == ["pages: purged keys that begin with http://h.test/i/",
                     f"pages: swept out 2 in memory, {2 if cache is DISK else 0} on disk"]
     desk.proxy.wait_error(f"2 objects went from memory, {2 if cache is DISK else 0} from the disk")
-    desk.proxy.wait_for(lambda: "  purges remembered: 0\n" in desk.run("stat"), 5, "forgetting")
+    desk.proxy.wait_for(lambda: "  purges remembered: 0\n" in desk.run("stat"), 20, "forgetting")
     assert not desk.is_kept("/i/a") and not desk.is_kept("/i/b?c") and desk.is_kept("/j")
 
 
@@ -121,9 +121,9 @@ def test_what_nobody_asks_for_goes(desk, cache):
     for _ in range(30):
         assert desk.is_kept("/a"), "is asked for"
         time.sleep(0.1)
-    desk.proxy.wait_for(lambda: "  nobody asked for: 1 in memory\n" in desk.run("stat"), 5, "it leaves memory")
+    desk.proxy.wait_for(lambda: "  nobody asked for: 1 in memory\n" in desk.run("stat"), 20, "it leaves memory")
     assert desk.is_kept("/a")
-    desk.proxy.wait_for(lambda: "  nobody asked for: 2 in memory\n" in desk.run("stat"), 10, "the other one, too")
+    desk.proxy.wait_for(lambda: "  nobody asked for: 2 in memory\n" in desk.run("stat"), 20, "the other one, too")
     if cache is DISK:
         desk.proxy.wait_for(lambda: "  disk objects: 0\n" in desk.run("stat"), 20, "and the disk")
     assert not desk.is_kept("/a") and not desk.is_kept("/b")
@@ -174,7 +174,7 @@ def test_softly(desk):
     assert "  stale: purged softly\n" in desk.run("show", "http://h.test/a?swr=60")
     assert desk.is_kept("/b")
     before = desk.last["/a?swr=60", "{}"]
-    desk.proxy.wait_for(lambda: desk.get("/a?swr=60") != before, 5, "the new one")
+    desk.proxy.wait_for(lambda: desk.get("/a?swr=60") != before, 20, "the new one")
 
 
 def restarted(desk):
@@ -340,7 +340,7 @@ def test_stat(desk):
 def test_show_what_only_the_disk_has(desk):
     desk = desk(DISK + SITE)
     desk.fill("/a?vary=X-L", fields=(("X-L", "de"),))
-    desk.proxy.wait_for(lambda: "in memory and on disk" in desk.run("show", "http://h.test/a?vary=X-L"), 5, "the disk")
+    desk.proxy.wait_for(lambda: "in memory and on disk" in desk.run("show", "http://h.test/a?vary=X-L"), 20, "the disk")
     restarted(desk)
     said = desk.run("show", "http://h.test/a?vary=X-L", "-H", "X-L: de")
     assert said.count("pages: ") == 1 and " bytes, on disk\n" in said and "  meant: " in said

@@ -81,10 +81,10 @@ def test_caches_larger_than_the_machine_are_warned_of(proxy):
 def test_a_reload_cannot_open_another_directory_and_says_so(proxy):
     desk = proxy(CONF % ("cache", "one"))
     desk.reload(http=CONF % ("cache", "two"))
-    desk.wait_for(lambda: desk.get().text == "two", 5, "the new configuration")
+    desk.wait_for(lambda: desk.get().text == "two", 20, "the new configuration")
     assert "closed to the running worker" not in desk.errors()
     desk.reload(http=CONF % ("other", "three"))
-    desk.wait_for(lambda: desk.get().text == "three", 5, "the new configuration")
+    desk.wait_for(lambda: desk.get().text == "three", 20, "the new configuration")
     assert os.path.isdir(desk.path("other"))
     desk.wait_error(rf'\[warn\].*the cache in "{desk.path("other")}" is closed to the running worker')
 
@@ -103,7 +103,7 @@ def test_the_worker_uses_its_directory_and_no_other(proxy, origin, directory, ca
         os.chmod(desk.path(f"{name}/bait"), 0o666)
     desk.start(environment=shim_environment("intruder", INTRUDER_DIR=desk.path(directory)))
     assert desk.get("/intrude").status == 502
-    said = desk.wait_for(lambda: desk.stderr() if "intruder null" in desk.stderr() else None, 5, "the intruder's report")
+    said = desk.wait_for(lambda: desk.stderr() if "intruder null" in desk.stderr() else None, 20, "the intruder's report")
     for attempt in ("read", "write", "create", "mkdir", "unlink"):
         assert f"intruder {attempt}: {can}\n" in said, said
     for attempt in ("symlink", "list", "execute"):

@@ -37,7 +37,7 @@ def reload(desk, **write):
     """HUP, and until it is in force."""
     count = desk.errors().count("the new configuration is in force")
     desk.reload(**write)
-    desk.wait_for(lambda: desk.errors().count("the new configuration is in force") > count, 5, "the reload")
+    desk.wait_for(lambda: desk.errors().count("the new configuration is in force") > count, 20, "the reload")
 
 
 def ask(path, data, timeout=5.0):
@@ -135,7 +135,7 @@ def test_what_a_crash_of_everything_left_is_replaced(proxy):
     path = desk.path("frontdesk.sock")
     before, worker = inode(path), desk.worker()
     desk.kill()
-    desk.wait_for(lambda: state_of(worker) in ("Z", ""), 5, "the worker's end")
+    desk.wait_for(lambda: state_of(worker) in ("Z", ""), 20, "the worker's end")
     assert inode(path) == before
     done = desk.run("status")
     assert done.returncode == 1 and "no frontdesk is running that listens on " + path in done.stderr
@@ -153,7 +153,7 @@ def test_only_the_supervisor_was_killed(proxy):
     os.unlink(desk.pid_file)
     desk.start()
     assert int(status(desk)["worker process"]) != worker
-    desk.wait_for(lambda: state_of(worker) in ("Z", ""), 8, "the orphan to end")
+    desk.wait_for(lambda: state_of(worker) in ("Z", ""), 20, "the orphan to end")
 
 
 def test_a_test_of_the_configuration_makes_none(proxy):
@@ -224,7 +224,7 @@ def test_a_new_binary_takes_the_path(proxy):
     with Daemon(desk) as daemon:
         old = worker_of(desk, path)
         new = daemon.upgrade()
-        desk.wait_for(lambda: worker_of(desk, path) in children_of(new), 5, "the new worker to answer")
+        desk.wait_for(lambda: worker_of(desk, path) in children_of(new), 20, "the new worker to answer")
         assert worker_of(desk, path + ".oldbin") == old
         os.kill(daemon.pid, signal.SIGQUIT)
         daemon.has_ended(daemon.pid)
@@ -247,7 +247,7 @@ def test_the_former_binary_has_it_back(proxy, how):
         desk.wait_error("the new configuration is in force")
         os.kill(new, how)
         daemon.has_ended(new)
-        desk.wait_for(lambda: os.path.exists(path) and inode(path) == before, 5, "the path to come back")
+        desk.wait_for(lambda: os.path.exists(path) and inode(path) == before, 20, "the path to come back")
         assert not os.path.exists(path + ".oldbin")
         assert worker_of(desk, path) == old
         os.kill(daemon.pid, signal.SIGQUIT)
@@ -264,8 +264,8 @@ def test_a_new_binary_that_fails_takes_nothing(proxy):
             file.write("nonsense;")
         os.kill(daemon.pid, signal.SIGUSR2)
         desk.wait_error("nonsense")
-        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 5, "the pid file to come back")
-        desk.wait_for(lambda: not os.path.exists(path + ".oldbin"), 5, "the other name to go")
+        desk.wait_for(lambda: desk.read("frontdesk.pid").strip() == str(daemon.pid), 20, "the pid file to come back")
+        desk.wait_for(lambda: not os.path.exists(path + ".oldbin"), 20, "the other name to go")
         assert inode(path) == before and status(desk, "--socket", path)
 
 
@@ -346,7 +346,7 @@ def test_eight_at_a_time(proxy):
         waiting.append(sock)
     assert ask(path, b"version\n") == "error: too many commands at a time\n"
     waiting[0].close()                              # one leaves without a word
-    desk.wait_for(lambda: ask(path, b"version\n").endswith("ok\n"), 5, "room")
+    desk.wait_for(lambda: ask(path, b"version\n").endswith("ok\n"), 20, "room")
     waiting[1].sendall(b"version\n")
     assert waiting[1].makefile().read().endswith("ok\n")
     for sock in waiting:

@@ -65,11 +65,11 @@ def test_health_checks(example, origin):
     for port in (3001, 3002, 3003):
         origin(port=port, handle=handle(port))
     desk = example("health-checks.conf")
-    desk.wait_for(lambda: {desk.get().text for _ in range(6)} == {"3001", "3002", "3003"}, 5, "all three")
+    desk.wait_for(lambda: {desk.get().text for _ in range(6)} == {"3001", "3002", "3003"}, 20, "all three")
     unready.add(3002)
-    desk.wait_for(lambda: {desk.get().text for _ in range(12)} == {"3001", "3003"}, 10, "it is left out")
+    desk.wait_for(lambda: {desk.get().text for _ in range(12)} == {"3001", "3003"}, 20, "it is left out")
     unready.clear()
-    desk.wait_for(lambda: desk.get().text == "3002", 10, "its return")
+    desk.wait_for(lambda: desk.get().text == "3002", 20, "its return")
 
 
 def test_microservices(example, origin):
@@ -130,7 +130,7 @@ def test_limits_and_logs(example, origin):
     assert desk.get("/alive").body == b"yes\n"
     begin = time.monotonic()
     assert len(desk.get("/downloads/big", timeout=20).body) == 2_500_000
-    assert 1.5 < time.monotonic() - begin < 8
+    assert 1.5 < time.monotonic() - begin < 20
     busy = [desk.send_raw(request("GET", "/downloads/big")) for _ in range(2)]
     back.wait_requests(4)
     assert desk.get("/downloads/third").status == 429

@@ -36,7 +36,8 @@ class Run:
         self.process = subprocess.Popen(
             [os.path.join(ROOT, "tools/run")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PORT": str(self.port), "APP_PORT": str(self.app_port), "RUN_DIR": str(directory)},
-            start_new_session=True)
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))   # ignored where tests are in the background
         self.said = ""
 
     def read_until(self, words):
@@ -82,7 +83,7 @@ def test_ctrl_c_may_reach_the_app_first(tmp_path):
         run.read_until("Ctrl-C stops both")
         app = next(pid for pid in children_of(run.process.pid) if "server.js" in command_of(pid))
         os.kill(app, signal.SIGINT)
-        Proxy.wait_for(lambda: state_of(app) in ("", "Z"), 5, "the app to end")
+        Proxy.wait_for(lambda: state_of(app) in ("", "Z"), 20, "the app to end")
         os.killpg(run.process.pid, signal.SIGINT)
         assert run.process.wait(10) == 0
         assert "have stopped" in run.process.stdout.read()

@@ -34,7 +34,7 @@ def answers(back, raw, close=True):
         conn.request()
         conn.send(raw)
         if not close:
-            conn.hang(5)
+            conn.hang()
     back.script = script
 
 
@@ -211,7 +211,7 @@ def test_a_cut_body_is_no_clean_end_for_http_1_0(desk, back, raw, how):
         elif how == "garbage":
             conn.send(b"zz\r\n")
         if how in ("garbage", "hang"):
-            conn.hang(5)
+            conn.hang()
     back.script = script
     with desk.send_raw(request(version="1.0")) as client:
         assert client.take_head().status == 200
@@ -252,7 +252,7 @@ def test_a_hang_in_the_middle_of_a_body(desk, back):
     with desk.send_raw(request()) as client:
         with pytest.raises(Closed):
             client.response()
-    assert 1.5 < time.monotonic() - begin < 4
+    assert 1.5 < time.monotonic() - begin < 15
 
 
 def test_a_body_that_ends_with_the_connection(desk, back):
@@ -426,14 +426,14 @@ def test_an_endless_flood_of_interim_answers_is_502(desk, back):
 def test_interim_answers_do_not_stretch_the_deadline(desk, back):
     def script(conn):
         conn.request()
-        for _ in range(7):
+        for _ in range(60):
             conn.send(b"HTTP/1.1 102 Processing\r\n\r\n")
             if conn.hang(0.6):
                 return
     back.script = script
     begin = time.monotonic()
-    assert desk.get(timeout=10).status in (502, 504)
-    assert time.monotonic() - begin < 4
+    assert desk.get().status in (502, 504)
+    assert time.monotonic() - begin < 15
 
 
 # ---- trailers, early answers ------------------------------------------------------------------------
@@ -451,7 +451,7 @@ def test_an_answer_before_the_body_was_read(desk, back):
     def script(conn):
         conn.request_head()
         conn.send(reply(403, body="no", reason="Forbidden", close=True))
-        conn.hang(2)
+        conn.hang()
     back.script = script
     with desk.send_raw(request("POST", "/direct/", body=b"x" * 100000)) as client:
         assert client.response().status == 403
@@ -464,7 +464,7 @@ def test_an_unread_body_on_both_sides_of_the_limit(desk, back, size, keeps):
     def script(conn):
         conn.request_head()
         conn.send(reply(403, body="no", reason="Forbidden"))
-        conn.hang(2)
+        conn.hang()
     back.script = script
     with desk.send_raw(request("POST", "/stream/", fields={"Content-Length": str(size)})) as client:
         answer = client.response()

@@ -166,17 +166,17 @@ def test_the_deadline_of_the_client(client, app):
     start = time.monotonic()
     error = _failure(client, "Hang", "e2e.Hang", timeout=0.4)
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - start < 5
-    assert app.gone.wait(5)
+    assert time.monotonic() - start < 15
+    assert app.gone.wait(20)
 
 
 def test_cancel(client, app):
     call = client.call("unary_unary", "Hang", "e2e.Hang").future(b"", timeout=20)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not app.calls and time.monotonic() < deadline:
         time.sleep(0.01)
     call.cancel()
-    assert app.gone.wait(5)
+    assert app.gone.wait(20)
     assert client.echo() == b"hello"
 
 
@@ -283,7 +283,7 @@ def test_a_client_that_resets(proxy, h2_origin):
         stream = client.open("POST", "/a.B/C", GRPC)
         back.wait_requests(1)
         client.send_reset(stream.id, CANCEL)
-        desk.wait_for(lambda: resets or (is_nginx() and back.conns[0].is_gone), 5, "a reset")
+        desk.wait_for(lambda: resets or (is_nginx() and back.conns[0].is_gone), 20, "a reset")
 
 
 ANSWER = {"content-type": "application/grpc", "x-secret": "1", "server": "app"}
@@ -362,13 +362,13 @@ def test_health_checks(proxy):
             server { listen @P@ http2; location / { grpc_pass grpc://app;
                 health_check type=grpc interval=200ms fails=1 passes=1 grpc_service=e2e.App; } }""", O=app)
         with GrpcClient(desk.address()) as client:
-            desk.wait_for(lambda: app.checked, 10, "a check")
+            desk.wait_for(lambda: app.checked, 20, "a check")
             assert app.checked[-1] == "e2e.App"
             assert client.echo() == b"hello"
             app.health = NOT_SERVING
-            desk.wait_for(lambda: _code(client) == grpc.StatusCode.UNAVAILABLE, 10, "the server to be taken out")
+            desk.wait_for(lambda: _code(client) == grpc.StatusCode.UNAVAILABLE, 20, "the server to be taken out")
             app.health = SERVING
-            desk.wait_for(lambda: _code(client) is None, 10, "the server to be back")
+            desk.wait_for(lambda: _code(client) is None, 20, "the server to be back")
     finally:
         app.stop()
 

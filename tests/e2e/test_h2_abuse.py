@@ -78,12 +78,12 @@ def bystander(desk):
     try:
         yield watch
         goal = watch.count + 2
-        desk.wait_for(lambda: watch.count >= goal, 10, "a bystander to be served")
+        desk.wait_for(lambda: watch.count >= goal, 20, "a bystander to be served")
     finally:
         watch.stopping.set()
-        watch.thread.join(10)
+        watch.thread.join(20)
     assert not watch.failures, watch.failures[:3]
-    assert watch.slowest < 3, f"a bystander waited {watch.slowest} s"
+    assert watch.slowest < 10, f"a bystander waited {watch.slowest} s"
     assert desk.worker() == worker
     if not is_memory_odd():
         assert watch.most_kb - before < GROWTH_KB, f"{before} KB grew to {watch.most_kb}"

@@ -43,7 +43,7 @@ def test_keepalive_timeout(proxy, origin):
         assert client.ask("GET", "/says").status == 200
         start = time.monotonic()
         assert client.until_closed() in (None, NO_ERROR)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
 
 
 @ours
@@ -130,7 +130,7 @@ def test_requests_that_cross_a_goaway_are_not_lost(proxy, origin):
             client.settled()
             streams = []
             desk.reload(http=conf(word=f"word{round_}"))
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 20
             try:
                 while not client.goaways and time.monotonic() < deadline:
                     streams.append(client.open("GET", "/says"))
@@ -237,7 +237,7 @@ def test_clients_that_vanish(proxy, origin, how):
             client.open("GET", f"/{i}")
         client.ping()
         getattr(client, how)()
-    desk.wait_for(lambda: not back.conns, 10, "the servers' sides to end")
+    desk.wait_for(lambda: not back.conns, 20, "the servers' sides to end")
     desk.wait_settled(before, spare_kb=4096)
 
 

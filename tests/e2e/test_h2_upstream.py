@@ -284,7 +284,7 @@ def test_a_slow_client_stalls_its_stream_only(proxy, strict_origin):
     with H2Client(desk.address(), gives=False) as slow:
         stream = slow.open("GET", "/stream/big")
         slow.wait(lambda: len(stream.body) >= 65535)
-        desk.wait_for(lambda: _is_steady(sent), 10, "the server to wait")
+        desk.wait_for(lambda: _is_steady(sent), 20, "the server to wait")
         assert sum(sent) < 4_000_000
         assert len(desk.get("/300000", timeout=15).body) == 300_000
         if not is_memory_odd():
@@ -421,7 +421,7 @@ def test_a_server_that_hangs(proxy, strict_origin):
     back = strict_origin(handle)
     desk = proxy(conf(), O=back)
     assert desk.get("/short").status == 504
-    desk.wait_for(lambda: resets, 5, "a reset")
+    desk.wait_for(lambda: resets, 20, "a reset")
     assert resets == [CANCEL]
     assert desk.get("/other").json["connection"] == 1
 
@@ -434,7 +434,7 @@ def test_a_client_that_leaves(proxy, strict_origin):
         stream = client.open("GET", "/")
         back.wait_requests(1)
         client.send_reset(stream.id)
-        desk.wait_for(lambda: resets, 5, "a reset")
+        desk.wait_for(lambda: resets, 20, "a reset")
     assert resets == [CANCEL]
 
 
@@ -546,7 +546,7 @@ def nghttpd(tmp_path, pair):
         words = ["nghttpd", "-d", str(tmp_path), "-a", "127.0.0.1", str(port)]
         words += [pair.key, pair.certificate] if is_tls else ["--no-tls"]
         started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        Proxy.wait_for(lambda: _accepts(port), 10, "nghttpd")
+        Proxy.wait_for(lambda: _accepts(port), 20, "nghttpd")
         return f"127.0.0.1:{port}"
     yield start
     for process in started:

@@ -109,7 +109,7 @@ def test_a_worker_that_was_taken_over_finds_no_file(proxy, origin):
     os.chmod(desk.path("open/bait"), 0o666)
     desk.start(environment=shim_environment("intruder", INTRUDER_DIR=desk.path("open")))
     assert desk.get("/intrude").status == 502
-    said = desk.wait_for(lambda: desk.stderr() if "intruder null" in desk.stderr() else None, 5, "the intruder's report")
+    said = desk.wait_for(lambda: desk.stderr() if "intruder null" in desk.stderr() else None, 20, "the intruder's report")
     came = dict(re.findall(r"^intruder (\w+): (\w+)$", said, re.M))
     assert came == {"read": "EACCES", "write": "EACCES", "create": "EACCES", "mkdir": "EACCES", "symlink": "EACCES",
                     "unlink": "EACCES", "list": "EACCES", "execute": "EACCES", "privileges": "done", "names": "done",
@@ -125,7 +125,7 @@ def test_logs_are_written_and_reopened_without_access_to_them(proxy):
     desk.log_lines(1)
     os.rename(desk.path("logs/access.log"), desk.path("logs/old.log"))
     desk.tell(signal.SIGUSR1)
-    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 5, "a new file")
+    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 20, "a new file")
     desk.wait_error("reopening logs")
     desk.get()
     desk.log_lines(1)
@@ -143,7 +143,7 @@ def test_a_reload_cannot_open_another_directory_to_named_logs(proxy):
     desk.start()
     for directory, text in (("logs/x", "two"), ("more", "three")):
         desk.reload(http=site % (directory, text))
-        desk.wait_for(lambda: desk.get("/?n=a").text == text, 5, "the new configuration")
+        desk.wait_for(lambda: desk.get("/?n=a").text == text, 20, "the new configuration")
     desk.log_lines(1, "logs/x/a.log")
     desk.wait_error(r'more/\S+ failed \(13: Permission denied\)')
     closed = re.findall(r'\[warn\].*access logs in "(\S+)" are closed to the running worker', desk.errors())

@@ -35,13 +35,13 @@ SERVE = "server { listen @P@; location / { proxy_pass http://u; } }"
 def test_bad_answers_in_a_row(proxy, origin):
     made = group(origin, handle=named)
     made["B"].handle = named("b", 500)
-    desk = proxy("upstream u { server @A@; server @B@; server @C@; outlier_ejection consecutive=4 rate=off base=700ms; }"
+    desk = proxy("upstream u { server @A@; server @B@; server @C@; outlier_ejection consecutive=4 rate=off base=3s; }"
                  + SERVE, **made)
     assert names_of(desk, 30).count("b") == 4
-    desk.wait_error(r"\[warn\].*server [0-9.:]+ in upstream \"u\" is ejected for 700 ms: 4 bad answers in a row")
+    desk.wait_error(r"\[warn\].*server [0-9.:]+ in upstream \"u\" is ejected for 3000 ms: 4 bad answers in a row")
     assert desk.errors().count("is ejected") == 1
     made["B"].handle = named("b")
-    time.sleep(0.75)
+    desk.wait_for(lambda: names_of(desk, 1) == "b", what="its return")
     assert names_of(desk, 9).count("b") == 3
     desk.wait_error(r"\[notice\].*server [0-9.:]+ in upstream \"u\" is back after its ejection")
 
@@ -104,10 +104,11 @@ def test_the_second_time_is_twice_as_long(proxy, origin):
     made["B"].handle = named("b", 500)
     desk = proxy("upstream u { server @A@; server @B@; outlier_ejection consecutive=1 rate=off base=300ms; }" + SERVE,
                  **made)
-    begin = time.monotonic()
-    while time.monotonic() - begin < 1.7:
+
+    def ejected_three_times():
         names_of(desk, 4)
-        time.sleep(0.01)
+        return desk.errors().count("is ejected") >= 3
+    desk.wait_for(ejected_three_times, what="three ejections")
     lengths = [line.split("ejected for ")[1].split(":")[0] for line in desk.errors().splitlines() if "is ejected" in line]
     assert lengths[:3] == ["300 ms", "600 ms", "1200 ms"]
 
@@ -118,7 +119,7 @@ def test_a_reload_keeps_it_out(proxy, origin):
     desk = proxy("upstream u { server @A@; server @B@; outlier_ejection consecutive=1 rate=off; }" + SERVE, **made)
     names_of(desk, 8)
     mark = desk.reload()
-    desk.wait_for(lambda: "reconfigur" in desk.errors()[mark:] or len(desk.workers()) == 1, 5, "reload")
+    desk.wait_for(lambda: "reconfigur" in desk.errors()[mark:] or len(desk.workers()) == 1, 20, "reload")
     time.sleep(0.3)
     assert names_of(desk, 8) == "a" * 8
 
@@ -161,8 +162,8 @@ def share_of(name, counter):
 
 
 def assert_ramp(desk, name):
-    """Of two equal servers one takes 4 s to grow into its half."""
-    found = shares(desk, 5, 1)
+    """Of two equal servers one takes 8 s to grow into its half."""
+    found = shares(desk, 10, 2)
     assert share_of(name, found[0]) < 0.25, found
     assert share_of(name, found[0]) < share_of(name, found[2]) + 0.05, found
     assert 0.4 < share_of(name, found[4]) < 0.6, found
@@ -171,10 +172,10 @@ def assert_ramp(desk, name):
 def test_slow_start_after_failures(proxy, origin):
     made = group(origin, "ab", handle=named)
     made["B"].script = lambda conn: conn.request()
-    desk = proxy("upstream u { server @A@; server @B@ fail_timeout=1s slow_start=4s; }" + SERVE, **made)
+    desk = proxy("upstream u { server @A@; server @B@ fail_timeout=1s slow_start=8s; }" + SERVE, **made)
     assert names_of(desk, 6) == "a" * 6
     made["B"].script = None
-    desk.wait_for(lambda: names_of(desk, 1) == "b", 5, "its return")
+    desk.wait_for(lambda: names_of(desk, 1) == "b", 20, "its return")
     assert_ramp(desk, "b")
 
 
@@ -184,14 +185,14 @@ def test_without_slow_start_it_has_its_share_at_once(proxy, origin):
     desk = proxy("upstream u { server @A@; server @B@ fail_timeout=1s; }" + SERVE, **made)
     assert names_of(desk, 6) == "a" * 6
     made["B"].script = None
-    desk.wait_for(lambda: names_of(desk, 1) == "b", 5, "its return")
+    desk.wait_for(lambda: names_of(desk, 1) == "b", 20, "its return")
     assert names_of(desk, 40).count("b") >= 18
 
 
 def test_slow_start_after_an_ejection(proxy, origin):
     made = group(origin, "ab", handle=named)
     made["B"].handle = named("b", 500)
-    desk = proxy("""upstream u { server @A@; server @B@ slow_start=4s; outlier_ejection consecutive=1 rate=off base=1s; }"""
+    desk = proxy("""upstream u { server @A@; server @B@ slow_start=8s; outlier_ejection consecutive=1 rate=off base=1s; }"""
                  + SERVE, **made)
     assert names_of(desk, 9).count("b") == 1
     made["B"].handle = named("b")
@@ -199,13 +200,13 @@ def test_slow_start_after_an_ejection(proxy, origin):
     assert_ramp(desk, "b")
 
 
-@pytest.mark.parametrize("before", ["server @A@; server @B@ down slow_start=4s;", "server @A@;"], ids=["down", "new"])
+@pytest.mark.parametrize("before", ["server @A@; server @B@ down slow_start=8s;", "server @A@;"], ids=["down", "new"])
 def test_slow_start_of_one_that_joins(proxy, origin, before):
     made = group(origin, "ab", handle=named)
     desk = proxy(f"upstream u {{ {before} }}" + SERVE, **made)
     assert names_of(desk, 6) == "a" * 6
-    desk.reload(http="upstream u { server @A@; server @B@ slow_start=4s; }" + SERVE, **made)
-    desk.wait_for(lambda: names_of(desk, 1) == "b", 5, "the newcomer")
+    desk.reload(http="upstream u { server @A@; server @B@ slow_start=8s; }" + SERVE, **made)
+    desk.wait_for(lambda: names_of(desk, 1) == "b", 20, "the newcomer")
     assert_ramp(desk, "b")
 
 
@@ -236,7 +237,7 @@ def test_a_lone_server_ignores_slow_start(proxy, origin):
     desk = proxy("upstream u { server @A@ down slow_start=1h; }" + SERVE, **made)
     assert names_of(desk, 2) == "--"
     desk.reload(http="upstream u { server @A@ slow_start=1h; }" + SERVE, **made)
-    desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the server")
+    desk.wait_for(lambda: names_of(desk, 1) == "a", 20, "the server")
     assert names_of(desk, 20) == "a" * 20
 
 
@@ -261,7 +262,7 @@ class Patient:
     def address(self):
         return self.origin.address
 
-    def wait_checks(self, count, timeout=5):
+    def wait_checks(self, count, timeout=20):
         goal, deadline = len(self.checks) + count, time.monotonic() + timeout
         while len(self.checks) < goal:
             assert time.monotonic() < deadline, f"{len(self.checks)} checks came, {goal} wanted"
@@ -301,9 +302,9 @@ def test_an_unhealthy_server_is_left_out_and_comes_back(proxy, patients):
 def test_checks_come_once_per_server_and_not_once_per_loop(proxy, patients):
     desk = proxy(checked("").replace("50ms", "200ms"), workers=3, **patients)
     patients["A"].wait_checks(1)
-    begin = len(patients["A"].checks)
-    time.sleep(1)
-    assert 3 <= len(patients["A"].checks) - begin <= 6
+    begin = time.monotonic()
+    patients["A"].wait_checks(6)
+    assert time.monotonic() - begin > 0.7, "three loops would be done in 0.4 s"
     assert names_of(desk, 3) != ""
 
 
@@ -334,7 +335,7 @@ def test_refused_is_unhealthy(proxy, patients):
 
 
 @pytest.mark.parametrize("script, words", [
-    (lambda conn: (conn.request(), conn.hang(5)), "upstream timed out"),
+    (lambda conn: (conn.request(), conn.hang()), "upstream timed out"),
     (lambda conn: conn.request(), "prematurely closed"),
     (lambda conn: (conn.request(), conn.send(b"nonsense\r\n\r\n")), "invalid response"),
     (lambda conn: (conn.request(), [(conn.send(b"HTTP/1.1 2"[i:i + 1]), conn.hang(0.2)) for i in range(10)]), "timed out"),
@@ -352,7 +353,7 @@ def test_a_lone_unhealthy_server_is_no_live_upstream(proxy, patients):
     desk.wait_error("peer is unhealthy")
     begin = time.monotonic()
     assert desk.get("/").status == 502
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 10
     desk.wait_error("no live upstreams")
     assert not [one for one in patients["A"].origin.requests if one.target == "/"]
     patients["A"].health = reply()
@@ -454,7 +455,7 @@ def test_port(proxy, patients):
     patients["C"].wait_checks(2)
     assert not patients["A"].checks and not patients["B"].checks
     patients["C"].health = SICK
-    desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 5, "both")
+    desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 20, "both")
     assert names_of(desk, 2) == "--"
 
 
@@ -531,7 +532,7 @@ def test_type_tcp(proxy, origin):
     desk = proxy("""upstream u { server @A@; server @B@; server @DEAD@ max_fails=0; }
         server { listen @P@; location / { proxy_pass http://u; health_check type=tcp interval=50ms; } }""", **made)
     desk.wait_error('peer is unhealthy: connect.. failed .*health check "tcp"')
-    desk.wait_for(lambda: made["A"].connections > 2, 5, "checks")
+    desk.wait_for(lambda: made["A"].connections > 2, 20, "checks")
     assert made["A"].requests == []
     assert set(names_of(desk, 6)) == {"a", "b"}
 
@@ -548,9 +549,9 @@ def test_one_check_at_a_time(proxy, origin):
         conn.send(reply(close=True))
         open_now[0] -= 1
     one = origin(script=script)
-    proxy(checked("", servers="server @A@;"), A=one)
-    time.sleep(1.2)
-    assert most[0] == 1 and 2 <= one.connections <= 5
+    desk = proxy(checked("", servers="server @A@;"), A=one)
+    desk.wait_for(lambda: one.connections >= 4, what="four checks")
+    assert most[0] == 1
 
 
 # ---- active checks: mandatory, persistent, reloads ----------------------------------------------------
@@ -566,11 +567,11 @@ def slow_to_answer(patient, seconds):
 
 
 def test_mandatory_waits_for_the_first_check(proxy, patients):
-    slow_to_answer(patients["B"], 1)
+    slow_to_answer(patients["B"], 3)
     desk = proxy(checked("mandatory", servers="server @A@; server @B@;"), **patients)
-    desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the first")
+    desk.wait_for(lambda: names_of(desk, 1) == "a", 20, "the first")
     assert names_of(desk, 6) == "aaaaaa"
-    desk.wait_for(lambda: "b" in names_of(desk, 4), 5, "the other")
+    desk.wait_for(lambda: "b" in names_of(desk, 4), 20, "the other")
 
 
 def test_without_mandatory_unknown_is_healthy(proxy, patients):
@@ -582,10 +583,10 @@ def test_without_mandatory_unknown_is_healthy(proxy, patients):
 @pytest.mark.parametrize("parameters, expected", [("mandatory", "--"), ("mandatory persistent", "aa"), ("", "aa")])
 def test_after_a_reload(proxy, patients, parameters, expected):
     desk = proxy(checked(parameters, servers="server @A@;"), **patients)
-    desk.wait_for(lambda: names_of(desk, 1) == "a", 5, "the server")
-    slow_to_answer(patients["A"], 2)
+    desk.wait_for(lambda: names_of(desk, 1) == "a", 20, "the server")
+    slow_to_answer(patients["A"], 15)
     desk.reload(http=checked(parameters, servers="server @A@;") + " server { listen @Q@; return 204; }", **patients)
-    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    desk.wait_for(lambda: listens(desk, "Q"), 20, "the reload")
     assert names_of(desk, 2) == expected
 
 
@@ -600,9 +601,9 @@ def test_the_unhealthy_stay_so_over_a_reload(proxy, patients):
     patients["B"].health = SICK
     desk = proxy(checked(""), **patients)
     desk.wait_error("peer is unhealthy")
-    slow_to_answer(patients["B"], 2)
+    slow_to_answer(patients["B"], 15)
     desk.reload(http=checked("") + " server { listen @Q@; return 204; }", **patients)
-    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    desk.wait_for(lambda: listens(desk, "Q"), 20, "the reload")
     assert "b" not in names_of(desk, 9)
 
 
@@ -612,7 +613,7 @@ def test_checks_end_with_their_configuration(proxy, patients):
     desk.wait_error("peer is unhealthy")
     plain = "upstream u { server @A@; server @B@; server @C@; } server { listen @P@; location / { proxy_pass http://u; } }"
     desk.reload(http=plain + " server { listen @Q@; return 204; }", **patients)
-    desk.wait_for(lambda: listens(desk, "Q"), 5, "the reload")
+    desk.wait_for(lambda: listens(desk, "Q"), 20, "the reload")
     time.sleep(0.1)
     before = len(patients["A"].checks)
     assert "b" in names_of(desk, 6)
@@ -622,7 +623,7 @@ def test_checks_end_with_their_configuration(proxy, patients):
 
 def test_slow_start_after_a_check(proxy, patients):
     patients["B"].health = SICK
-    desk = proxy(checked("", servers="server @A@; server @B@ slow_start=4s;"), **patients)
+    desk = proxy(checked("", servers="server @A@; server @B@ slow_start=8s;"), **patients)
     desk.wait_error("peer is unhealthy")
     assert names_of(desk, 4) == "aaaa"
     patients["B"].health = reply()
@@ -648,13 +649,13 @@ def test_checks_follow_names(proxy, origin):
     try:
         server.say("app.test", "127.0.0.2", "127.0.0.3", ttl=1)
         desk = proxy(checked("mandatory", servers=f"zone u 64k; resolver {server}; server app.test:{first.port} resolve;"))
-        desk.wait_for(lambda: set(names_of(desk, 6)) == {"2", "3"}, 5, "both")
+        desk.wait_for(lambda: set(names_of(desk, 6)) == {"2", "3"}, 20, "both")
         server.say("app.test", "127.0.0.3", "127.0.0.4", ttl=1)
         desk.wait_error("peer is unhealthy: 500 came while checking status code, health check \"/h\" of peer 127.0.0.4")
         assert set(names_of(desk, 6)) == {"3"}
         time.sleep(0.1)
         before = dict(seen)
-        desk.wait_for(lambda: seen["3"] > before["3"] + 3, 5, "checks")
+        desk.wait_for(lambda: seen["3"] > before["3"] + 3, 20, "checks")
         assert seen["2"] == before["2"] and seen["4"] > before["4"]
     finally:
         server.stop()
@@ -711,6 +712,6 @@ def test_a_reload_that_asks_more_often_does_so_at_once(proxy, patients):
     conf = """upstream u {{ server @A@; }}
         server {{ listen @P@; location / {{ proxy_pass http://u; health_check uri=/h interval={}; }} }}"""
     desk = proxy(conf.format("60s"), **patients)
-    desk.wait_for(lambda: patients["A"].checks, 5, "the first check")
+    desk.wait_for(lambda: patients["A"].checks, 20, "the first check")
     desk.reload(http=conf.format("100ms"), **patients)
     patients["A"].wait_checks(3)

@@ -36,29 +36,29 @@ def test_who_connects_to_a_server_that_has_failed_is_given_another(proxy, origin
     """Fifty come just before the first one finds out; nginx lets each wait for the end of its own time."""
     made = origin(handle=lambda asked: reply(body="b"))
     desk = proxy("""upstream u { server @A@ weight=1000; server @B@; }
-        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 3s; } }""",
+        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 6s; } }""",
                  workers=workers, A=nowhere, B=made)
     begin = time.monotonic()
     first = ask_many(desk, 1, method, b"1")
-    time.sleep(2.3)
+    time.sleep(3)
     others = ask_many(desk, 50, method, b"2")
     assert [client.response().text for client in first + others] == ["b"] * 51
-    assert time.monotonic() - begin < 4.5
+    assert time.monotonic() - begin < 8.5, "each with its own time would be nine seconds"
     assert sorted(asked.body for asked in made.requests) == [b"1"] + [b"2"] * 50
 
 
 @pytest.mark.ours
 def test_when_all_have_failed_who_connects_is_refused(proxy, nowhere):
     desk = proxy("""upstream u { server @A@; server 127.0.0.1:1 down; }
-        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 2s; } }""",
+        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 6s; } }""",
                  workers=2, A=nowhere)
     begin = time.monotonic()
     first = ask_many(desk, 1)
-    time.sleep(1.3)
+    time.sleep(3)
     others = ask_many(desk, 10)
     assert first[0].response().status in (502, 504)
     assert {client.response().status for client in others} <= {502, 504}
-    assert time.monotonic() - begin < 2.8
+    assert time.monotonic() - begin < 8.5
     desk.wait_error("upstream is known to be unreachable by now, while connecting to upstream, client")
 
 
@@ -66,20 +66,20 @@ def test_when_all_have_failed_who_connects_is_refused(proxy, nowhere):
 def test_a_check_that_fails_frees_who_connects(proxy, origin, nowhere):
     made = origin(handle=lambda asked: reply(body="b"))
     desk = proxy("""upstream u { server @A@ weight=1000; server @B@; }
-        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 9s; }
+        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 60s; }
                  location /check { proxy_pass http://u; proxy_connect_timeout 500ms; proxy_read_timeout 500ms;
                                    health_check interval=1s; } }""", A=nowhere, B=made)
     begin = time.monotonic()
-    assert desk.get().text == "b" and time.monotonic() - begin < 3.0
+    assert desk.get().text == "b" and time.monotonic() - begin < 15
 
 
 @pytest.mark.ours
 def test_a_lone_server_has_its_time(proxy, nowhere):
     """Nobody else is there, so nothing is gained by giving up."""
     desk = proxy("""upstream u { server @A@; }
-        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 1s; } }""", A=nowhere)
+        server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 3s; } }""", A=nowhere)
     first = ask_many(desk, 1)
-    time.sleep(0.5)
+    time.sleep(1.5)
     second = ask_many(desk, 1)
     assert first[0].response().status == 504
     begin = time.monotonic()
@@ -92,7 +92,7 @@ def test_a_client_that_leaves_does_not_make_a_server_well(proxy, origin):
     success, and the next requests all wait for the sick server."""
     def sick(asked):
         if asked.target != "/fail":
-            time.sleep(3)
+            time.sleep(60)
     a, b = origin(handle=sick), origin(handle=lambda asked: reply(body="b"))
     desk = proxy("""upstream u { server @A@ weight=1000 fail_timeout=1s; server @B@; }
         server { listen @P@; location / { proxy_pass http://u; } }""", A=a, B=b)
@@ -100,11 +100,11 @@ def test_a_client_that_leaves_does_not_make_a_server_well(proxy, origin):
     time.sleep(1.1)                      # fail_timeout is over
     while len(a.requests) < 2:
         with desk.send_raw(request(target="/leaves")) as client:
-            desk.wait_for(lambda: len(a.requests) == 2 or not client.is_silent(0.02), 5)
+            desk.wait_for(lambda: len(a.requests) == 2 or not client.is_silent(0.02))
     desk.wait_error("client prematurely closed")
     begin = time.monotonic()
     assert [desk.get().text for _ in range(5)] == ["b"] * 5
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 15
 
 
 def test_next_upstream_timeout_begins_anew_with_an_error_page(proxy, origin):

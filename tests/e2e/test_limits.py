@@ -81,16 +81,16 @@ def test_burst_without_delay(desk):
 
 
 def test_a_burst_is_delayed(desk):
-    """2 a second: two that come with the first one are served half a second and a second later."""
+    """One a second: two that come with the first one are served a second and two seconds later."""
     made = desk("location / { limit_req zone=q burst=2; proxy_pass http://@O@; }",
-                zones="limit_req_zone $http_x_key zone=q:1m rate=2r/s;")
+                zones="limit_req_zone $http_x_key zone=q:1m rate=1r/s;")
     begin, clients = time.monotonic(), []
     for _ in range(4):
         clients.append(made.send_raw(request("GET", "/", fields=[("X-Key", "k")])))
         time.sleep(0.005)                               # in this order
     answers = [(clients[i].response().status, time.monotonic() - begin) for i in (0, 3, 1, 2)]
     assert [status for status, _ in answers] == [200, 503, 200, 200]
-    assert 0.3 < answers[2][1] < 1.5 and 0.8 < answers[3][1] < 3
+    assert 0.8 < answers[2][1] < 15 and 1.8 < answers[3][1] < 15
     made.wait_error(r'\[warn\] .*delaying request, excess: [01]\.\d\d\d, by zone "q"')
     assert sorted(line.split()[2] for line in made.log_lines(4)) == ["DELAYED", "DELAYED", "PASSED", "REJECTED"]
     for client in clients:
@@ -99,12 +99,12 @@ def test_a_burst_is_delayed(desk):
 
 def test_delay_says_how_many_go_at_once(desk):
     made = desk("location / { limit_req zone=q burst=3 delay=2; proxy_pass http://@O@; }",
-                zones="limit_req_zone $http_x_key zone=q:1m rate=2r/s;")
+                zones="limit_req_zone $http_x_key zone=q:1m rate=20r/m;")
     begin = time.monotonic()
     assert statuses(made, 3) == [200] * 3
-    assert time.monotonic() - begin < 0.4
+    assert time.monotonic() - begin < 2.8, "a delay would be three seconds"
     assert ask(made).status == 200
-    assert 0.3 < time.monotonic() - begin < 1.5
+    assert 2.8 < time.monotonic() - begin < 15
     assert "DELAYED" in outcome(made, 4)
 
 
@@ -112,7 +112,7 @@ def test_delay_says_how_many_go_at_once(desk):
 def test_a_client_that_leaves_meanwhile_is_not_forwarded(desk, origin, client_closes):
     to = origin()
     made = desk("location / { limit_req zone=q burst=2; proxy_pass http://@O@; proxy_ignore_client_abort on; }", to=to,
-                zones="limit_req_zone $http_x_key zone=q:1m rate=2r/s;")
+                zones="limit_req_zone $http_x_key zone=q:1m rate=30r/m;")
     assert ask(made).status == 200
     client = made.send_raw(request("GET", "/left", fields=[("X-Key", "k")]))
     made.wait_error("delaying request")
@@ -120,9 +120,9 @@ def test_a_client_that_leaves_meanwhile_is_not_forwarded(desk, origin, client_cl
         client.close()
     else:
         client.sock.shutdown(1)
-    line = made.log_line(1, lambda line: line.startswith("/left"), timeout=0.4)    # before its turn
+    line = made.log_line(1, lambda line: line.startswith("/left"), timeout=1.8)    # before its turn
     assert line.split()[1:] == ["499", "DELAYED", "-"]
-    time.sleep(0.6)
+    time.sleep(2.1)
     assert [one.target for one in to.requests] == ["/"]
     client.close()
 
@@ -174,7 +174,7 @@ def test_dry_run(desk):
     assert outcome(made, 2) == ["200", "REJECTED_DRY_RUN", "-"]
     begin = time.monotonic()
     assert ask(made, target="/d").status == 200
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
     assert outcome(made, 3) == ["200", "DELAYED_DRY_RUN", "-"]
     made.wait_error(r'limiting requests, dry run, excess: \d\.\d\d\d by zone "r"')
     made.wait_error(r'delaying request, dry run, excess: \d\.\d\d\d, by zone "r"')
@@ -258,7 +258,7 @@ def test_a_place_is_given_back_however_it_ends(desk, origin, end):
     def script(conn):
         conn.request()
         if end == "client leaves":
-            conn.hang(5)
+            conn.hang()
         elif end == "head is late":
             conn.hang(1)
         conn.sock.close()
@@ -391,7 +391,7 @@ def test_a_reload_forgets_nothing(desk, hold):
     def load(changed, answer):
         made.write(conf=changed.replace("200 one", f"200 {answer}"))
         made.tell(signal.SIGHUP)
-        made.wait_for(lambda: made.get("/v").text == answer, 5, "the new configuration")
+        made.wait_for(lambda: made.get("/v").text == answer, 20, "the new configuration")
     load(text.replace("burst=3", "burst=4").replace("rate=1r/m", "rate=2r/m"), "two")
     assert statuses(made, 2) == [503, 503]              # no place; they count in the rate
     hold.go.set()
@@ -412,7 +412,7 @@ def test_a_worker_that_ends_gives_nothing_wrong_back(desk, hold):
         assert ask(made).status == 503
         made.may_alert = True
         made.tell(signal.SIGKILL, made.worker())
-        made.wait_for(lambda: is_served(made), 5, "the next worker")
+        made.wait_for(lambda: is_served(made), 20, "the next worker")
     hold.go.set()
 
 
@@ -433,4 +433,4 @@ def test_limit_rate_with_two_loops(proxy, origin):
     for client in clients:
         assert len(client.response().body) == 220000
         client.close()
-    assert 0.8 < time.monotonic() - begin < 4
+    assert 0.8 < time.monotonic() - begin < 15

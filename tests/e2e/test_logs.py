@@ -126,7 +126,7 @@ def test_client_errors_are_logged(proxy):
 
 
 def test_the_status_of_a_client_that_left(proxy, origin):
-    back = origin(script=lambda conn: (conn.request(), conn.hang(5)))
+    back = origin(script=lambda conn: (conn.request(), conn.hang()))
     desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; } }", O=back)
     with desk.send_raw(request()) as client:
         back.wait_requests(1)
@@ -176,7 +176,7 @@ def test_levels(proxy):
 def test_error_log_stderr(proxy):
     desk = proxy("error_log stderr; server { listen @P@; location / { proxy_pass http://@DEAD@; } }")
     desk.get()
-    desk.wait_for(lambda: "connect() failed" in desk.stderr(), 5, "error on stderr")
+    desk.wait_for(lambda: "connect() failed" in desk.stderr(), 20, "error on stderr")
 
 
 def test_pid_of_the_worker_is_in_the_line(proxy):
@@ -204,7 +204,7 @@ def test_upstream_errors_in_the_error_log(proxy, origin):
     desk = proxy("server { listen @P@; location / { proxy_read_timeout 300ms; proxy_pass http://@O@; } }", O=back)
     desk.get()
     desk.wait_error(r"upstream prematurely closed connection while reading response header from upstream, client: ")
-    back.script = lambda conn: (conn.request(), conn.hang(3))
+    back.script = lambda conn: (conn.request(), conn.hang())
     assert desk.get().status == 504
     desk.wait_error(r"upstream timed out \(110: Connection timed out\) while reading response header from upstream, client: ")
     back.script = lambda conn: (conn.request(), conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"))
@@ -226,13 +226,13 @@ def test_reopen(proxy):
     os.rename(desk.path("logs/access.log"), desk.path("logs/old.log"))
     os.rename(desk.path("logs/error.log"), desk.path("logs/old-error.log"))
     desk.tell(signal.SIGUSR1)
-    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 5, "a new access log")
+    desk.wait_for(lambda: os.path.exists(desk.path("logs/access.log")), 20, "a new access log")
 
     def moved():
         desk.get("/after")
         return "/after" in desk.read("logs/access.log")
-    desk.wait_for(moved, 5, "lines in the new log")
-    desk.wait_for(lambda: os.path.exists(desk.path("logs/error.log")), 5, "a new error log")
+    desk.wait_for(moved, 20, "lines in the new log")
+    desk.wait_for(lambda: os.path.exists(desk.path("logs/error.log")), 20, "a new error log")
     total = (desk.read("logs/old.log") + desk.read("logs/access.log")).count("/before")
     assert total == 1
 

@@ -145,7 +145,7 @@ def is_normal(desk):
         with desk.connect() as client:
             seen = tell(client, request("GET", "/normal"))
             return seen is not None and seen.status == 200
-    Proxy.wait_for(serves, 5, "normal service")
+    Proxy.wait_for(serves, 20, "normal service")
 
 
 def numbers(plan, pid, act):
@@ -187,7 +187,7 @@ def test_an_allocation_fails_at_start(proxy, origin, plan):
         desk.may_fail = True
         plan.arm(0, nth)
         desk.start(environment=plan.environment, wait=False)
-        Proxy.wait_for(lambda: desk.process.poll() is not None or is_up(desk), 10, "a start or an end")
+        Proxy.wait_for(lambda: desk.process.poll() is not None or is_up(desk), 20, "a start or an end")
         plan.disarm()
         if desk.process.poll() is None:
             is_normal(desk)

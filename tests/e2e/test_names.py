@@ -77,11 +77,11 @@ def test_a_name_server_that_does_not_answer_holds_up_nothing(proxy, how):
             desk.reload()
             desk.wait_error("the new configuration is in force")
             assert desk.get("/local").text == "up"
-            assert time.monotonic() - begin < 2
+            assert time.monotonic() - begin < 8
             assert [client.response().status for _ in range(2)] == [502, 502]
         begin = time.monotonic()
         desk.stop(how)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 8
     assert len(desk.log_lines(6, "logs/late.log")) == 6
     assert "exited on signal" not in desk.errors()
 
@@ -130,7 +130,7 @@ def test_a_reload_asks_for_the_name_again(proxy):
             return desk.get(to="B").text == "127.0.0.2"
         except OSError:
             return False
-    desk.wait_for(moved, 5, "the new address")
+    desk.wait_for(moved, 20, "the new address")
 
 
 @ours
@@ -144,5 +144,5 @@ def test_a_worker_comes_back_without_the_name(proxy):
         file.write("127.0.0.1 localhost\n")
     first = desk.worker()
     os.kill(first, 9)
-    desk.wait_for(lambda: desk.workers() not in ([], [first]), 5, "another worker")
+    desk.wait_for(lambda: desk.workers() not in ([], [first]), 20, "another worker")
     assert desk.get(to="A").text == "127.0.0.1"

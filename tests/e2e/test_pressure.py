@@ -52,7 +52,7 @@ def test_a_late_loop_ends_keep_alive(desk):
         assert 100 <= int(found[1]) <= 300
         assert early.ask().get("Connection") == "close"
         early.expect_closed()
-    made.wait_for(lambda: is_kept(made), 5, "keep-alive")
+    made.wait_for(lambda: is_kept(made), 20, "keep-alive")
     assert int(made.wait_error(CALM)[1]) < 50
     assert len([line for line in made.errors().splitlines() if "event loop 0 lags" in line]) == 2
 
@@ -68,7 +68,7 @@ def test_a_very_late_loop_lets_nobody_in(desk):
         found = made.wait_error(CRITICAL)
         assert 150 <= int(found[1]) <= 1200
         late.close()
-    made.wait_for(lambda: is_kept(made), 5, "keep-alive")
+    made.wait_for(lambda: is_kept(made), 20, "keep-alive")
     made.wait_error(CALM)
 
 
@@ -95,7 +95,7 @@ def test_a_worker_that_stood_still_is_late(proxy):
     worker = desk.worker()
     with desk.connect() as silent:
         silent.send(b"GET / HTTP/1.1\r\n")
-        desk.wait_for(lambda: is_in(desk, 1), 5, "a client")
+        desk.wait_for(lambda: is_in(desk, 1), 20, "a client")
         freeze(worker)
         time.sleep(1.5)
         desk.tell(signal.SIGCONT, worker)
@@ -108,7 +108,7 @@ def test_a_reload_sets_the_marks(desk):
     assert "lags" not in made.errors()
     made.write(http=CONF + " server { listen @Q@; }", main="worker_lag close=50ms;", workers=1)
     made.tell(signal.SIGHUP)
-    made.wait_for(lambda: is_open(made, "Q"), 5, "the new configuration")
+    made.wait_for(lambda: is_open(made, "Q"), 20, "the new configuration")
     stall(made, 400, 2)
     made.wait_error(HIGH)
 
@@ -149,7 +149,7 @@ def test_keep_alive_stops_first(desk, main, events, least, words):
     it ends with the crowd."""
     made = desk(main, events=events)
     crowd = crowd_of(made, least - 2)
-    made.wait_for(lambda: is_in(made, least - 2), 5, "a crowd")
+    made.wait_for(lambda: is_in(made, least - 2), 20, "a crowd")
     assert is_kept(made)
     crowd += crowd_of(made, 3)
     made.wait_error(rf"\[warn\] .*{words}: for each connection that is kept an idle one is closed")
@@ -157,8 +157,8 @@ def test_keep_alive_stops_first(desk, main, events, least, words):
     assert "close" in ends[:10] and ends[-1] == "keep-alive"        # as some have gone, the others may stay
     for client in crowd:
         client.close()
-    made.wait_for(lambda: is_kept(made), 5, "keep-alive")
-    made.wait_for(lambda: is_said_by_a_turn(made), 5, "its end")
+    made.wait_for(lambda: is_kept(made), 20, "keep-alive")
+    made.wait_for(lambda: is_said_by_a_turn(made), 20, "its end")
 
 
 def is_said_by_a_turn(desk):
@@ -185,5 +185,5 @@ def test_memory_ends_keep_alive_before_it_refuses(proxy, origin):
     desk.wait_error(r"\[warn\] .* \d+ of 8388608 bytes of worker_memory are held: connections are closed after their answers")
     for client in crowd:
         client.close()
-    desk.wait_for(lambda: is_kept(desk), 5, "keep-alive")
+    desk.wait_for(lambda: is_kept(desk), 20, "keep-alive")
     desk.wait_error(r"\[notice\] .* bytes of worker_memory are held: connections are kept again")

@@ -148,7 +148,7 @@ def test_the_log_says_what_came(desk):
     for line in (r'\[error\] \S+ \*\d+ broken header: "G[^"]*" while reading PROXY protocol, '
                  rf'client: 127\.0\.0\.1, server: {re.escape(desk.address())}\n',
                  "unknown PROXY protocol version while reading PROXY protocol, client: 127\\.0\\.0\\.1"):
-        desk.wait_for(lambda: re.search(line, desk.errors()[before:]), 5, line)
+        desk.wait_for(lambda: re.search(line, desk.errors()[before:]), 20, line)
 
 
 @ours
@@ -174,18 +174,18 @@ def test_a_header_that_is_late(desk):
     started = time.monotonic()
     before = desk.log_size()
     with desk.connect() as client:
-        client.expect_closed(timeout=5)
-    assert 0.8 < time.monotonic() - started < 3
+        client.expect_closed()
+    assert 0.8 < time.monotonic() - started < 15
     desk.wait_for(lambda: re.search(r"\[info\] .*client timed out \(110: Connection timed out\) while reading PROXY protocol, "
-                                    r"client: 127\.0\.0\.1, server: ", desk.errors()[before:]), 5, "its line")
+                                    r"client: 127\.0\.0\.1, server: ", desk.errors()[before:]), 20, "its line")
 
 
 @ours
 def test_a_header_that_stops_half_way(desk):
     started = time.monotonic()
     with desk.send_raw(V1[:20]) as client:
-        client.expect_closed(timeout=5)
-    assert 0.8 < time.monotonic() - started < 3
+        client.expect_closed()
+    assert 0.8 < time.monotonic() - started < 15
 
 
 @ours
@@ -292,9 +292,9 @@ def test_reload_changes_who_must_say(proxy):
     with desk.send_raw(V1 + GET) as kept:
         assert kept.response().body == b"said: 192.0.2.1"
         desk.reload(http=conf % "")
-        desk.wait_for(lambda: answer(last).endswith(b"said: "), 5, "the listen without it")
+        desk.wait_for(lambda: answer(last).endswith(b"said: "), 20, "the listen without it")
     desk.reload(http=conf % "proxy_protocol")
-    desk.wait_for(lambda: answer(V1 + last).endswith(b"said: 192.0.2.1"), 5, "the listen with it")
+    desk.wait_for(lambda: answer(V1 + last).endswith(b"said: 192.0.2.1"), 20, "the listen with it")
     assert answer(last) == b""
 
 
@@ -305,7 +305,7 @@ def test_draining_waits_for_a_header_only_briefly(proxy):
         assert client.response().status == 200
         started = time.monotonic()
         desk.stop(3)                            # QUIT
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         silent.expect_closed()
 
 
@@ -502,7 +502,7 @@ listen it
     with subprocess.Popen([HAPROXY, "-db", "-f", conf], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as process:
         try:
-            desk.wait_for(is_up, 5, "haproxy")
+            desk.wait_for(is_up, 20, "haproxy")
             yield
         finally:
             process.terminate()

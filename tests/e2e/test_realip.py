@@ -252,7 +252,7 @@ def test_reload(proxy):
     fields = {"X-Real-IP": "192.0.2.66"}
     assert desk.get(fields=fields).body == b"127.0.0.1"
     desk.reload(http=conf % "set_real_ip_from 127.0.0.1;")
-    desk.wait_for(lambda: desk.get(fields=fields).body == b"192.0.2.66", 5, "the new rules")
+    desk.wait_for(lambda: desk.get(fields=fields).body == b"192.0.2.66", 20, "the new rules")
 
 
 def test_trust_is_a_servers_own(proxy):

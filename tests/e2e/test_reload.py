@@ -20,7 +20,7 @@ TWO = "server { listen @P@; location / { return 200 two; } }"
 
 
 def until(desk, text, to="P", **options):
-    desk.wait_for(lambda: desk.get(to=to, **options).text == text, 5, f"the answer {text!r}")
+    desk.wait_for(lambda: desk.get(to=to, **options).text == text, 20, f"the answer {text!r}")
 
 
 def test_a_new_configuration_takes_over(proxy):
@@ -70,7 +70,7 @@ def test_an_occupied_port_changes_nothing(proxy):
         taken.listen()
         address = "127.0.0.1:%d" % taken.getsockname()[1]
         desk.reload(http=TWO + f"server {{ listen {address}; }}")
-        desk.wait_error(rf"bind\(\) to {address} failed \(98: Address already in use\)", timeout=8)
+        desk.wait_error(rf"bind\(\) to {address} failed \(98: Address already in use\)", timeout=20)
         time.sleep(0.1)
         assert desk.get().text == "one"
 
@@ -116,7 +116,7 @@ def test_requests_in_flight_are_finished_with_the_old_one(proxy, origin):
     with desk.send_raw(request()) as client:
         back.wait_requests(1)
         desk.reload(http="server { listen @P@; location / { return 404; } location /v { return 200 two; } }")
-        desk.wait_for(lambda: desk.get("/v").text == "two", 5, "the new one")
+        desk.wait_for(lambda: desk.get("/v").text == "two", 20, "the new one")
         go.set()
         assert client.response().body == b"slow"
 
@@ -141,7 +141,7 @@ def test_uploads_and_downloads_go_on(proxy, origin):
     for i in range(1, 6):
         up.send(b"y" * 500)
         desk.reload(http=conf % i)
-        desk.wait_for(lambda: desk.get("/v").text == str(i), 5, "the new one")
+        desk.wait_for(lambda: desk.get("/v").text == str(i), 20, "the new one")
     up.send(b"y" * 2500)
     assert up.response().text == "5000"
     assert down.response().body == b"x" * 5000
@@ -152,9 +152,9 @@ def test_uploads_and_downloads_go_on(proxy, origin):
 def test_listeners_come_and_go(proxy):
     desk = proxy(ONE)
     desk.reload(http=ONE + "server { listen @Q@; location / { return 200 new; } }")
-    desk.wait_for(lambda: _answers(desk, "Q") == "new", 5, "the new listener")
+    desk.wait_for(lambda: _answers(desk, "Q") == "new", 20, "the new listener")
     desk.reload(http=ONE)
-    desk.wait_for(lambda: _answers(desk, "Q") is None, 5, "the listener to go")
+    desk.wait_for(lambda: _answers(desk, "Q") is None, 20, "the listener to go")
     assert desk.get().text == "one"
 
 
@@ -171,7 +171,7 @@ def test_who_already_waits_at_a_listener_that_goes_is_served(proxy, how):
     """nginx resets them."""
     desk = proxy(ONE + "server { listen @Q@; location / { return 200 old; } }")
     worker = desk.worker()
-    desk.wait_for(lambda: _answers(desk, "Q") == "old", 5, "the listener")
+    desk.wait_for(lambda: _answers(desk, "Q") == "old", 20, "the listener")
     freeze(worker)
     waiting = [desk.send_raw(request(), to="Q") for _ in range(20)]
     if how == "reload":
@@ -183,7 +183,7 @@ def test_who_already_waits_at_a_listener_that_goes_is_served(proxy, how):
     for client in waiting:
         assert client.response().text == "old"
         client.close()
-    desk.wait_for(lambda: _answers(desk, "Q") is None, 5, "the listener to go")
+    desk.wait_for(lambda: _answers(desk, "Q") is None, 20, "the listener to go")
 
 
 def test_a_listener_that_stays_loses_nobody(proxy):
@@ -214,7 +214,7 @@ def test_upstream_state_survives(proxy, origin):
     assert bad.connections == 1
     connections = back.connections
     desk.reload(http=conf % 1, workers=1)
-    desk.wait_for(lambda: desk.get("/v").text == "1", 5, "the new one")
+    desk.wait_for(lambda: desk.get("/v").text == "1", 20, "the new one")
     for _ in range(4):
         assert desk.get().status == 200
     assert bad.connections == 1
@@ -242,7 +242,7 @@ def test_a_hundred_reloads_under_load(proxy, origin):
         load.wait(300)
     for i in range(1, 4):               # what a first reload takes for good counts as before
         desk.reload(http=conf(i))
-        desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 8, f"configuration {i}")
+        desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 20, f"configuration {i}")
     time.sleep(0.9)
     before, supervisor = desk.footprint(), desk.footprint(desk.pid)
     with CheckedLoad(desk.address(), clients=6) as load:
@@ -250,12 +250,12 @@ def test_a_hundred_reloads_under_load(proxy, origin):
         for i in range(4, 104):
             desk.reload(http=conf(i))
             if i % 10 == 0:
-                desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 8, f"configuration {i}")
+                desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 20, f"configuration {i}")
             else:
                 time.sleep(0.01)
         load.wait(50)
     assert load.failures == []
-    desk.wait_for(lambda: len(desk.workers()) == 1, 10, "old workers to end")
+    desk.wait_for(lambda: len(desk.workers()) == 1, 20, "old workers to end")
     desk.wait_settled(before)
     desk.wait_settled(supervisor, pid=desk.pid)
 
@@ -269,7 +269,7 @@ def test_reuseport_comes_and_goes_under_load(proxy):
         load.wait(50)
         for i in range(1, 41):
             desk.reload(http=conf % ("reuseport" if i % 2 else "", i), workers=2)
-            desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 5, "the new one")
+            desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 20, "the new one")
         load.wait(50)
     assert load.failures == []
 
@@ -283,7 +283,7 @@ def test_a_reload_cuts_nobody_at_all(proxy):
         load.wait(50)
         for i in range(1, 11):
             desk.reload(http=conf % i)
-            desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 5, "the new one")
+            desk.wait_for(lambda: desk.get("/v").text == f"v{i}", 20, "the new one")
             load.wait(20)
     assert load.failures == [] and load.cuts == 0
     assert load.connections == 4
@@ -340,7 +340,7 @@ def test_includes_are_read_again(proxy):
 
 def test_worker_shutdown_timeout(proxy, origin):
     """Tunnels and slow requests of an old configuration end at the latest then, at QUIT."""
-    back = origin(script=lambda conn: (conn.request(), conn.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), conn.hang(8)))
+    back = origin(script=lambda conn: (conn.request(), conn.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), conn.hang()))
     desk = proxy("server { listen @P@; location / { proxy_pass http://@O@; proxy_buffering off; } }", O=back,
                  main="worker_shutdown_timeout 500ms;")
     with desk.send_raw(request()) as client:
@@ -348,7 +348,7 @@ def test_worker_shutdown_timeout(proxy, origin):
         client.take(1)
         begin = time.monotonic()
         desk.stop(signal.SIGQUIT)
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 15
         client.expect_closed()
 
 

@@ -69,9 +69,9 @@ def test_worker_connections_counts_both_sides(proxy, gate):
     desk.wait_error(r"\[warn\] .*worker_connections are not enough: idle connections are closed")
     gate.go.set()
     begin = time.monotonic()
-    late.sock.settimeout(5)
+    late.sock.settimeout(20)
     assert late.response().text == "local"
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 15
     for client in busy:
         assert client.response().text == "ok"
         client.close()
@@ -119,7 +119,7 @@ def test_a_connect_makes_room_among_upstream_connections(proxy, gate, origin):
     for client in clients:
         assert client.response().text == "other"
         client.close()
-    desk.wait_for(lambda: len(gate.origin.conns) < 3, 5, "the origin to hear of it")
+    desk.wait_for(lambda: len(gate.origin.conns) < 3, 20, "the origin to hear of it")
 
 
 def test_the_oldest_rest_first(proxy):
@@ -178,7 +178,7 @@ def test_busy_clients_at_the_limit_of_descriptors(proxy, gate):
         crowd.append(client)
         if room_is_short(desk):
             continue                                    # it waits outside
-        desk.wait_for(lambda: len(gate.origin.requests) > len(crowd) or room_is_short(desk), 5, "its server")
+        desk.wait_for(lambda: len(gate.origin.requests) > len(crowd) or room_is_short(desk), 20, "its server")
     assert room_is_short(desk) and 80 < len(gate.origin.requests) < 120
     spent = cpu(worker)
     time.sleep(1)
@@ -191,8 +191,8 @@ def test_busy_clients_at_the_limit_of_descriptors(proxy, gate):
         assert client.response().status == 200
         client.close()
     begin = time.monotonic()
-    desk.wait_for(lambda: served(desk), 5, "service after the crowd")
-    assert time.monotonic() - begin < 1
+    desk.wait_for(lambda: served(desk), 20, "service after the crowd")
+    assert time.monotonic() - begin < 10
     assert desk.worker() == worker
     desk.wait_settled((before[0] + 1500, before[1] + 64), 10)
 
@@ -203,10 +203,10 @@ def test_a_connect_without_descriptors(proxy, gate):
     desk = proxy(CONF, O=gate.origin, main="worker_rlimit_nofile 256;", events="worker_connections 4096;", workers=1)
     worker = desk.worker()
     crowd = [Client(desk.address(), timeout=10) for _ in range(180)]
-    desk.wait_for(lambda: len(os.listdir(f"/proc/{worker}/fd")) > 180, 5, "a crowd")
+    desk.wait_for(lambda: len(os.listdir(f"/proc/{worker}/fd")) > 180, 20, "a crowd")
     for client in crowd:
         client.send(request("GET", "/busy"))
-    desk.wait_for(lambda: len(gate.origin.requests) >= 20, 5, "those who found a descriptor")
+    desk.wait_for(lambda: len(gate.origin.requests) >= 20, 20, "those who found a descriptor")
     spent = cpu(worker)
     time.sleep(0.5)
     if not is_sanitized():
@@ -217,7 +217,7 @@ def test_a_connect_without_descriptors(proxy, gate):
     desk.wait_error(r"\[error\] .*no file descriptor left for a connection to an upstream, client: ")
     begin = time.monotonic()
     assert [desk.get("/now").status for _ in range(20)] == [200] * 20
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 10
     for client in crowd:
         client.close()
     assert served(desk) and desk.worker() == worker
@@ -231,7 +231,7 @@ def test_large_bodies_pass_without_descriptors_for_pipes(proxy, gate):
     desk = proxy(CONF, O=gate.origin, main="worker_rlimit_nofile 128;", events="worker_connections 1000;", workers=1)
     worker = desk.worker()
     crowd = [Client(desk.address(), timeout=10) for _ in range(95)]
-    desk.wait_for(lambda: len(os.listdir(f"/proc/{worker}/fd")) > 95, 5, "a crowd")
+    desk.wait_for(lambda: len(os.listdir(f"/proc/{worker}/fd")) > 95, 20, "a crowd")
     for client in crowd[:10]:
         assert client.ask("GET", "/large").body == body
     for client in crowd:

@@ -103,7 +103,7 @@ def test_an_ignored_abort_still_ends(proxy, origin, how, size):
     go = threading.Event()
 
     def handle(_):
-        go.wait(3)
+        go.wait(20)
         return reply(body=b"x" * size)
     back = origin(handle=handle)
     desk = proxy("""server { listen @P@; location / { proxy_ignore_client_abort on; proxy_pass http://@O@; } }""",
@@ -279,20 +279,20 @@ def test_an_origin_that_stalls_in_a_large_body(proxy, origin):
         conn.request()
         conn.send("HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
         conn.send(b"x" * 1000000)
-        conn.hang(8)
+        conn.hang()
     desk = proxy("""server { listen @P@; location / { proxy_read_timeout 700ms; proxy_pass http://@O@; } }""",
                  O=origin(script=script))
     begin = time.monotonic()
     with desk.send_raw(request()) as client:
         client.take_head()
         assert len(client.rest()) == 1000000
-    assert 0.5 < time.monotonic() - begin < 3
+    assert 0.5 < time.monotonic() - begin < 15
 
 
 def test_a_client_that_stalls_in_a_large_body(proxy, origin):
     def script(conn):
         conn.request_head()
-        conn.hang(8)
+        conn.hang()
     back = origin(script=script)
     desk = proxy("""server { listen @P@; client_max_body_size 0; client_body_timeout 700ms; lingering_close off;
         location / { proxy_pass http://@O@; } }""", O=back)
@@ -300,13 +300,13 @@ def test_a_client_that_stalls_in_a_large_body(proxy, origin):
     with desk.send_raw(request("PUT", fields={"Content-Length": 10000000}) + b"x" * 1000000) as client:
         assert client.response().status == 408
         client.expect_closed()
-    assert 0.5 < time.monotonic() - begin < 3
+    assert 0.5 < time.monotonic() - begin < 15
 
 
 def test_an_origin_that_stops_reading_a_large_body(proxy, origin):
     def script(conn):
         conn.request_head()
-        time.sleep(5)
+        time.sleep(60)
     back = origin(script=script, receive_buffer=4096)
     desk = proxy("""server { listen @P@; client_max_body_size 0; lingering_close off;
         location / { proxy_send_timeout 700ms; proxy_pass http://@O@; } }""", O=back)
@@ -319,7 +319,7 @@ def test_an_origin_that_stops_reading_a_large_body(proxy, origin):
                 pass
         threading.Thread(target=pour, daemon=True).start()
         assert client.response().status == 504
-    assert 0.5 < time.monotonic() - begin < 4
+    assert 0.5 < time.monotonic() - begin < 15
 
 
 @pytest.mark.skipif("E2E_SHORT_IO" in os.environ, reason="the reset comes before the answer can be read")

@@ -145,4 +145,4 @@ def test_origin_failures(desk):
     desk.back.script = None
     begin = time.monotonic()
     assert desk.get().status == 200
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10

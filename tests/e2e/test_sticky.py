@@ -30,7 +30,7 @@ def site(sticky, servers=THREE, rest=""):
 
 def reload_until_new(desk, text):
     desk.reload(http=text.replace("return 200 old", "return 200 new"))
-    desk.wait_for(lambda: desk.get("/version").text == "new", 5, "the reload")
+    desk.wait_for(lambda: desk.get("/version").text == "new", 20, "the reload")
 
 
 def set_cookie(answer):
@@ -116,7 +116,7 @@ def test_the_cookie_expires(proxy, origin, value, seconds):
     assert age == f"max-age={seconds}"
     assert expires.startswith("expires=")
     date = email.utils.parsedate_to_datetime(expires[8:]).timestamp()
-    assert abs(date - time.time() - seconds) < 5
+    assert abs(date - time.time() - seconds) < 30
 
 
 @pytest.mark.parametrize("value", ["max", "$arg_m"])
@@ -172,7 +172,7 @@ def test_who_cannot_take_it_is_left(proxy, origin, parameter):
         release.set()
         assert held.response().status == 200
         held.close()
-        desk.wait_for(lambda: who(ask(desk, "id=b")) == "b", 5, "b to be free again")
+        desk.wait_for(lambda: who(ask(desk, "id=b")) == "b", 20, "b to be free again")
 
 
 def test_a_busy_server_keeps_its_clients(proxy, origin):
@@ -330,7 +330,7 @@ def test_header_learns_before_the_body_is_there(proxy, origin):
             for one in made.values():
                 one.release.set()
             assert client.take(4) == b"1234"
-        desk.wait_for(lambda: {who(ask(desk, f"app={name}")) for _ in range(4)} == {name}, 5, "the binding")
+        desk.wait_for(lambda: {who(ask(desk, f"app={name}")) for _ in range(4)} == {name}, 20, "the binding")
         for one in made.values():
             one.release.clear()
 

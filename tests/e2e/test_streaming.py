@@ -189,8 +189,8 @@ def kernel_holds():
 
 
 def test_the_client_feels_an_origin_that_does_not_read(proxy, origin):
-    desk = proxy(CONF, O=origin(script=lambda conn: (conn.request_head(), time.sleep(3)), receive_buffer=65536))
-    with desk.connect(timeout=0.5) as client:
+    desk = proxy(CONF, O=origin(script=lambda conn: (conn.request_head(), time.sleep(60)), receive_buffer=65536))
+    with desk.connect(timeout=2) as client:
         client.send(request("PUT", "/unbuffered", fields={"Content-Length": 1000000000}))
         sent = 0
         with pytest.raises(TimeoutError):
@@ -209,7 +209,7 @@ def test_pieces_arrive_as_they_are_sent(proxy, origin, target):
                   "Transfer-Encoding: chunked\r\n\r\n")
         for i in range(5):
             conn.send(chunk(b"data: %d\n\n" % i))
-            conn.go.wait(5)
+            conn.go.wait(60)
             conn.go.clear()
         conn.send("0\r\n\r\n")
     go = threading.Event()
@@ -224,7 +224,7 @@ def test_pieces_arrive_as_they_are_sent(proxy, origin, target):
         for i in range(5):
             begin = time.monotonic()
             client.take_until(b"data: %d\n\n" % i)
-            assert time.monotonic() - begin < 1
+            assert time.monotonic() - begin < 15
             go.set()
         client.take_until(b"0\r\n\r\n")
 
@@ -238,10 +238,10 @@ def test_pieces_arrive_without_being_asked(proxy, origin):
         conn.request()
         conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "a\r\ndata: 0\n\n\n\r\n")
-        go.wait(5)
+        go.wait(60)
         conn.send("0\r\n\r\n")
     desk = proxy(CONF, O=origin(script=script))
-    with desk.connect(timeout=2) as client:
+    with desk.connect() as client:
         client.send(request())
         client.take_until(b"data: 0")
         go.set()
@@ -254,10 +254,10 @@ def test_the_head_arrives_before_the_body(proxy, origin):
     def script(conn):
         conn.request()
         conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-        go.wait(5)
+        go.wait(60)
         conn.send("hello")
     desk = proxy(CONF, O=origin(script=script))
-    with desk.connect(timeout=2) as client:
+    with desk.connect() as client:
         client.send(request("GET", "/unbuffered"))
         assert client.take_head().status == 200
         go.set()
@@ -276,7 +276,7 @@ def test_request_buffering_off_streams_the_upload(proxy, origin):
     desk = proxy(CONF, O=origin(script=script))
     with desk.connect() as client:
         client.send(request("PUT", "/unbuffered", fields={"Content-Length": 6}) + b"abc")
-        assert arrived.wait(2), "the first half did not arrive by itself"
+        assert arrived.wait(20), "the first half did not arrive by itself"
         client.send("def")
         assert client.response().body == b"all"
 

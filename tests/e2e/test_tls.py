@@ -193,7 +193,7 @@ def test_a_handshake_that_failed_is_logged(desk):
     before = desk.log_size()
     with pytest.raises(ssl.SSLError):
         desk.connect(tls=Tls(version="1.2", ciphers="ECDHE-RSA-AES128-GCM-SHA256"))
-    desk.wait_for(lambda: "SSL_do_handshake() failed" in desk.errors()[before:], 5, "the reason")
+    desk.wait_for(lambda: "SSL_do_handshake() failed" in desk.errors()[before:], 20, "the reason")
     line = next(line for line in desk.errors()[before:].splitlines() if "SSL_do_handshake" in line)
     assert re.search(r"\[info\].* while SSL handshaking, client: 127.0.0.1, server: 127.0.0.1:\d+", line)
 
@@ -511,7 +511,7 @@ def test_a_reload_takes_new_certificates(proxy, authority):
         def is_new():
             with desk.connect(tls=Tls()) as client:
                 return client.sock.getpeercert(True) != before
-        desk.wait_for(is_new, 8, "the new certificate")
+        desk.wait_for(is_new, 20, "the new certificate")
 
 
 @ours
@@ -523,7 +523,7 @@ def test_a_request_under_way_outlives_a_reload(proxy, origin, pair):
         client.send(request("GET", "/late"))
         back.wait_requests(1)
         desk.reload(http=site(pair, location="return 200 new;"))
-        desk.wait_for(lambda: _says(desk, "new"), 8, "the new configuration")
+        desk.wait_for(lambda: _says(desk, "new"), 20, "the new configuration")
         go.set()
         assert client.response().body == b"late"
 
@@ -538,7 +538,7 @@ def test_handshakes_outlive_their_configuration(proxy, pair):
         for i in range(1, 4):
             assert client.ask("GET", "/").status == 200
             desk.reload(http=site(pair, location=f"return 200 word{i};"))
-            desk.wait_for(lambda: _says(desk, f"word{i}"), 8, "the new configuration")
+            desk.wait_for(lambda: _says(desk, f"word{i}"), 20, "the new configuration")
         assert client.ask("GET", "/", host="localhost").text == "word3"
     half.send(bytes(600))
     half.rest()

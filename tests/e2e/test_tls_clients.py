@@ -351,7 +351,7 @@ def test_the_log_knows_who_has_gone(proxy, pair, people, origin):
     alice = people.client("alice")
     client = desk.connect(tls=Tls(ca=pair.ca, pair=(alice.certificate, alice.key), version="1.3"))
     client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    desk.wait_for(lambda: back.requests, 5, "the request")
+    desk.wait_for(lambda: back.requests, 20, "the request")
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     said = desk.log_lines(1, "logs/who.log")[0]

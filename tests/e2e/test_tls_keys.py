@@ -50,7 +50,7 @@ def test_keys_turn_and_the_two_before_still_open(proxy, pair, version):
     assert not resumes(desk, tls)
     first, since = tls.session, time.monotonic()
     assert resumes(desk, tls)
-    desk.wait_for(lambda: not old_session_resumes(desk, tls, first), 15, "the first key to go")
+    desk.wait_for(lambda: not old_session_resumes(desk, tls, first), 20, "the first key to go")
     assert time.monotonic() - since > 2
     tls.session = None
     assert not resumes(desk, tls)
@@ -98,7 +98,7 @@ def test_without_a_master_process(proxy, pair):
     assert not resumes(desk, tls)
     assert resumes(desk, tls)
     first = tls.session
-    desk.wait_for(lambda: not old_session_resumes(desk, tls, first), 15, "the first key to go")
+    desk.wait_for(lambda: not old_session_resumes(desk, tls, first), 20, "the first key to go")
 
 
 # ---- reloads ----
@@ -117,7 +117,7 @@ def test_a_reload_reads_certificates_anew(proxy, authority, pair):
     other.write(pair.certificate, pair.key)
     assert shown(desk) == pair.serial
     desk.reload(http=config)
-    desk.wait_for(lambda: shown(desk) == other.serial, 8, "the other certificate")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
 
 
 def spoil_mismatch(authority, pair):
@@ -157,7 +157,7 @@ def test_a_reload_with_a_broken_pair_changes_nothing(proxy, authority, pair, how
     desk.may_alert = True
     SPOIL[how](authority, pair)
     size = desk.reload(http=config)
-    desk.wait_for(lambda: "is not used, the former one stays" in desk.errors()[size:], 8, "a refusal")
+    desk.wait_for(lambda: "is not used, the former one stays" in desk.errors()[size:], 20, "a refusal")
     said = [line for line in desk.errors()[size:].splitlines() if "[emerg]" in line]
     assert len(said) == 1 and (pair.certificate in said[0] or pair.key in said[0]), said
     assert shown(desk) == pair.serial
@@ -166,7 +166,7 @@ def test_a_reload_with_a_broken_pair_changes_nothing(proxy, authority, pair, how
     other = authority.issue("localhost")
     other.write(pair.certificate, pair.key)
     desk.reload(http=config)
-    desk.wait_for(lambda: shown(desk) == other.serial, 8, "the mended pair")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the mended pair")
 
 
 @pytest.mark.parametrize("how", SPOIL)
@@ -177,7 +177,7 @@ def test_a_crash_with_a_broken_pair_on_disk(proxy, authority, pair, how):
     SPOIL[how](authority, pair)
     worker = desk.worker()
     os.kill(worker, signal.SIGKILL)
-    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 8, "another worker")
+    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 20, "another worker")
     assert shown(desk) == pair.serial
 
 
@@ -197,7 +197,7 @@ def test_a_renewed_pair_is_picked_up(proxy, authority, pair):
     for _ in range(3):
         other = authority.issue("localhost")
         other.write(pair.certificate, pair.key)
-        desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+        desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
     assert desk.errors().count("certificates have changed, reading them anew") >= 3
 
 
@@ -206,7 +206,7 @@ def test_written_in_place(proxy, authority, pair):
     for path, text in ((pair.key, other.key_pem), (pair.certificate, other.pem)):
         with open(path, "w", encoding="ascii") as file:
             file.write(text)
-    desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
 
 
 def test_through_a_symbolic_link(proxy, authority, pair, tmp_path):
@@ -221,7 +221,7 @@ def test_through_a_symbolic_link(proxy, authority, pair, tmp_path):
     for name, to in (("key", other.key), ("cert", other.certificate)):
         os.symlink(to, tmp_path / "new")
         os.replace(tmp_path / "new", tmp_path / name)
-    desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
 
 
 def test_a_key_that_comes_long_before_its_certificate(proxy, authority, pair):
@@ -230,13 +230,13 @@ def test_a_key_that_comes_long_before_its_certificate(proxy, authority, pair):
     desk.may_alert = True
     with open(pair.key, "w", encoding="ascii") as file:
         file.write(other.key_pem)
-    desk.wait_for(lambda: refusals(desk) == 1, 10, "a refusal")
+    desk.wait_for(lambda: refusals(desk) == 1, 20, "a refusal")
     time.sleep(1)
     assert refusals(desk) == 1
     assert shown(desk) == pair.serial
     with open(pair.certificate, "w", encoding="ascii") as file:
         file.write(other.pem)
-    desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
     assert refusals(desk) == 1
 
 
@@ -245,13 +245,13 @@ def test_what_is_broken_is_tried_once(proxy, authority, pair, how):
     desk = proxy(WATCH + site(pair))
     desk.may_alert = True
     SPOIL[how](authority, pair)
-    desk.wait_for(lambda: refusals(desk) == 1, 10, "a refusal")
+    desk.wait_for(lambda: refusals(desk) == 1, 20, "a refusal")
     time.sleep(1)
     assert refusals(desk) == 1
     assert shown(desk) == pair.serial
     other = authority.issue("localhost")
     other.write(pair.certificate, pair.key)
-    desk.wait_for(lambda: shown(desk) == other.serial, 10, "the mended pair")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the mended pair")
 
 
 def test_the_configuration_is_left_alone(proxy, authority, pair):
@@ -260,7 +260,7 @@ def test_the_configuration_is_left_alone(proxy, authority, pair):
     with open(desk.conf, "a", encoding="ascii") as file:
         file.write("half of a direc")
     other.write(pair.certificate, pair.key)
-    desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+    desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
     assert refusals(desk) == 0
 
 
@@ -280,7 +280,7 @@ def test_connections_live_on(proxy, authority, pair):
         assert client.ask("GET", "/").status == 200
         other = authority.issue("localhost")
         other.write(pair.certificate, pair.key)
-        desk.wait_for(lambda: shown(desk) == other.serial, 10, "the other certificate")
+        desk.wait_for(lambda: shown(desk) == other.serial, 20, "the other certificate")
         assert client.ask("GET", "/").status == 200
 
 
@@ -303,7 +303,7 @@ def test_a_certificate_of_a_name_that_comes_later(proxy, authority, tmp_path):
             return shown(desk, "b.test") == second.serial
         except OSError:
             return False
-    desk.wait_for(is_there, 10, "the second certificate")
+    desk.wait_for(is_there, 20, "the second certificate")
     assert shown(desk, "a.test") == first.serial
 
 
@@ -348,11 +348,11 @@ def test_texts_of_keys_do_not_stay_in_the_worker(proxy, authority, kind):
     for _ in range(2):
         assert not any(secret_of(pair) in area for area in memory_of(desk.worker()))
         size = desk.reload(http=site(pair))
-        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 10, "a reload")
+        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 20, "a reload")
         assert shown(desk) == pair.serial
     worker = desk.worker()
     os.kill(worker, signal.SIGKILL)
-    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 8, "another worker")
+    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 20, "another worker")
     assert shown(desk) == pair.serial
     assert not any(secret_of(pair) in area for area in memory_of(desk.worker()))
 
@@ -362,7 +362,7 @@ def test_the_worker_opens_no_key(proxy, pair):
     os.chmod(pair.key, 0o600)
     desk = proxy(site(pair))
     assert shown(desk) == pair.serial
-    desk.wait_for(lambda: state_of(desk.worker()) != "Z", 5, "the worker")
+    desk.wait_for(lambda: state_of(desk.worker()) != "Z", 20, "the worker")
 
 
 def test_the_certificate_is_whose_it_should_be(proxy, authority):

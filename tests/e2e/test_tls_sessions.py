@@ -83,7 +83,7 @@ def test_sessions_outlive_a_reload(proxy, pair, authority):
     desk, tls = proxy(site(pair, more)), Tls(version="1.2")
     assert not resumes(desk, tls)
     desk.reload(http=site(pair, more, location='return 200 "$ssl_session_reused new";'))
-    desk.wait_for(lambda: _says(desk, "new"), 8, "the new configuration")
+    desk.wait_for(lambda: _says(desk, "new"), 20, "the new configuration")
     assert resumes(desk, tls)
 
 
@@ -100,11 +100,11 @@ def test_tickets_outlive_reloads_and_crashes(proxy, pair, version):
     desk.may_alert = True                # a worker that was killed
     assert not resumes(desk, tls)
     desk.reload(http=site(pair, location='return 200 "$ssl_session_reused new";'))
-    desk.wait_for(lambda: _says(desk, "new"), 8, "the new configuration")
+    desk.wait_for(lambda: _says(desk, "new"), 20, "the new configuration")
     assert resumes(desk, tls)
     worker = desk.worker()
     os.kill(worker, signal.SIGKILL)
-    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 8, "another worker")
+    desk.wait_for(lambda: desk.workers() and desk.workers() != [worker], 20, "another worker")
     assert resumes(desk, tls)
 
 
@@ -121,7 +121,7 @@ def test_two_keys_from_files(proxy, pair, authority):
     assert not resumes(desk, tls)
     desk.reload(http=site(pair, f"ssl_session_ticket_key {two}; ssl_session_ticket_key {one};",
                           location='return 200 "$ssl_session_reused new";'))
-    desk.wait_for(lambda: _says(desk, "new"), 8, "the new configuration")
+    desk.wait_for(lambda: _says(desk, "new"), 20, "the new configuration")
     assert resumes(desk, tls)
 
 

@@ -36,7 +36,7 @@ def numbers(desk, name="localhost"):
 
 
 def wait_stapled(desk, **how):
-    desk.wait_for(lambda: staple(desk, **how) == "good", 15, "a staple")
+    desk.wait_for(lambda: staple(desk, **how) == "good", 20, "a staple")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_it_is_asked_for_before_the_first_client_comes(proxy, ca, port):
     pair = ca.issue("localhost", ocsp=f"http://127.0.0.1:{port}/")
     with Responder(ca, port) as responder:
         desk = proxy(site(pair, trust(ca)))
-        desk.wait_for(lambda: "Received request" in responder.log(), 10, "a question")
+        desk.wait_for(lambda: "Received request" in responder.log(), 20, "a question")
         wait_stapled(desk)
 
 
@@ -99,7 +99,7 @@ def test_a_responder_by_name(proxy, ca, port, names):
 def test_a_name_that_nobody_knows(proxy, ca, names):
     pair = ca.issue("localhost", ocsp="http://nowhere.test/")
     desk = proxy(site(pair, trust(ca, f"resolver {names};")))
-    desk.wait_for(lambda: "nowhere.test could not be resolved" in desk.errors(), 10, "words")
+    desk.wait_for(lambda: "nowhere.test could not be resolved" in desk.errors(), 20, "words")
     assert staple(desk) == ""
 
 
@@ -159,7 +159,7 @@ def test_revoked_is_not_stapled(proxy, ca, port):
     ca.revoke(pair)
     with Responder(ca, port):
         desk = proxy(site(pair, trust(ca)))
-        desk.wait_for(lambda: 'certificate status "revoked"' in desk.errors(), 10, "words")
+        desk.wait_for(lambda: 'certificate status "revoked"' in desk.errors(), 20, "words")
         assert staple(desk) == ""
 
 
@@ -170,7 +170,7 @@ def test_an_answer_of_somebody_else_is_no_answer(proxy, ca, tmp_path, port):
     stranger = Authority(tmp_path / "stranger", "stranger")
     with Responder(ca, port, signer=stranger):
         desk = proxy(site(pair, trust(ca, "ssl_stapling_verify on;")))
-        desk.wait_for(lambda: "OCSP_basic_verify() failed" in desk.errors(), 10, "words")
+        desk.wait_for(lambda: "OCSP_basic_verify() failed" in desk.errors(), 20, "words")
         assert staple(desk) == ""
 
 
@@ -205,7 +205,7 @@ def test_a_responder_that_says_something_else(proxy, origin, ca, how):
     responder = origin(script=script)
     pair = ca.issue("localhost", ocsp=f"http://{responder.address}/")
     desk = proxy(site(pair, trust(ca)))
-    desk.wait_for(lambda: "while requesting certificate status" in desk.errors(), 15, "words")
+    desk.wait_for(lambda: "while requesting certificate status" in desk.errors(), 20, "words")
     assert staple(desk) == ""
     assert f'responder: http://{responder.address}/, certificate: "{pair.certificate}"' in desk.errors()
 
@@ -214,14 +214,14 @@ def test_a_responder_that_says_something_else(proxy, origin, ca, how):
 def test_a_responder_that_is_silent_delays_nobody(proxy, origin, ca):
     def script(conn):
         conn.request()
-        conn.hang(20)
+        conn.hang()
 
     responder = origin(script=script)
     pair = ca.issue("localhost", ocsp=f"http://{responder.address}/")
     desk = proxy(site(pair, trust(ca)))
     before = time.monotonic()
     assert staple(desk) == ""
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 10
     desk.wait_for(lambda: "it took too long while requesting certificate status" in desk.errors(), 20, "words")
 
 
@@ -230,7 +230,7 @@ def test_it_comes_when_the_responder_does(proxy, ca, port):
     """Refused at first, asked again after a pause."""
     pair = ca.issue("localhost", ocsp=f"http://127.0.0.1:{port}/")
     desk = proxy(site(pair, trust(ca)))
-    desk.wait_for(lambda: "connect() failed" in desk.errors(), 10, "words")
+    desk.wait_for(lambda: "connect() failed" in desk.errors(), 20, "words")
     assert staple(desk) == ""
     with Responder(ca, port):
         wait_stapled(desk)
@@ -250,7 +250,7 @@ def test_a_reload_keeps_it(proxy, ca, port):
     assert before
     for _ in range(3):
         size = desk.reload(http=config)
-        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 10, "a reload")
+        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 20, "a reload")
         assert numbers(desk) == before
 
 
@@ -263,7 +263,7 @@ def test_another_certificate_gets_another(proxy, ca, port):
         wait_stapled(desk)
         before = numbers(desk)
         size = desk.reload(http=site(second, trust(ca)))
-        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 10, "a reload")
+        desk.wait_for(lambda: "is in force" in desk.errors()[size:], 20, "a reload")
         wait_stapled(desk)
         assert numbers(desk) != before
 
@@ -285,7 +285,7 @@ def test_it_is_renewed_and_one_that_has_expired_goes(proxy, ca, port):
 def test_stop_and_quit_while_a_question_is_under_way(proxy, origin, ca):
     def script(conn):
         conn.request()
-        conn.hang(20)
+        conn.hang()
 
     for how in (signal.SIGQUIT, signal.SIGTERM):
         responder = origin(script=script)

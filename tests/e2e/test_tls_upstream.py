@@ -276,7 +276,7 @@ def test_a_kept_connection_that_was_closed(proxy, https, pair):
 # ---- failures ------------------------------------------------------------------------------------
 
 def test_a_server_that_does_not_speak_tls(proxy, origin):
-    back = origin(script=lambda conn: (conn.take(5), conn.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), conn.hang(1)))
+    back = origin(script=lambda conn: (conn.take(5), conn.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), conn.hang()))
     desk = proxy(site(), O=back)
     assert desk.get().status == 502
     desk.wait_error(r"SSL_do_handshake\(\) failed \(SSL: error:.*wrong version number.*\) while SSL handshaking to upstream")
@@ -292,7 +292,7 @@ def test_a_server_that_hangs_in_the_handshake(proxy, origin):
     desk = proxy(site("proxy_connect_timeout 600ms;"), O=origin(script=lambda conn: conn.hang()))
     start = time.monotonic()
     assert desk.get().status == 504
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 15
     desk.wait_error(r"upstream timed out \(110: Connection timed out\) while SSL handshaking to upstream")
 
 

@@ -27,7 +27,7 @@ server {
         proxy_set_header Connection $connection_upgrade;
         proxy_read_timeout 10s;
     }
-    location /short { proxy_pass http://@O@; proxy_http_version 1.1; proxy_read_timeout 500ms;
+    location /short { proxy_pass http://@O@; proxy_http_version 1.1; proxy_read_timeout 2s;
                       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
     location /plain { proxy_pass http://@O@; proxy_http_version 1.1; }
 }
@@ -125,11 +125,11 @@ def test_the_client_closes(proxy, origin):
     def script(conn):
         conn.request()
         conn.send(SWITCH)
-        if conn.hang(5):
+        if conn.hang():
             ended.set()
     client, _ = opened(proxy(CONF, O=origin(script=script)))
     client.close()
-    assert ended.wait(2)
+    assert ended.wait(20)
 
 
 def test_half_close(proxy, origin):
@@ -139,18 +139,18 @@ def test_half_close(proxy, origin):
     client.send("last")
     assert client.take(4) == b"last"
     client.sock.shutdown(socket.SHUT_WR)
-    client.expect_closed(3)
+    client.expect_closed()
 
 
 def test_an_idle_tunnel_is_closed(proxy, origin):
     client, _ = opened(proxy(CONF, O=origin(script=mirror)), "/short")
-    for _ in range(4):
-        time.sleep(0.2)
+    for _ in range(6):
+        time.sleep(0.5)
+        begin = time.monotonic()
         client.send("x")
         assert client.take(1) == b"x"
-    begin = time.monotonic()
-    client.expect_closed(3)
-    assert 0.3 < time.monotonic() - begin < 1.5
+    client.expect_closed()
+    assert 1.8 < time.monotonic() - begin < 15
 
 
 @ours

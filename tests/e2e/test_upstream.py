@@ -100,7 +100,7 @@ def test_least_conn(proxy, origin, servers):
     desk = proxy(f"""upstream u {{ least_conn; {servers} }}
         server {{ listen @P@; location / {{ proxy_pass http://u; }} }}""", **made)
     held = [desk.send_raw(request("GET", "/hold"))]
-    desk.wait_for(lambda: made["A"].requests or made["B"].requests, 5, "the first request")
+    desk.wait_for(lambda: made["A"].requests or made["B"].requests, 20, "the first request")
     busy = "A" if made["A"].requests else "B"
     free = "B" if busy == "A" else "A"
     assert "".join(desk.get().text for _ in range(6)) == free * 6
@@ -131,14 +131,13 @@ def test_max_fails_takes_a_server_out(proxy, origin):
 def test_fail_timeout_brings_it_back(proxy, origin):
     made = group(origin, "ab")
     made["A"].script = lambda conn: conn.request()
-    desk = proxy("""upstream u { server @A@ max_fails=1 fail_timeout=1s; server @B@; }
+    desk = proxy("""upstream u { server @A@ max_fails=1 fail_timeout=3s; server @B@; }
         server { listen @P@; location / { proxy_pass http://u; } }""", **made)
     for _ in range(4):
         assert desk.get().json["origin"] == "b"
     assert made["A"].connections == 1
     made["A"].script = None
-    time.sleep(2.1)
-    assert "a" in [desk.get().json["origin"] for _ in range(4)]
+    desk.wait_for(lambda: desk.get().json["origin"] == "a", what="its return")
 
 
 def test_max_fails_zero_never_takes_it_out(proxy, origin):
@@ -163,10 +162,10 @@ def test_all_dead_is_502_at_once_and_recovers(proxy, origin):
         server { listen @P@; location / { proxy_pass http://u; } }""")
     begin = time.monotonic()
     assert [desk.get().status for _ in range(10)] == [502] * 10
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 10
     desk.wait_error("no live upstreams while connecting to upstream, client: ")
     revived = origin(port=desk.port("A"), name="a")
-    desk.wait_for(lambda: desk.get().status == 200, 3, "recovery")
+    desk.wait_for(lambda: desk.get().status == 200, 20, "recovery")
     assert revived.requests
 
 
@@ -177,20 +176,20 @@ def test_when_all_have_failed_one_is_asked_now_and_then(proxy, origin):
     hang = threading.Event()
     desk = proxy("""upstream u { server @A@ fail_timeout=60s; server @B@ fail_timeout=60s backup; server @C@ down; }
         server { listen @P@; location / { proxy_pass http://u; } }""")
-    assert desk.get().status == 502
-    asked = [origin(port=desk.port(name), script=lambda conn: (conn.request(), hang.wait(5))) for name in "ABC"]
     begin = time.monotonic()
-    while time.monotonic() - begin < 0.3:
-        assert desk.get().status == 502
-    assert [len(one.requests) for one in asked] == [0, 0, 0]
+    assert desk.get().status == 502
+    asked = [origin(port=desk.port(name), script=lambda conn: (conn.request(), hang.wait(60))) for name in "ABC"]
     stuck = []
-    for _ in range(2):
-        time.sleep(0.6)
+
+    def both_are_asked():
         stuck.append(desk.send_raw(request()))
-        time.sleep(0.1)
-    assert [len(one.requests) for one in asked] == [1, 1, 0]
+        time.sleep(0.05)
+        return asked[0].requests and asked[1].requests
+    desk.wait_for(both_are_asked, what="both to be asked")
+    assert min(asked[0].requests[0].at, asked[1].requests[0].at) - begin > 0.45
     time.sleep(0.6)
-    assert desk.get().status == 502, "both are being asked"
+    assert desk.get().status == 502
+    assert [len(one.requests) for one in asked] == [1, 1, 0]
     hang.set()
     for client in stuck:
         client.close()
@@ -307,15 +306,15 @@ def test_tries(three):
 
 
 def test_time_limit_of_the_tries(three):
-    all_do(three, lambda conn: (conn.request(), conn.hang(2)))
+    all_do(three, lambda conn: (conn.request(), conn.hang()))
     begin = time.monotonic()
     assert three.get("/time").status == 504
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 15
     assert times(three) == 2
 
 
 def test_timeout_is_tried_elsewhere(three):
-    three.origins[0].script = lambda conn: (conn.request(), conn.hang(2))
+    three.origins[0].script = lambda conn: (conn.request(), conn.hang())
     assert three.get("/timeout").json["origin"] == "b"
 
 
@@ -399,12 +398,12 @@ def test_keepalive_zero_keeps_none(proxy, origin):
 
 def test_no_more_than_keepalive_stay_open(proxy, origin):
     gate = threading.Barrier(8)
-    back = origin(handle=lambda _: (gate.wait(5), reply(body="x"))[1])
+    back = origin(handle=lambda _: (gate.wait(20), reply(body="x"))[1])
     desk = proxy(KEPT, O=back, workers=1)
     held = [desk.send_raw(request()) for _ in range(8)]
     for client in held:
         assert client.response().status == 200
-    desk.wait_for(lambda: len(back.conns) <= 4, 3, "the others to close")
+    desk.wait_for(lambda: len(back.conns) <= 4, 20, "the others to close")
     for client in held:
         client.close()
 
@@ -422,7 +421,7 @@ def test_keepalive_timeout_of_the_upstream(proxy, origin):
     back = origin()
     desk = proxy(KEPT.replace("keepalive 4;", "keepalive 4; keepalive_timeout 400ms;"), O=back, workers=1)
     desk.get()
-    desk.wait_for(lambda: not back.conns, 3, "the idle connection to close")
+    desk.wait_for(lambda: not back.conns, 20, "the idle connection to close")
     desk.get()
     assert back.connections == 2
 

@@ -64,7 +64,7 @@ def test_grpc_insists_on_http2(proxy, origin, pair):
 
 def test_many_at_once_where_the_server_chooses_http1(proxy, origin, pair):
     """Nobody waits for a connection that will not be shared, once that is known."""
-    back = origin(lambda one: (time.sleep(0.2), reply(body=b"x"))[1],
+    back = origin(lambda one: (time.sleep(1), reply(body=b"x"))[1],
                   tls=server_context((pair.certificate, pair.key), alpn=["http/1.1"]))
     desk = proxy(site("", "https"), O=back, workers=1)
     assert desk.get().status == 200
@@ -72,7 +72,7 @@ def test_many_at_once_where_the_server_chooses_http1(proxy, origin, pair):
     with H2Client(desk.address()) as client:
         streams = [client.open("GET", "/") for _ in range(20)]
         assert [client.answer(stream, 30).status for stream in streams] == [200] * 20
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
@@ -82,7 +82,7 @@ def test_checks_speak_as_their_location(proxy, origin, h2_origin, pair, version)
     desk = proxy(f"upstream u {{ zone u 1m; server @O@; }} server {{ listen @P@; proxy_http_version {version}; location / {{"
                  f" proxy_ssl_verify on; proxy_ssl_trusted_certificate {pair.ca}; proxy_ssl_name localhost;"
                  " health_check uri=/well interval=100ms mandatory; proxy_pass https://u; } }", O=back)
-    desk.wait_for(lambda: desk.get().status == 200, 10, "a good check")
+    desk.wait_for(lambda: desk.get().status == 200, 20, "a good check")
     assert any((one.path if version == "2" else one.target) == "/well" for one in back.requests)
 
 
@@ -101,7 +101,7 @@ def test_grpc_status_of_a_check(proxy, h2_origin):
     desk = proxy("upstream u { zone u 1m; server @O@; } server { listen @P@ http2; location / { grpc_pass u;"
                  " health_check mandatory interval=100ms type=grpc grpc_status=12; } }", O=back)
     with H2Client(desk.address()) as client:
-        desk.wait_for(lambda: client.ask("POST", "/a.B/C").status == 200, 10, "a good check")
+        desk.wait_for(lambda: client.ask("POST", "/a.B/C").status == 200, 20, "a good check")
     one = back.requests[0]
     assert (one.method, one.path, bytes(one.body)) == ("POST", "/grpc.health.v1.Health/Check", bytes(5))
     assert one.get("te") == "trailers"

@@ -21,18 +21,18 @@
 enum { SPINS_MOST = 300, START_US = 1000000 };
 
 /* The thread that keeps a cache in order asks for the time, too. */
-static atomic_bool     is_on;
+static atomic_bool is_on;
 static _Atomic int64_t now_us;
 
 static struct {
-    struct mood   mood;
-    uint64_t      turns, happenings, spins, events_made;
+    struct mood mood;
+    uint64_t turns, happenings, spins, events_made;
     struct handle handles[KERNEL_FDS_MOST];
-    int           ready[KERNEL_FDS_MOST];
-    unsigned      ready_count;
+    int ready[KERNEL_FDS_MOST];
+    unsigned ready_count;
     struct event *heap;
-    size_t        event_count, event_room;
-    bool          was_called;
+    size_t event_count, event_room;
+    bool was_called;
 } kernel;
 
 /* ---- life ---- */
@@ -40,7 +40,7 @@ static struct {
 void kernel_begin(const struct mood *mood)
 {
     struct event *heap = kernel.heap;
-    size_t        room = kernel.event_room;
+    size_t room = kernel.event_room;
 
     memset(&kernel, 0, sizeof(kernel));
     kernel.heap = heap;
@@ -126,7 +126,7 @@ void event_at(int64_t at_us, struct event event)
 static struct event event_take(void)
 {
     struct event first = kernel.heap[0];
-    size_t       at = 0;
+    size_t at = 0;
 
     kernel.heap[0] = kernel.heap[--kernel.event_count];
     for (;;) {
@@ -343,7 +343,7 @@ static void ready_shuffle(void)
 {
     for (unsigned i = kernel.ready_count; i > 1; i--) {
         unsigned other = (unsigned)chance(i);
-        int      kept = kernel.ready[i - 1];
+        int kept = kernel.ready[i - 1];
 
         kernel.ready[i - 1] = kernel.ready[other];
         kernel.ready[other] = kept;
@@ -353,13 +353,13 @@ static void ready_shuffle(void)
 static int ready_take(struct epoll_event *events, int most)
 {
     unsigned looked = kernel.ready_count;
-    int      count = 0;
+    int count = 0;
 
     if (!kernel.mood.has_whole_wires)
         ready_shuffle();
     for (; looked > 0 && count < most; looked--) {
         struct handle *handle = &kernel.handles[kernel.ready[0]];
-        uint32_t       now = wanted_events(handle);
+        uint32_t now = wanted_events(handle);
 
         ready_remove(handle);
         if (now == 0)
@@ -395,7 +395,7 @@ int kernel_epoll_wait(struct epoll_event *events, int most, int timeout_ms)
         kernel.was_called = false;
         world_run(true);
         if (kernel.was_called || one_in(kernel.mood.interrupts)) {
-            kernel.turns--;              /* not of its own accord */
+            kernel.turns--; /* not of its own accord */
             kernel.spins--;
             errno = EINTR;
             return -1;

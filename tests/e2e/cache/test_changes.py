@@ -41,11 +41,11 @@ def test_reloads_that_change_and_remove_the_zone(proxy, origin, shelf):
             time.sleep(0.3)
             count = traffic.count
             desk.reload(http=zone + SITE)
-            desk.wait_for(lambda: traffic.count > count + 50 or traffic.failures, 15, "answers")
+            desk.wait_for(lambda: traffic.count > count + 50 or traffic.failures, 20, "answers")
     judged(traffic)
     desk.wait_disks()
     assert verify(desk, shelf, TARGETS) > 0
-    desk.wait_for(lambda: disk_bytes(desk, "store") <= 16 * 1024 * 1024 * 1.01, 10, "the smaller size")
+    desk.wait_for(lambda: disk_bytes(desk, "store") <= 16 * 1024 * 1024 * 1.01, 20, "the smaller size")
 
 
 def disk_bytes(desk, name):
@@ -92,7 +92,7 @@ def test_a_new_binary_takes_the_directory_over(proxy, origin, shelf):
                 shelf.check(desk.get(target, timeout=10), target, 1)
             may_end.set()
             assert len(client.take(90_000)) == 90_000
-        desk.wait_for(lambda: not os.path.exists(f"/proc/{old}") or not daemon.workers(old), 10, "the old one's end")
+        desk.wait_for(lambda: not os.path.exists(f"/proc/{old}") or not daemon.workers(old), 20, "the old one's end")
         desk.wait_disks()
         assert verify(desk, shelf, TARGETS[:100]) > 50, "what the old one had stored is there"
 

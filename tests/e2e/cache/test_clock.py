@@ -71,7 +71,7 @@ def test_it_jumps_under_the_running_proxy(bench, jump):
     targets = ["/small/1", "/middle/2", "/large/3"]
     for target in targets:
         bench.get(target)
-    bench.desk.wait_for(lambda: all(map(bench.get, targets)), 5, "all to be stored")
+    bench.desk.wait_for(lambda: all(map(bench.get, targets)), 20, "all to be stored")
     bench.jump(jump)
     assert all(map(bench.get, targets)), "it is as old as before: time passed, not the clock"
     bench.jump(0)
@@ -105,7 +105,7 @@ def test_a_start_by_another_clock(disk, jump):
         disk.get(target)
     disk.shelf.control = "max-age=1"
     disk.get("/small/9")
-    disk.desk.wait_for(lambda: all(map(disk.get, targets)), 5, "all to be stored")
+    disk.desk.wait_for(lambda: all(map(disk.get, targets)), 20, "all to be stored")
     disk.restart(jump)
     if jump > 0:
         assert not any(map(disk.get, targets)), "too old by this clock"
@@ -126,7 +126,7 @@ def test_purges_hold_whatever_the_clock_says(disk, jump):
     """What was stored before is purged, and what is stored afterwards is not."""
     disk.start()
     disk.get("/middle/1")
-    disk.desk.wait_for(lambda: disk.get("/middle/1"), 5, "it to be stored")
+    disk.desk.wait_for(lambda: disk.get("/middle/1"), 20, "it to be stored")
     for offset in (jump, 0, jump):
         disk.restart(offset)
         version = disk.shelf.renew("/middle/1")

@@ -632,7 +632,7 @@ def test_lock_timeout(bench):
     before = time.monotonic()
     together(bench, bench.path("lock_timeout"))
     assert bench.count == 3
-    assert time.monotonic() - before < 2.8
+    assert time.monotonic() - before < 12
 
 
 def test_lock_age(bench):

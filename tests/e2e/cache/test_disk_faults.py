@@ -70,7 +70,7 @@ class Bench:
         def is_failing():
             self.verify()
             return "failing, nothing is stored on it" in self.desk.run("cache", "stat").stdout
-        self.desk.wait_for(is_failing, 15, "the disk to fail")
+        self.desk.wait_for(is_failing, 20, "the disk to fail")
 
     def settle(self):
         """All of them lie on the disk, and nothing is being written: what memory lost on its way there was asked for anew."""
@@ -118,7 +118,7 @@ def test_a_disk_that_gets_full_and_has_room_again(bench, disk):
     disk.free()
     bench.wait_hit("/large/0", 40)
     bench.desk.wait_error(r"\[notice\].*is stored to again")
-    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored, be it in memory")
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 20, "everything to be stored, be it in memory")
     bench.restart()
     assert bench.verify() > len(TARGETS) // 2
     assert bench.says("[alert]") == bench.says("[emerg]") == 0
@@ -134,7 +134,7 @@ def test_it_gets_full_in_the_middle_of_a_large_body(bench, disk, spare):
     bench.desk.wait_error(FAILING)
     assert bench.says(FAILING) == 1
     left = [os.path.join(bench.store, "large", name) for name in os.listdir(os.path.join(bench.store, "large"))]
-    bench.desk.wait_for(lambda: not any(map(os.path.exists, left)), 5, "what was begun to be deleted")
+    bench.desk.wait_for(lambda: not any(map(os.path.exists, left)), 20, "what was begun to be deleted")
     disk.free()
     bench.wait_hit("/large/1", 40)
     bench.restart().verify()
@@ -283,7 +283,7 @@ def test_files_are_damaged_under_the_running_proxy(bench, damage):
     for path in bench.files():
         damage(path, chance)
     bench.verify_damaged()
-    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored anew")
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 20, "everything to be stored anew")
     bench.restart().verify()
 
 
@@ -295,7 +295,7 @@ def test_files_that_were_read_before_are_damaged_under_the_running_proxy(bench, 
     for path in bench.files():
         damage(path, chance)
     bench.verify_damaged()
-    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored anew")
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 20, "everything to be stored anew")
 
 
 @pytest.mark.parametrize("damage", DAMAGES + [lambda path, _: os.unlink(path)])
@@ -312,7 +312,7 @@ def test_files_are_damaged_between_stop_and_start(bench, damage, index):
     bench.start()
     hits, _ = bench.verify_damaged()
     assert hits < len(TARGETS) or damage is lengthen
-    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 10, "everything to be stored anew")
+    bench.desk.wait_for(lambda: bench.verify() == len(TARGETS), 20, "everything to be stored anew")
     bench.restart().verify()
 
 

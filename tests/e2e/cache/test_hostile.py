@@ -190,7 +190,7 @@ def test_a_thousand_variants_of_a_key(bench):
         begin = time.monotonic()
         for _ in range(20):
             client.ask("GET", "/plain", {"X-V": "none"})
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 15
     assert bench.desk.worker()
 
 

@@ -363,7 +363,7 @@ def test_softly_is_served_while_it_is_renewed(site, fields):
     assert site.is_kept("/a?swr=60&tag=t"), "stale"
     site.origin.wait_requests(seen + 1)
     before = site.last["/a?swr=60&tag=t", "{}"]
-    site.proxy.wait_for(lambda: site.get("/a?swr=60&tag=t") != before, 5, "the new one")
+    site.proxy.wait_for(lambda: site.get("/a?swr=60&tag=t") != before, 20, "the new one")
 
 
 def test_softly_without_leave_is_not_served(site):
@@ -438,7 +438,7 @@ def test_what_is_being_fetched(site, way, in_body):
         first = threads.submit(site.proxy.get, "/a", timeout=10)
         site.origin.wait_requests(1)
         if in_body:
-            site.proxy.wait_for(lambda: len(site.origin.requests) == 1, 5, "the first")
+            site.proxy.wait_for(lambda: len(site.origin.requests) == 1, 20, "the first")
             time.sleep(0.1)
         site.purge("/a*" if way == "prefix" else "/a", *WAYS[way])
         later = threads.submit(site.proxy.get, "/a", timeout=10)
@@ -480,7 +480,7 @@ def test_a_crowd_after_a_purge_asks_once(site):
             clients[-1].ask("GET", "/ready")            # what was sent before was read before
             return clients[:-1]
         before = crowd(8)
-        site.proxy.wait_for(lambda: gate.count == 1, 5, "the first")
+        site.proxy.wait_for(lambda: gate.count == 1, 20, "the first")
         site.purge("/a", ("Purge-Tag", "t"))
         after = crowd(16)
         gate.open.set()
@@ -568,8 +568,8 @@ def test_a_disk_that_does_not_end(bench):
     site = bench(store() + SITE, environment=shim_environment("slow_sync", SLOW_SYNC_MS="60000"))
     site.fill("/a")
     start = time.monotonic()
-    assert "not for good" in site.purge("/a", status=500, timeout=20)
-    assert 9 < time.monotonic() - start < 19
+    assert "not for good" in site.purge("/a", status=500, timeout=50)
+    assert 9 < time.monotonic() - start < 45
     assert not site.is_kept("/a")
     site.proxy.kill()
 

@@ -4,7 +4,7 @@ import json
 import re
 import socket
 
-from .wire import Malformed, Message, Wire, framing_of
+from .wire import PATIENCE, Malformed, Message, Wire, framing_of
 
 
 class Response(Message):
@@ -27,7 +27,7 @@ class Client(Wire):
     """address: "host:port", "[v6]:port", "unix:/path" or (host, port). tls: what wraps the socket (harness.tls.Tls);
     before: bytes that go out ahead of its handshake."""
 
-    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None, tls=None, before=b""):
+    def __init__(self, address, timeout=PATIENCE, receive_buffer=None, source=None, tls=None, before=b""):
         if isinstance(address, tuple):
             sock = _connect(socket.AF_INET, address, timeout, receive_buffer, source)
         elif address.startswith("unix:"):
@@ -114,7 +114,7 @@ def chunk(content):
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
-def fetch(address, *args, timeout=5.0, tls=None, **kwargs):
+def fetch(address, *args, timeout=PATIENCE, tls=None, **kwargs):
     """One request on a connection of its own."""
     with Client(address, timeout, tls=tls) as client:
         return client.ask(*args, **kwargs)

@@ -10,13 +10,13 @@ import socket
 
 from .client import Client, Response
 from .h2_wire import (END_STREAM, DATA, INITIAL_WINDOW_SIZE, PING, PREFACE, H2Wire, Stream, check_fields, frame)
-from .wire import Closed, Malformed
+from .wire import PATIENCE, Closed, Malformed
 
 
 class H2Client(H2Wire):
     """tls: how to wrap the socket (harness.tls.Tls, which should offer "h2"); settings: ours, sent at once."""
 
-    def __init__(self, address, tls=None, settings=(), timeout=10.0, gives=True, preface=PREFACE, before=b"",
+    def __init__(self, address, tls=None, settings=(), timeout=PATIENCE, gives=True, preface=PREFACE, before=b"",
                  receive_buffer=None):
         sock = Client(address, timeout, receive_buffer=receive_buffer, tls=tls, before=before).sock
         super().__init__(sock, timeout, gives)
@@ -71,13 +71,13 @@ class H2Client(H2Wire):
         self.send_window -= len(body)
         self.send(frame(DATA, END_STREAM if end else 0, stream.id, body))
 
-    def answer(self, stream, timeout=10.0):
+    def answer(self, stream, timeout=PATIENCE):
         """The whole response; AssertionError when the stream was reset."""
         self.wait(lambda: stream.is_over, timeout, f"the end of stream {stream.id}")
         assert stream.reset is None or stream.is_ended, f"reset with {stream.reset}: {stream}"
         return response_of(stream)
 
-    def ask(self, *args, body=None, timeout=10.0, trailers=None, **kwargs):
+    def ask(self, *args, body=None, timeout=PATIENCE, trailers=None, **kwargs):
         stream = self.open(*args, end=body is None and not trailers, **kwargs)
         if body is not None:
             self.write(stream, body, end=not trailers)
@@ -99,7 +99,7 @@ class H2Client(H2Wire):
         self.wait(lambda: len(self.pongs) > before, what="the answer to PING")
         return self.pongs[-1]
 
-    def until_closed(self, timeout=10.0):
+    def until_closed(self, timeout=PATIENCE):
         """Reads to the end of the connection; returns the last GOAWAY's code, or None."""
         try:
             self.wait(lambda: False, timeout, "the end of the connection")

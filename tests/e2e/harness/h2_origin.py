@@ -10,7 +10,7 @@ import threading
 
 from .h2_wire import (DATA, END_STREAM, PREFACE, SETTINGS, H2Wire, Malformed, Stream, check_fields, frame)
 from .tls import facts_of
-from .wire import Closed
+from .wire import PATIENCE, Closed
 
 REQUEST_FIELDS = (":method", ":scheme", ":authority", ":path", ":protocol")
 
@@ -150,11 +150,11 @@ class H2Request(Stream):
     def refuse(self, code):
         self.conn.send_reset(self.id, code)
 
-    def wait(self, condition, timeout=10.0):
+    def wait(self, condition, timeout=PATIENCE):
         with self.conn.lock:
             assert self.conn.lock.wait_for(condition, timeout), f"waited {timeout} s on {self}"
 
-    def wait_end(self, timeout=10.0):
+    def wait_end(self, timeout=PATIENCE):
         self.wait(lambda: self.is_over, timeout)
 
 
@@ -185,7 +185,7 @@ class H2Origin:
             self.requests.append(stream)
             self.lock.notify_all()
 
-    def wait_requests(self, count, timeout=10.0):
+    def wait_requests(self, count, timeout=PATIENCE):
         with self.lock:
             assert self.lock.wait_for(lambda: len(self.requests) >= count, timeout), \
                 f"{len(self.requests)} requests came, {count} wanted"

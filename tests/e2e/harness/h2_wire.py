@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hpack import Decoder, Encoder
 
-from .wire import Closed, Malformed, Wire
+from .wire import PATIENCE, Closed, Malformed, Wire
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -76,7 +76,7 @@ class Stream:
 class H2Wire(Wire):
     """gives: what came of DATA is given back to the sender's windows at once; else the test does it."""
 
-    def __init__(self, sock, timeout=10.0, gives=True):
+    def __init__(self, sock, timeout=PATIENCE, gives=True):
         super().__init__(sock, timeout)
         self.gives = gives
         self.encoder = Encoder()
@@ -154,7 +154,7 @@ class H2Wire(Wire):
                   CONTINUATION: self._continuation}.get(one.kind, self.others.append)
         handle(one)
 
-    def wait(self, condition, timeout=10.0, what="what the test waits for"):
+    def wait(self, condition, timeout=PATIENCE, what="what the test waits for"):
         """Reads until condition() holds. Closed: the other side ended first."""
         deadline = time.monotonic() + timeout
         old = self.sock.gettimeout()

@@ -7,14 +7,14 @@ import time
 
 from .client import Client, request
 from .origin import reply
-from .wire import Closed
+from .wire import PATIENCE, Closed
 
 
 class Load:
     """with Load(address, clients=8) as load: ...; then load.failures, load.count, load.gap."""
 
     def __init__(self, address, clients=8, per_connection=50, target="/load", expect=None, may_cut=False,
-                 host="localhost", pause=0.0, timeout=10.0):
+                 host="localhost", pause=0.0, timeout=PATIENCE):
         self.address = address
         self.per_connection = per_connection
         self.target = target
@@ -44,7 +44,7 @@ class Load:
         for thread in self.threads:
             thread.join(self.timeout + 5)
 
-    def wait(self, count, timeout=15.0):
+    def wait(self, count, timeout=60.0):
         """Until that many more requests were answered."""
         goal, deadline = self.count + count, time.monotonic() + timeout
         while self.count < goal:

@@ -11,7 +11,7 @@ import threading
 import time
 
 from .tls import facts_of
-from .wire import Closed, Malformed, Message, Wire, framing_of
+from .wire import PATIENCE, Closed, Malformed, Message, Wire, framing_of
 
 
 class Request(Message):
@@ -33,7 +33,7 @@ class Conn(Wire):
     """The origin's end of a connection from the proxy."""
 
     def __init__(self, sock, origin, number):
-        super().__init__(sock, timeout=10.0)
+        super().__init__(sock)
         self.origin = origin
         self.id = number
         self.seen = 0
@@ -68,7 +68,7 @@ class Conn(Wire):
         self.origin.record(request)
         return request
 
-    def hang(self, seconds=10.0):
+    def hang(self, seconds=60.0):
         """Waits until the proxy closes or the time is over; True: it closed."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.origin.stopping:
@@ -161,7 +161,7 @@ class Origin:
         with self.lock:
             self.requests = []
 
-    def wait_requests(self, count, timeout=5.0):
+    def wait_requests(self, count, timeout=PATIENCE):
         with self.lock:
             assert self.lock.wait_for(lambda: len(self.requests) >= count, timeout), \
                 f"{len(self.requests)} requests came, {count} wanted"
@@ -218,7 +218,7 @@ class Origin:
                 if not conn.buffer and (conn.seen or not self.script):
                     conn.fill()
                 if self.script:
-                    conn.sock.settimeout(10.0)
+                    conn.sock.settimeout(PATIENCE)
                     self.script(conn)
                     return
                 if not self._answer(conn):

@@ -9,7 +9,7 @@ import subprocess
 from types import SimpleNamespace
 
 from .client import Client
-from .wire import Wire
+from .wire import PATIENCE, Wire
 
 VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1, "1.2": ssl.TLSVersion.TLSv1_2,
             "1.3": ssl.TLSVersion.TLSv1_3}
@@ -94,7 +94,7 @@ class Tap:
     """A TLS client that sees its records and can send as slowly as it likes; `first` goes out with the last bytes of
     the handshake."""
 
-    def __init__(self, address, tls, timeout=10.0, step=None, first=b""):
+    def __init__(self, address, tls, timeout=PATIENCE, step=None, first=b""):
         self.wire = Wire(Client(address, timeout).sock, timeout)
         self.step = step                 # bytes per write
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

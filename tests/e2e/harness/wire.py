@@ -4,6 +4,9 @@ import re
 import socket
 import struct
 
+# For what must happen, in seconds: its own work takes milliseconds, but there are machines with a load of ten per core.
+# What must not happen has its proof elsewhere, in a limit that is far beyond it.
+PATIENCE = 20.0
 TOKEN = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 
@@ -18,7 +21,7 @@ class Malformed(AssertionError):
 class Wire:
     """A socket with a read buffer. Every wait has a deadline (the socket's timeout)."""
 
-    def __init__(self, sock, timeout=5.0):
+    def __init__(self, sock, timeout=PATIENCE):
         self.sock = sock
         self.sock.settimeout(timeout)
         self.buffer = b""
