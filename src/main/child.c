@@ -101,11 +101,14 @@ bool child_send(struct child *child, const struct message *message)
     return child->channel >= 0 && is_sent(child, channel_send(child->channel, message));
 }
 
-bool child_send_generation(struct child *child, const struct generation *generation)
+int child_send_generation(struct child *child, const struct generation *generation)
 {
+    int error;
+
     child->asked = generation->number;
-    return is_sent(child, delivery_send(child->channel, generation->bundle, generation->text_fd,
-                                        generation->number, generation->loop_count));
+    error = delivery_send(child->channel, generation->bundle, generation->text_fd,
+                          generation->number, generation->loop_count);
+    return is_sent(child, error) ? 0 : error;
 }
 
 void child_send_tickets(struct child *child, const struct ticket_keys *tickets)

@@ -38,7 +38,8 @@ void          child_free(struct child **child);
 
 /* False: it does not listen. The caller waits for its end. */
 bool child_send(struct child *child, const struct message *message);
-bool child_send_generation(struct child *child, const struct generation *generation);
+/* -EPIPE: it has gone. */
+int  child_send_generation(struct child *child, const struct generation *generation);
 void child_send_tickets(struct child *child, const struct ticket_keys *tickets);
 void child_drain(struct child *child, uint32_t timeout_ms);
 void child_stop(struct child *child, int64_t now_ms);

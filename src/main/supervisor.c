@@ -104,6 +104,14 @@ static void pending_promote(struct supervisor *supervisor)
     notify_ready();
 }
 
+/* The worker ended while it was to get a new configuration, and not for that: its successor is given it. */
+static void pending_put_off(struct supervisor *supervisor, struct child *child, bool is_renewal)
+{
+    generation_abandon(&supervisor->pending, &supervisor->good->control);
+    child->is_ready = false;
+    supervisor->must_reload = supervisor->must_reload || !is_renewal;   /* the watch looks again */
+}
+
 static void pending_drop(struct supervisor *supervisor, const char *reason)
 {
     log_at(LOG_ERROR, NULL, "the new configuration was not taken over: %s; the former one stays",
@@ -122,6 +130,7 @@ static void generation_follow(struct supervisor *supervisor, bool is_renewal)
                                    .loop_count = supervisor->good->loop_count,
                                    .renewed = is_renewal ? supervisor->good->config : NULL };
     struct child    *child = serving_child(supervisor);
+    int              error;
 
     (void)mem_reserve();   /* the last reload may have spent it */
     notify_reloading();
@@ -131,7 +140,9 @@ static void generation_follow(struct supervisor *supervisor, bool is_renewal)
         notify_ready();
     } else if (child == NULL) {
         pending_promote(supervisor);
-    } else if (!child_send_generation(child, supervisor->pending)) {
+    } else if ((error = child_send_generation(child, supervisor->pending)) == -EPIPE) {
+        pending_put_off(supervisor, child, is_renewal);
+    } else if (error < 0) {
         pending_drop(supervisor, "the worker does not take it");
     }
 }
@@ -369,6 +380,7 @@ static void child_hear(struct supervisor *supervisor, struct child *child)
     /* Gone, or talking nonsense: in both cases its end is what we wait for now. */
     (void)close(child->channel);
     child->channel = -1;
+    child->is_ready = false;
     child->has_ended = child->pid == 0;
     if (child->pid != 0 && child->kill_ms == 0)
         child->kill_ms = clock_mono_ms() + CHILD_STOP_MS;

@@ -637,6 +637,24 @@ def test_a_killed_worker_is_replaced(proxy):
     desk.wait_error(r"exited on signal 9")
 
 
+@ours
+def test_a_reload_behind_a_kill_is_not_lost(proxy):
+    """The worker dies while the new configuration is made: its successor gets it. Only when the worker had been
+    given it before is the former one safer; then the log says so."""
+    desk = proxy(CONF, workers=16)
+    desk.may_alert = True
+    for i in range(4):
+        before = desk.log_size()
+        desk.write(CONF.replace("ok", f"v{i}"), workers=16)
+        os.kill(desk.worker(), signal.SIGKILL)
+        desk.tell(signal.SIGHUP)
+        desk.wait_for(lambda at=before: re.search("is in force|not taken over", desk.errors()[at:]), what="an end of it")
+        if "not taken over" in desk.errors()[before:]:
+            desk.wait_error("not taken over: the worker ended; the former one stays")
+        else:
+            desk.wait_for(lambda words=f"v{i}": desk.get().text == words, what="the reload")
+
+
 def test_signals_that_the_parent_ignores(proxy):
     """Inherited, an ignored SIGCHLD would let a worker end unseen; nohup's SIGHUP must still reload."""
     def ignore_all():
