@@ -282,7 +282,7 @@ def test_zones_that_are_not_there(desk):
     reload(desk.proxy, http=SITE.replace("proxy_cache pages;", ""))
     for arguments in (["stat"], ["purge", "--all"], ["show", "http://h.test/"]):
         desk.proxy.wait_for(lambda words=arguments: "has no cache (proxy_cache_path)" in
-                            desk.proxy.run("cache", *words).stderr, 5, "the cache to go")
+                            desk.proxy.run("cache", *words).stderr, 20, "the cache to go")
 
 
 # ---- show and stat ----------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_show_which_variant_is_meant(desk):
 def test_show_why_it_is_stale(desk):
     desk = desk(MEMORY + SITE)
     desk.get("/a?age=1")
-    desk.proxy.wait_for(lambda: re.search(r"^  stale: for \d+ s$", desk.run("show", "http://h.test/a?age=1"), re.M), 5,
+    desk.proxy.wait_for(lambda: re.search(r"^  stale: for \d+ s$", desk.run("show", "http://h.test/a?age=1"), re.M), 20,
                         "it to get stale")
 
 

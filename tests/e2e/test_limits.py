@@ -164,7 +164,7 @@ def test_log_levels(desk, level, refusal, delay):
     assert statuses(made, 2) == [200, 503]
     made.wait_error(rf"\[{refusal}\] .*limiting requests, ")
     made.wait_for(lambda: ask(made, target="/d") and re.search(rf"\[{delay}\] .*delaying request, ", made.errors()),
-                  10, "one that comes within half a second")
+                  20, "one that comes within half a second")
 
 
 def test_dry_run(desk):

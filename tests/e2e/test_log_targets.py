@@ -19,7 +19,7 @@ DATE = r"[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}"
 
 
 def wait_messages(desk, server, count=1):
-    return desk.wait_for(lambda: server.messages[:] if len(server.messages) >= count else None, 5,
+    return desk.wait_for(lambda: server.messages[:] if len(server.messages) >= count else None, 20,
                          f"{count} messages: {server.messages}")
 
 

@@ -16,6 +16,7 @@ import pytest
 from harness.client import chunk, request
 from harness.origin import echo, reply
 from harness.proxy import Proxy, is_sanitized
+from harness.tls import Tls
 from harness.wire import Closed
 
 SOURCE = os.path.join(os.path.dirname(__file__), "shim", "fail_alloc.c")
@@ -136,7 +137,7 @@ def work(desk):
 
 def reload(desk):
     before = desk.reload()
-    Proxy.wait_for(lambda: re.search(r"is in force|former one stays", desk.errors()[before:]), 5,
+    Proxy.wait_for(lambda: re.search(r"is in force|former one stays", desk.errors()[before:]), 20,
                    "a reload's end")
 
 
@@ -214,21 +215,24 @@ def pattern(size):
 
 
 @pytest.mark.slow
-def test_the_budget(proxy, origin):
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+def test_the_budget(proxy, origin, authority, is_secure):
     """Slow readers hold what worker_memory allows: new requests are refused, those under way end
     whole, and then all is as before."""
+    pair, tls = authority.issue("localhost", label="localhost"), Tls() if is_secure else None
     body = pattern(6 << 20)
     back = origin(handle=lambda seen: reply(body=body) if seen.target == "/large" else echo(seen))
-    http = "server { listen @P@; location / { proxy_pass http://@O@; proxy_buffers 8 64k; } }"
+    http = f"""server {{ listen @P@ {"ssl" if is_secure else ""}; ssl_certificate {pair.certificate};
+        ssl_certificate_key {pair.key}; location / {{ proxy_pass http://@O@; proxy_buffers 8 64k; }} }}"""
     desk = proxy(http, main="worker_memory off;", O=back)
     desk.write(http, main="worker_memory 4m;")
     reload(desk)                        # which is when it begins to hold
-    clients = [desk.connect(timeout=20, receive_buffer=16384) for _ in range(40)]
+    clients = [desk.connect(receive_buffer=16384, tls=tls) for _ in range(40)]
     for client in clients:
         client.send(request("GET", "/large"))
     desk.wait_error("4194304 bytes of worker_memory are used up")
-    seen = Proxy.wait_for(lambda: next((seen for seen in [desk.get("/new")] if seen.status != 200), None),
-                          10, "a refusal")
+    seen = Proxy.wait_for(lambda: next((seen for seen in [desk.get("/new", tls=tls)] if seen.status != 200), None),
+                          20, "a refusal")
     assert (seen.status, seen.get("Connection")) == (503, "close")
     refused = 0
     for client in clients:
@@ -239,7 +243,7 @@ def test_the_budget(proxy, origin):
     assert refused < len(clients) - 10
     desk.wait_error(r"memory suffices again after \d+ ms, [1-9]\d* requests were refused")
     assert len(re.findall("worker_memory are used up", desk.errors())) == 1
-    assert desk.get("/again").json["target"] == "/again"
+    assert desk.get("/again", tls=tls).json["target"] == "/again"
 
 
 def test_bodies_that_are_gathered_whole(proxy, origin):

@@ -204,7 +204,7 @@ def test_who_connects_and_leaves(desk):
     before = desk.log_size()
     desk.connect().close()
     desk.wait_for(lambda: "[info]" in desk.errors()[before:] and
-                  "client closed connection while reading PROXY protocol" in desk.errors()[before:], 5, "its line")
+                  "client closed connection while reading PROXY protocol" in desk.errors()[before:], 20, "its line")
     assert ask(desk, V1).startswith("192.0.2.1")
 
 

@@ -304,7 +304,7 @@ def test_descriptors_stay_flat(proxy):
         desk.reload(http=ONE.replace("one", f"x{i}"))
         until(desk, f"x{i}")
     # The former configuration, and its connections, may take a moment to go.
-    desk.wait_for(lambda: count(worker) <= before[0] + 2 and count(desk.pid) <= before[1] + 2, 5,
+    desk.wait_for(lambda: count(worker) <= before[0] + 2 and count(desk.pid) <= before[1] + 2, 20,
                   f"{count(worker)}, {count(desk.pid)} descriptors to be {before} again")
 
 

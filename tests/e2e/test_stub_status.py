@@ -34,7 +34,7 @@ def wait_counts(desk, **wanted):
     def are_so():
         now = counts(desk)
         return all(now[name] == number for name, number in wanted.items())
-    desk.wait_for(are_so, 5, f"{wanted}, not {counts(desk)}")
+    desk.wait_for(are_so, 20, f"{wanted}, not {counts(desk)}")
 
 
 def test_the_page(proxy, origin):
@@ -65,7 +65,7 @@ def test_what_connections_do(proxy, origin):
     busy.send(request("GET", "/"))
     assert asked.wait(5)
     wait_counts(desk, active=5, reading=1, writing=2, waiting=2)
-    desk.wait_for(lambda: idle.ask("GET", "/old").get("x-counts") == "4/1/2/1", 5, "itself among those at work")
+    desk.wait_for(lambda: idle.ask("GET", "/old").get("x-counts") == "4/1/2/1", 20, "itself among those at work")
     half.close()
     wait_counts(desk, active=4, reading=0, writing=2, waiting=2)
     go_on.set()

@@ -341,7 +341,7 @@ def test_who_is_down_is_no_other_to_be_tried(proxy, origin, others):
             location / {{ proxy_pass http://u; {check} }}
             location /v {{ proxy_pass http://v; {check} }} }}""", A=busy, B=silent)
     if check:
-        desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 5, "the checks")
+        desk.wait_for(lambda: desk.errors().count("peer is unhealthy") == 2, 20, "the checks")
     answer = desk.get("/")
     assert (answer.status, answer.text, answer.get("X-Up")) == (503, "busy", desk.address("A"))
     answer = desk.get("/v")

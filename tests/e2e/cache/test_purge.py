@@ -80,7 +80,7 @@ class Bench:
 
     def wait_on_disk(self, target):
         """A large body may still be on its way there when all of it was served; TERM does not wait for it."""
-        self.proxy.wait_for(lambda: "on disk" in self.proxy.run("cache", "show", f"http://localhost{target}").stdout, 10,
+        self.proxy.wait_for(lambda: "on disk" in self.proxy.run("cache", "show", f"http://localhost{target}").stdout, 20,
                             f"{target} to be written")
 
     def forget_memory(self):
