@@ -18,7 +18,8 @@ from harness.client import Client, request
 from harness.h2_wire import PREFACE, SETTINGS, frame
 from harness.origin import reply
 from harness.proxy import is_memory_odd
-from harness.tls import Tap, Tls, s_client, subject_of
+from harness.tls import Tap, Tls, key_update, s_client, subject_of
+from harness.wire import Closed
 
 ours = pytest.mark.ours
 
@@ -602,3 +603,55 @@ def test_quit_waits_for_no_handshake(proxy, pair):
 def test_no_client_header_timeout(proxy, pair):
     desk = proxy(site(pair, "client_header_timeout 0;"))
     assert desk.fetch("GET", "/", tls=Tls()).status == 200
+
+
+# ---- KeyUpdate -----------------------------------------------------------------------------------
+
+def update_keys(client, most):
+    """How many KeyUpdates went out before the other side had enough of them."""
+    for count in range(most):
+        try:
+            key_update(client.sock)
+        except OSError:
+            return count
+    return most
+
+
+@ours
+def test_keys_may_be_updated_but_not_for_ever(desk):
+    with desk.connect(tls=Tls(version="1.3")) as client:
+        for _ in range(3):
+            assert update_keys(client, 5) == 5
+            assert client.ask("GET", "/says").status == 200
+        assert update_keys(client, 100_000) < 100_000
+
+
+@ours
+@pytest.mark.slow
+def test_workers_die_amid_floods_of_key_updates(proxy, pair, origin):
+    """Others are served all the while, by whichever worker there is."""
+    desk = proxy(CONF, O=origin(), CERT=pair.certificate, KEY=pair.key, workers=4)
+    desk.may_alert = True
+    stopping, sent = threading.Event(), [0] * 4
+
+    def flood(number):
+        while not stopping.is_set():
+            with contextlib.suppress(OSError, Closed), desk.connect(tls=Tls(version="1.3")) as client:
+                sent[number] += update_keys(client, 1000)
+
+    threads = [threading.Thread(target=flood, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(4):
+            goal = [count + 100 for count in sent]
+            desk.wait_for(lambda least=goal: all(map(int.__ge__, sent, least)), what="floods")
+            assert desk.get("/says", tls=Tls()).status == 200
+            worker = desk.worker()
+            os.kill(worker, signal.SIGKILL)
+            desk.wait_for(lambda dead=worker: desk.workers() not in ([], [dead]), what="another worker")
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    assert desk.get("/says", tls=Tls()).status == 200

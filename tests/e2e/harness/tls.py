@@ -4,6 +4,7 @@
     tls = Tls("a.test", ca=ca_path, alpn=["h2"])
     client = desk.connect(tls=tls)                  # client.sock is an SSLSocket: version(), cipher(), session...
 """
+import ctypes
 import ssl
 import subprocess
 from types import SimpleNamespace
@@ -73,6 +74,15 @@ def facts_of(sock):
     return SimpleNamespace(version=sock.version(), cipher=sock.cipher()[0], is_reused=sock.session_reused,
                            alpn=sock.selected_alpn_protocol(), asked_name=getattr(sock, "asked_name", None),
                            subject=dict(row[0] for row in (sock.getpeercert() or {}).get("subject", ())))
+
+
+def key_update(sock):
+    """Sends KeyUpdate and asks for one. Python has no word for it: the SSL behind its object is told."""
+    library = ctypes.CDLL("libssl.so.3")
+    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    behind = ctypes.c_void_p.from_address(id(sock._sslobj) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p))
+    assert library.SSL_key_update(behind, 1) == 1
+    sock.do_handshake()
 
 
 def subject_of(sock):
