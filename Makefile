@@ -11,7 +11,7 @@ define configure_and_build # preset, target
 	@cmake --build --preset $(1) -j$(JOBS) --target $(2)
 endef
 
-.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-tls bench-h2 bench-abuse bench-balancing bench-spike bench-micro bench-hits cover docs dev clean help
+.PHONY: release run test check e2e asan tsan fuzz fmt lint bench bench-cache bench-tls bench-h2 bench-abuse bench-balancing bench-spike bench-micro bench-hits soak cover docs dev clean help
 
 release: ## the optimised binary (the default)
 	@tools/install-deps build
@@ -46,6 +46,12 @@ fuzz: ## libFuzzer: FUZZ=name TIME=seconds (default: each target for 60 s)
 	@tools/install-deps build fuzz
 	$(call configure_and_build,fuzz,fuzzers)
 	@tools/fuzz $(FUZZ) $(TIME)
+
+soak: TIME = 1200
+soak: ## a long mixed load with reloads: TIME=seconds (default 1200), SOAK="--build tsan --kill"
+	@tools/install-deps build test
+	$(call configure_and_build,release,frontdesk)
+	@$(PYTHON) tests/soak/soak.py --time $(TIME) $(SOAK)
 
 bench-micro: ## parsing, the choice of a server, a hit in memory, in nanoseconds, against budgets
 	@tools/install-deps build
