@@ -4,6 +4,7 @@
 Whatever a test says is sent as it is, malformed or not; what comes is judged strictly (RFC 9113), and a
 violation fails the test. Only HPACK is a library's (python3-hpack)."""
 import contextlib
+import ssl
 import struct
 import time
 from typing import NamedTuple
@@ -103,7 +104,7 @@ class H2Wire(Wire):
 
     def answer_frame(self, *one, **more):
         """What goes out because of what came; who is gone need not have it, and may have left words to be read."""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
             self.send_frame(*one, **more)
 
     def send_settings(self, settings=()):
