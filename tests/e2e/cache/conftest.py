@@ -3,6 +3,7 @@
 import pytest
 
 from conftest import Maker, Origins
+from harness.origin import Origin
 from harness.proxy import is_nginx
 
 from .desk import Desk
@@ -40,7 +41,7 @@ def tier(request):
 
 @pytest.fixture(scope="session")
 def desk(tier):
-    proxies, origins = Maker("cache"), Origins()
+    proxies, origins = Maker("cache"), Origins(Origin)
     try:
         origin = origins()
         yield Desk(proxies(tier + CONF, O=origin), origin)
