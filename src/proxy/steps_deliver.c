@@ -170,10 +170,11 @@ void deliver_begin(struct exchange *x)
 
 /* ---- pacing ---- */
 
-/* nginx's rule: rate * (seconds + 1) bytes beyond limit_rate_after are due by now. */
+/* nginx's rule: rate * (seconds + 1) bytes beyond limit_rate_after are due by now. The seconds are those
+ * since the answer began, so that a server that takes its time gives nobody a burst. */
 void pace(struct exchange *x)
 {
-    enum { PACE_MS = 100 };
+    enum { PACE_MS = 100, AT_ONCE_MS = 1000 };
     struct stream *client = x->client;
     uint64_t       rate = rate_to_client(x), due;
     int64_t        elapsed_ms;
@@ -183,7 +184,7 @@ void pace(struct exchange *x)
     if (x->pace_started_ms == 0)
         x->pace_started_ms = loop_now_ms(x->loop);
     elapsed_ms = loop_now_ms(x->loop) - x->pace_started_ms;
-    due = rate_free_bytes(x) + rate * (uint64_t)(elapsed_ms + PACE_MS) / 1000;
+    due = rate_free_bytes(x) + rate * (uint64_t)(elapsed_ms + AT_ONCE_MS) / 1000;
     x->response_body.may_splice = false;
     client->tx_budget = due > x->response_body.total_out ? due - x->response_body.total_out : 0;
     if (client->tx_budget > 0)
