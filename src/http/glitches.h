@@ -51,7 +51,7 @@ bool glitches_data(struct glitches *glitches, size_t bytes, bool is_end, int64_t
 void glitches_block(struct glitches *glitches);
 bool glitches_continuation(struct glitches *glitches, size_t bytes);
 /* A stream ended by RST_STREAM before its answer's head was sent: theirs, or ours for what they
- * did (a stream error, a refused stream). */
+ * did (a stream error, a refused stream); or its head was over the limits. */
 bool glitches_reset(struct glitches *glitches, int64_t now_ms);
 
 /* What earns. */

@@ -14,6 +14,9 @@ enum { FRAMES_PER_FEED = 256 };
 /* Bodies that wait for windows, of all streams, and the least of one. */
 enum { WAITING_MOST = 768 * 1024, WAITING_LEAST = 4 * 1024 };
 
+/* What who was told GOAWAY for what he did may still send, so that no reset overtakes it: what was on its way. */
+enum { DEAF_BYTES = 1024 * 1024 };
+
 static struct pool pool = POOL("h2_codec", struct h2_codec, 64);
 
 static const struct codec_ops server_codec, client_codec;
@@ -84,6 +87,7 @@ void h2_condemn(struct h2_codec *h2, int fault)
     h2_check(h2, nghttp2_session_terminate_session(h2->engine, h2->doom));
     h2_streams_fail(h2, fault_as_told, fault);
     h2->codec.protocol.must_linger = h2->is_server;
+    h2->codec.protocol.linger_most = DEAF_BYTES;
     h2_close(h2);
 }
 

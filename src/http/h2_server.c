@@ -67,6 +67,12 @@ static void accept_request(struct h2_codec *h2, struct h2_stream *s, bool is_end
     }
 }
 
+/* It is answered, but who does not learn from that has us decode much for nothing. */
+static bool is_oversized(int fault)
+{
+    return fault == FAULT_HEAD_TOO_LARGE || fault == FAULT_LINE_TOO_LONG;
+}
+
 void h2_server_head(struct h2_codec *h2, struct h2_stream *s, bool is_end)
 {
     struct stream *stream = &s->stream;
@@ -84,6 +90,8 @@ void h2_server_head(struct h2_codec *h2, struct h2_stream *s, bool is_end)
     }
     stream->rx_head = h2->block.head;
     stream->fault = fault;
+    if (is_oversized(fault) && !glitches_reset(&h2->glitches, h2_now_ms(h2)))
+        h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
     accept_request(h2, s, is_end);
 }
 

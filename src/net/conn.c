@@ -848,6 +848,14 @@ static void linger_renew(struct conn *conn)
     timer_set(loop_timers(conn->loop), &conn->timer, renewed_ms < last_ms ? renewed_ms : last_ms);
 }
 
+/* It has sent so much since that it will not read our last words, or has read them. */
+static bool is_deaf(const struct conn *conn)
+{
+    uint32_t most = conn->protocol->linger_most;
+
+    return most > 0 && conn->lingered > most;
+}
+
 static void linger_read(struct conn *conn)
 {
     for (uint32_t swallowed = 0; conn->is_readable && swallowed < LINGER_BYTES;) {
@@ -866,6 +874,11 @@ static void linger_read(struct conn *conn)
             return;
         }
         swallowed += (uint32_t)n;
+        conn->lingered += (uint32_t)n;
+        if (is_deaf(conn)) {
+            conn_close(conn, LOSS_CLOSED);
+            return;
+        }
         linger_renew(conn);
     }
     if (conn->is_readable)

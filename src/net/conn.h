@@ -43,6 +43,7 @@ struct conn {
     uint64_t             serial;         /* "*7" in logs; unique in the process */
     uint64_t             bytes_in, bytes_out;
     uint64_t             quiet_turn;     /* of the loop, in which its transport was quiet */
+    uint32_t             lingered;       /* bytes, swallowed before the close */
     uint64_t             read_turn;      /* of the loop, in which it was last read */
     struct task         *owner;          /* told of connecting (WRITABLE) and of the end (END) */
     int                  error;          /* -errno that ended it */

@@ -58,6 +58,7 @@ struct protocol_ops {
 struct protocol {
     const struct protocol_ops *ops;
     struct task               *conn;
+    uint32_t                   linger_most;     /* bytes that a lingering conn swallows; 0: any */
     bool                       is_paused;       /* do not read: a pipe is full */
     bool                       is_yielding;     /* set by feed(): the rest in another turn, this was work enough */
     bool                       is_closing;      /* close once the output is out */

@@ -320,6 +320,36 @@ def test_an_upload_in_tiny_frames_is_no_attack(desk, client):
     assert client.answer(stream).json["length"] == 1000
 
 
+def test_who_is_mistaken_reads_why(desk, client):
+    """What he had on its way does not bring a reset that overtakes GOAWAY."""
+    client.pour(FLOODS["PING"] * 20_000)
+    assert end_of(client) == ENHANCE_YOUR_CALM
+
+
+def test_who_is_deaf_is_cut_off(desk, client):
+    """Beyond what may have been on its way nothing is swallowed."""
+    piece = FLOODS["PING"] * 4000
+    sent, most = 0, 64 << 20
+    client.gives = client.answers_pings = False
+    with bystander(desk), contextlib.suppress(OSError):
+        while sent < most:
+            client.sock.sendall(piece)
+            sent += len(piece)
+    assert sent < most
+
+
+def test_heads_over_the_limits_without_end(desk, client, back):
+    """Each is 431, and a hundred of them are enough."""
+    fields = [(f"x{i}", "v" * 3500) for i in range(12)]
+    with bystander(desk):
+        streams = []
+        with contextlib.suppress(OSError):
+            for _ in range(300):
+                streams.append(client.open("GET", "/hello", fields))
+        assert end_of(client) == ENHANCE_YOUR_CALM
+    assert streams[0].get(":status") == "431"
+
+
 # ---- waiting -------------------------------------------------------------------------------------
 
 @ours
