@@ -435,14 +435,6 @@ struct cache_figures cache_figures(struct cache *cache)
     return figures;
 }
 
-struct cache *cache_named(struct text name)
-{
-    for (struct cache *cache = all; cache != NULL; cache = cache->next)
-        if (text_is_equal(cache->name, name))
-            return cache;
-    return NULL;
-}
-
 struct cache *cache_next(const struct cache *after)
 {
     return after == NULL ? all : after->next;

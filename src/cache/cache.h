@@ -106,8 +106,7 @@ struct cache_figures {
     uint64_t              beside;        /* bytes beside objects, of those that memory counts */
 };
 struct cache_figures cache_figures(struct cache *cache);
-/* All caches that live now, by name; NULL: none of that name. Control thread. */
-struct cache *cache_named(struct text name);
+/* All caches that live now, one after the other. Control thread. */
 struct cache *cache_next(const struct cache *after);     /* NULL: the first */
 
 #endif

@@ -216,8 +216,3 @@ struct text regex_pattern(const struct regex *regex)
 {
     return regex->pattern;
 }
-
-unsigned regex_capture_count(const struct regex *regex)
-{
-    return regex->captures;
-}

@@ -24,6 +24,5 @@ int regex_compile(struct arena *arena, struct text pattern, bool is_nocase, stru
 bool regex_match(const struct regex *regex, struct text subject, struct scope *scope);
 
 struct text regex_pattern(const struct regex *regex);
-unsigned    regex_capture_count(const struct regex *regex);
 
 #endif

@@ -47,14 +47,6 @@ bool validators_date_is_strong(const struct validators *validators)
            validators->last_modified_s < validators->date_s;
 }
 
-bool validators_are_of_one_body(const struct validators *a, const struct validators *b)
-{
-    if (a->etag.len > 0 || b->etag.len > 0)
-        return etag_is_equal_strong(a->etag, b->etag);
-    return validators_date_is_strong(a) && validators_date_is_strong(b) &&
-           a->last_modified_s == b->last_modified_s;
-}
-
 /* ---- the conditions of a request ---- */
 
 /* Reads one line of tags; false if it is malformed. */

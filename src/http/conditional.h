@@ -34,10 +34,6 @@ void validators_of(const struct fields *response, int64_t received_s,
  * (RFC 9110 8.8.2.2). */
 bool validators_date_is_strong(const struct validators *validators);
 
-/* May bytes of one response continue bytes of the other (RFC 9110 15.3.7.3, RFC 9111 3.4)? By strong
- * entity tags if either has a tag, else by equal Last-Modified that is strong in both. */
-bool validators_are_of_one_body(const struct validators *a, const struct validators *b);
-
 /* What a stored response is to be answered with, in the order of RFC 9110 13.2.2. There is no 412:
  * the conditions that lead to it are the origin's to judge (RFC 9111 4.3.2), so such a request is
  * forwarded as it stands. `status`: of the stored response; conditions apply to 2xx only. */

@@ -354,11 +354,6 @@ bool field_name_is_valid(struct text name)
     return name.len > 0;
 }
 
-size_t field_find_control(struct text text)
-{
-    return h1_scan_bytes(text.ptr, text.len);
-}
-
 void field_blank_controls(char *bytes, size_t len)
 {
     size_t at = h1_scan_bytes(bytes, len);

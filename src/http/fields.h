@@ -82,8 +82,6 @@ extern const uint8_t field_chars[256];
 /* RFC 9110 5.6.2 and 5.5. A valid value has no control character but tab. */
 bool field_name_is_valid(struct text name);
 bool field_value_is_valid(struct text value);
-/* Offset of the first control character other than tab, or DEL; text.len if there is none. */
-size_t field_find_control(struct text text);
 /* Writes spaces over them: for values that a configuration's variables made. */
 void field_blank_controls(char *bytes, size_t len);
 

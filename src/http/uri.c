@@ -215,22 +215,21 @@ int uri_normalise(struct arena *arena, struct text path, bool may_merge_slashes,
 
 /* ---- escaping ---- */
 
-/* Copies with %XX for what has not all of `kept` or has some of `escaped`. */
-static struct text escape(struct arena *arena, struct text text, unsigned kept, unsigned escaped)
+struct text uri_escape_path(struct arena *arena, struct text path)
 {
     static const char digits[] = "0123456789ABCDEF";
     size_t            count = 0, len = 0;
 
-    for (size_t i = 0; i < text.len; i++)
-        count += (kept != 0 && !char_is(text.ptr[i], kept)) || char_is(text.ptr[i], escaped);
+    for (size_t i = 0; i < path.len; i++)
+        count += char_is(path.ptr[i], CHAR_ESCAPED);
     if (count == 0)
-        return text;
+        return path;
 
-    char *out = arena_bytes(arena, text.len + 2 * count);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.ptr[i];
-        if ((kept == 0 || char_is(text.ptr[i], kept)) && !char_is(text.ptr[i], escaped)) {
-            out[len++] = text.ptr[i];
+    char *out = arena_bytes(arena, path.len + 2 * count);
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char byte = (unsigned char)path.ptr[i];
+        if (!char_is(path.ptr[i], CHAR_ESCAPED)) {
+            out[len++] = path.ptr[i];
             continue;
         }
         out[len++] = '%';
@@ -238,16 +237,6 @@ static struct text escape(struct arena *arena, struct text text, unsigned kept, 
         out[len++] = digits[byte & 15];
     }
     return text_of(out, len);
-}
-
-struct text uri_escape_path(struct arena *arena, struct text path)
-{
-    return escape(arena, path, 0, CHAR_ESCAPED);
-}
-
-struct text uri_escape_arg(struct arena *arena, struct text value)
-{
-    return escape(arena, value, CHAR_UNRESERVED, 0);
 }
 
 /* ---- queries ---- */

@@ -24,8 +24,6 @@ int uri_normalise(struct arena *arena, struct text path, bool may_merge_slashes,
 /* Escapes a normalised path for a request line, as nginx does: controls, space, 0x7f and above, and
  * " # % < > ? \ ^ ` { | }. */
 struct text uri_escape_path(struct arena *arena, struct text path);
-/* Escapes for a query argument's value (everything but unreserved). */
-struct text uri_escape_arg(struct arena *arena, struct text value);
 
 /* Value of argument `name` in a query ("a=1&b=2"), raw, or false. Names compare without case, as
  * nginx's $arg_ does. */

@@ -18,7 +18,7 @@ enum { REST_MOST = 32, SHORT_BYTES = 16 * 1024 /* inside, while memory is short 
 struct lane {
     struct lane *next;
     int          read_fd, write_fd;
-    size_t       fill, capacity;
+    size_t       fill;
 };
 
 static thread_local struct lane *resting;
@@ -36,7 +36,7 @@ static void lane_free(struct lane *lane)
 struct lane *lane_open(void)
 {
     struct lane *lane = resting;
-    int          fds[2], capacity;
+    int          fds[2];
 
     if (lane != NULL) {
         resting = lane->next;
@@ -47,11 +47,9 @@ struct lane *lane_open(void)
         return NULL;
     room_lane_opened();
     (void)fcntl(fds[1], F_SETPIPE_SZ, LANE_BYTES);
-    capacity = fcntl(fds[1], F_GETPIPE_SZ);
     lane = mem_new(sizeof(*lane));
     lane->read_fd = fds[0];
     lane->write_fd = fds[1];
-    lane->capacity = capacity > 0 ? (size_t)capacity : 4096;
     return lane;
 }
 
@@ -74,11 +72,6 @@ void lane_close(struct lane **lane)
 size_t lane_fill(const struct lane *lane)
 {
     return lane == NULL ? 0 : lane->fill;
-}
-
-size_t lane_room(const struct lane *lane)
-{
-    return lane->capacity - lane->fill;
 }
 
 static ssize_t move(int from_fd, off_t *from_offset, int to_fd, size_t most, unsigned flags)

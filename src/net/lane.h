@@ -18,7 +18,6 @@ struct lane *lane_open(void);
 /* Gives it back, or closes it when bytes are left in it. NULL is fine. */
 void         lane_close(struct lane **lane);
 size_t       lane_fill(const struct lane *lane);     /* bytes inside; 0 for NULL */
-size_t       lane_room(const struct lane *lane);
 
 /* Moves at most `most` bytes. Bytes moved, 0 at the end of the stream, -errno. -EAGAIN with bytes
  * inside may also mean that it is full; while memory is short it is so early. */

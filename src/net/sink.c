@@ -192,11 +192,6 @@ void sink_unref(struct sink **sink)
     ring();
 }
 
-struct text sink_path(const struct sink *sink)
-{
-    return sink->path;
-}
-
 static void sink_free(struct sink *sink)
 {
     if (sink->sender != NULL)

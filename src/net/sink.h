@@ -40,7 +40,6 @@ struct sink *sink_new(struct text path, int fd, uint32_t pace_ms, size_t buffer_
 struct sink *sink_new_sender(struct text path, struct sink_sender *sender);
 struct sink *sink_ref(struct sink *sink);
 void         sink_unref(struct sink **sink);      /* the last one writes what waits and closes */
-struct text  sink_path(const struct sink *sink);
 
 /* Any thread; never blocks on the file. */
 void     sink_write(struct sink *sink, struct text lines);

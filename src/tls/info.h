@@ -10,7 +10,8 @@
 
 bool        tls_is_tls(const struct transport *transport);
 struct text tls_alpn(const struct transport *transport);          /* "h2", "http/1.1" or "" */
-/* May a request of this connection be for `server`? As tls_server_is_alike() says of the chosen one. */
+/* May a request of this connection be for `server`? Yes when neither it nor the one whose handshake it was asks for
+ * client certificates, or both by the same rules. */
 bool        tls_may_serve(const struct transport *transport, const struct tls_server *server);
 /* The request came before the handshake was over, and may have been replayed (RFC 8470). */
 bool        tls_is_early(const struct transport *transport);

@@ -240,8 +240,3 @@ struct tls_server *tls_server_new(struct arena *arena, const struct tls_policy *
     tls_errors_drop();
     return NULL;
 }
-
-bool tls_server_is_alike(const struct tls_server *a, const struct tls_server *b)
-{
-    return a == b || memcmp(a->rules, b->rules, TLS_IDENTITY_BYTES) == 0;
-}

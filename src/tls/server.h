@@ -26,9 +26,6 @@ struct tls_complaint {
 /* NULL, with *reterr_complaint set, when something in the policy cannot be. Freed with the arena. */
 struct tls_server *tls_server_new(struct arena *arena, const struct tls_policy *policy,
                                   struct tls_complaint *reterr_complaint);
-/* May a session of one be resumed on the other, and a request of one connection be for the other? Yes
- * when neither asks for client certificates, or both by the same rules. */
-bool tls_server_is_alike(const struct tls_server *a, const struct tls_server *b);
 
 /* Who takes part in handshakes: the front, or a connector. Called from within transport->handshake(), and from
  * tls_connect(); may not destroy or close anything. */

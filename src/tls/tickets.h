@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { TLS_TICKET_SECRET = 48, TLS_TICKET_KEYS = 3, TLS_TICKET_ROTATE_S = 12 * 3600 };
+enum { TLS_TICKET_SECRET = 48, TLS_TICKET_KEYS = 3 };
 
 /* Newest first: the first encrypts, the others still decrypt. */
 struct tls_ticket_keys {

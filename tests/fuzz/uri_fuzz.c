@@ -43,16 +43,14 @@ static void check_normalise(struct arena *arena, struct text path, bool may_merg
     must(uri_normalise(arena, escaped, true, &again) == 0);
 }
 
-static void check_query(struct arena *arena, struct text input)
+static void check_query(struct text input)
 {
     struct uri_parts parts = uri_split(input);
-    struct text      value, escaped = uri_escape_arg(arena, input), found;
+    struct text      value;
 
     must(parts.path.len + parts.query.len + parts.has_query == input.len);
     if (uri_arg(parts.query, TEXT("a"), &value))
         must(value.ptr >= input.ptr && value.ptr + value.len <= input.ptr + input.len);
-    must(uri_arg(arena_format(arena, "b=1&a=%.*s&c", TEXT_ARGS(escaped)), TEXT("A"), &found));
-    must(text_is_equal(found, escaped));
 }
 
 static void check_url(struct text input)
@@ -77,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     check_normalise(arena, uri_split(input).path, true);
     check_normalise(arena, uri_split(input).path, false);
     check_normalise(arena, input, true);
-    check_query(arena, input);
+    check_query(input);
     check_url(input);
     mem_free(exact);
     arena_free(&arena);

@@ -39,7 +39,6 @@ static void test_match(void **state)
     assert_true(regex_match(pattern(bench, "^$", false), TEXT_NONE, NULL));
     assert_true(regex_match(pattern(bench, "a.b", false), text_of("a\0b", 3), NULL));
     CHECK_TEXT(regex_pattern(pattern(bench, "^/a", false)), "^/a");
-    assert_int_equal(regex_capture_count(pattern(bench, "(a)(?<x>b)(?:c)", false)), 2);
 }
 
 static void test_captures(void **state)

@@ -82,27 +82,6 @@ static void rfc9110_8_8_2_2_a_date_is_strong_a_second_later(void **state)
     assert_false(validators_date_is_strong(&got));
 }
 
-static void rfc9110_15_3_7_3_pieces_need_one_strong_validator(void **state)
-{
-    static const struct { const char *a, *b; bool is_one; } rows[] = {
-        { "ETag: \"a\"", "ETag: \"a\"", true },
-        { "ETag: \"a\"", "ETag: \"b\"", false },
-        { "ETag: W/\"a\"", "ETag: W/\"a\"", false },
-        { "ETag: \"a\"", "", false },
-        { "ETag: \"a\"\nLast-Modified: " T0 "\nDate: " T1, "Last-Modified: " T0 "\nDate: " T1, false },
-        { "Last-Modified: " T0 "\nDate: " T1, "Last-Modified: " T0 "\nDate: " T1, true },
-        { "Last-Modified: " T0 "\nDate: " T0, "Last-Modified: " T0 "\nDate: " T1, false },
-        { "Last-Modified: " BEFORE "\nDate: " T1, "Last-Modified: " T0 "\nDate: " T1, false },
-        { "", "", false },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct validators a = stored_of(*state, rows[i].a), b = stored_of(*state, rows[i].b);
-        CHECK_CASE(validators_are_of_one_body(&a, &b) == rows[i].is_one, rows[i].a);
-        CHECK_CASE(validators_are_of_one_body(&b, &a) == rows[i].is_one, rows[i].a);
-    }
-}
-
 static void rfc9110_13_1_2_if_none_match(void **state)
 {
     static const struct row rows[] = {
@@ -264,7 +243,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_ARENA(validators_are_read_only_when_well_formed_and_single),
         WITH_ARENA(rfc9110_8_8_2_2_a_date_is_strong_a_second_later),
-        WITH_ARENA(rfc9110_15_3_7_3_pieces_need_one_strong_validator),
         WITH_ARENA(rfc9110_13_1_2_if_none_match),
         WITH_ARENA(what_cannot_be_read_is_no_304),
         WITH_ARENA(rfc9110_13_1_3_if_modified_since),
