@@ -110,20 +110,27 @@ void h2_settle(struct h2_codec *h2)
     }
 }
 
+static const uint8_t drain_mark[H2_PING_BYTES] = "draining";
+
 /* First the news, then, when the other side has surely heard it, the last number that counts. */
 static void server_drain(struct codec *codec)
 {
-    static const uint8_t mark[8] = "draining";
-    struct h2_codec     *h2 = h2_of_codec(codec);
+    struct h2_codec *h2 = h2_of_codec(codec);
 
     if (h2->drain != H2_DRAIN_NONE || h2->is_lost || codec->protocol.is_closing)
         return;
     h2->drain = H2_DRAIN_NOTICE;
     h2_check(h2, nghttp2_submit_shutdown_notice(h2->engine));
-    h2_check(h2, nghttp2_submit_ping(h2->engine, NGHTTP2_FLAG_NONE, mark));
+    h2_check(h2, nghttp2_submit_ping(h2->engine, NGHTTP2_FLAG_NONE, drain_mark));
     h2->drain_ms = h2_now_ms(h2) + H2_DRAIN_MS;
     h2_clock_look_at(h2, h2->drain_ms);
     h2_wake_conn(h2, WAKE_DATA);
+}
+
+void h2_drain_heard(struct h2_codec *h2, const uint8_t *opaque)
+{
+    if (h2->drain == H2_DRAIN_NOTICE && memcmp(opaque, drain_mark, sizeof(drain_mark)) == 0)
+        h2_drain_end(h2);
 }
 
 void h2_drain_end(struct h2_codec *h2)

@@ -12,7 +12,6 @@
 
 enum {
     TABLE_BYTES = 4096,                  /* HPACK, either way */
-    WINDOW_LEAST = 64 * 1024 - 1, WINDOW_MOST = 16 * 1024 * 1024,
     PIECES_MOST = 1000,                  /* CONTINUATION frames: ours is the stricter limit */
     STREAMS_MOST = INT32_MAX,            /* the same of streams */
     SETTING_BYTES = 6,
@@ -151,8 +150,10 @@ static int frame_came(nghttp2_session *engine, const nghttp2_frame *frame, void 
         reset_came(h2, frame);
         break;
     case NGHTTP2_PING:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && h2->drain == H2_DRAIN_NOTICE)
-            h2_drain_end(h2);
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
+            h2_drain_heard(h2, frame->ping.opaque_data);
+            h2_window_measured(h2, frame->ping.opaque_data);
+        }
         break;
     case NGHTTP2_GOAWAY:
         h2->drain = H2_DRAIN_LAST;       /* no stream will be added */
@@ -289,16 +290,11 @@ static void prepare(void)
     nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE);
 }
 
-static uint32_t window_of(uint32_t bytes)
-{
-    return bytes < WINDOW_LEAST ? WINDOW_LEAST : bytes > WINDOW_MOST ? WINDOW_MOST : bytes;
-}
-
 static void submit_settings(struct h2_codec *h2)
 {
     const nghttp2_settings_entry server[] = {
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MOST },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window_of(h2->settings.window) },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2_window_of_stream(h2) },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->limits.head_bytes },
         { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
@@ -306,16 +302,15 @@ static void submit_settings(struct h2_codec *h2)
     const nghttp2_settings_entry client[] = {
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0 },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_FIRST_WINDOW },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2_window_of_stream(h2) },
     };
 
     h2_check(h2, h2->is_server ? nghttp2_submit_settings(h2->engine, NGHTTP2_FLAG_NONE, server,
                                                          sizeof(server) / sizeof(*server))
                                : nghttp2_submit_settings(h2->engine, NGHTTP2_FLAG_NONE, client,
                                                          sizeof(client) / sizeof(*client)));
-    h2_check(h2, nghttp2_session_set_local_window_size(
-                     h2->engine, NGHTTP2_FLAG_NONE, 0,
-                     (int32_t)window_of(h2->settings.recv_buffer_size)));
+    h2_check(h2, nghttp2_session_set_local_window_size(h2->engine, NGHTTP2_FLAG_NONE, 0,
+                     (int32_t)h2_window_of_conn(h2)));
 }
 
 void h2_engine_mend_settings(const struct h2_codec *h2, unsigned char *frame, size_t len)

@@ -14,9 +14,15 @@
 #include "http/h2_write.h"
 #include "http/priority.h"
 
-enum { H2_FRAME_HEAD_BYTES = 9, H2_FRAME_TYPE_AT = 3, H2_FRAME_FLAGS_AT = 4 };
+enum { H2_FRAME_HEAD_BYTES = 9, H2_FRAME_TYPE_AT = 3, H2_FRAME_FLAGS_AT = 4, H2_PING_BYTES = 8 };
 
 struct h2_batch;
+
+/* What has come of a window's worth of bytes, and since when. */
+struct h2_round {
+    uint64_t bytes;
+    int64_t  began_us;
+};
 
 /* How far the connection's end is. */
 enum h2_drain { H2_DRAIN_NONE = 0, H2_DRAIN_NOTICE, H2_DRAIN_LAST };
@@ -52,6 +58,12 @@ struct h2_codec {
     uint64_t            block_bytes;     /* decoded */
     int64_t             block_ms;        /* when it began */
 
+    /* windows */
+    struct h2_round     round;
+    int64_t             path_us;         /* there and back, at least; 0: not measured yet */
+    int64_t             measured_us;     /* when the last measurement began */
+    bool                is_measuring;
+
     /* bytes out */
     struct h2_batch    *batch;           /* being written; NULL: nothing is */
     struct h2_stream   *framed;          /* whose HEADERS the engine has just made */
@@ -74,7 +86,7 @@ struct h2_codec {
                         is_doomed /* to end at once */, is_condemned /* and told so */;
 };
 
-/* Of answers: what a stream may send unasked, and how far its window grows when its body is longer. */
+/* Of answers: what a stream may send unasked. */
 enum { H2_FIRST_WINDOW = 16 * 1024 };
 
 enum h2_rx { H2_RX_HEAD = 0, H2_RX_BODY, H2_RX_HELD /* until tunnel() */ };
@@ -100,6 +112,10 @@ struct h2_stream {
     struct slice        *spill;          /* what the pipe had no room for; at most the window */
     uint32_t             spill_bytes;
     uint16_t             spill_count, spill_capacity;
+    uint32_t             window;         /* without what it has */
+    uint32_t             grown;
+    struct h2_round      round;
+    int64_t              stall_ms;       /* since when much waits; 0: it does not */
     struct h2_waiting   *waiting;
     uint64_t             tx_left;        /* of a sized body */
     int64_t              rx_since_ms, tx_since_ms;   /* the last byte */
@@ -108,7 +124,7 @@ struct h2_stream {
     bool is_accepted /* an owner holds it */, is_live /* the engine knows it */, is_rx_sized,
         is_tx_sized, has_rx_end /* END_STREAM came */, is_dropping /* what comes is not wanted */,
         has_sent_head, has_sent_continue, has_tx_end /* END_STREAM is on its way out */,
-        has_grown /* its window */,
+        is_granted /* a window as the settings say */,
         is_deferred /* the engine waits for resume */, is_waiting /* or was not asked */, is_reset /* by us */,
         is_reset_by_peer, is_upgrade, is_tunnel;
 };
@@ -150,6 +166,7 @@ void h2_close(struct h2_codec *h2);                      /* once the output is o
 /* Closes if nothing is left to be done. */
 void h2_settle(struct h2_codec *h2);
 void h2_wake_conn(struct h2_codec *h2, unsigned wakes);
+void h2_drain_heard(struct h2_codec *h2, const uint8_t *opaque);   /* a PING was answered: ours? */
 void h2_drain_end(struct h2_codec *h2);                  /* the grace is over */
 int64_t h2_now_ms(const struct h2_codec *h2);
 extern const struct protocol_ops h2_server_protocol, h2_client_protocol;
@@ -184,6 +201,14 @@ void h2_receive_begin(struct h2_stream *s, const struct head *head);
 /* Room has come, or a tunnel has begun. */
 void h2_receive_more(struct h2_stream *s);
 void h2_receive_drop(struct h2_stream *s);               /* what comes or waits is not wanted */
+
+/* h2_window.c */
+uint32_t h2_window_of_stream(const struct h2_codec *h2); /* at first */
+uint32_t h2_window_of_conn(const struct h2_codec *h2);
+void h2_window_note(struct h2_stream *s, uint32_t len);  /* so much of a body has come, and is put or aside */
+void h2_window_taken(struct h2_stream *s);               /* what was put aside, or some of it */
+void h2_window_measured(struct h2_codec *h2, const uint8_t *opaque);   /* a PING was answered */
+void h2_window_forget(struct h2_stream *s);              /* it holds nothing any more */
 
 /* h2_send.c */
 /* How the body of tx_head goes: none; from the start, by *ret_provider; or, server side, once there is

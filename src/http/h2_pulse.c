@@ -17,7 +17,7 @@ enum {
 
 static void ask(struct h2_codec *h2, int64_t now_ms)
 {
-    static const uint8_t mark[8] = "pulse";
+    static const uint8_t mark[H2_PING_BYTES] = "pulse";
 
     h2->asked_ms = now_ms;
     h2->is_asking = true;

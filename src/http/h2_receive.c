@@ -128,24 +128,10 @@ static bool is_unwanted(const struct h2_stream *s)
            s->stream.rx_body->fault != 0;
 }
 
-/* A body that is longer than most: its window grows, by as much as its reader's client may still make us hold. */
-static void window_grow(struct h2_stream *s)
-{
-    struct h2_codec *h2 = s->h2;
-    struct pipe     *pipe = s->stream.rx_body;
-    uint32_t         more;
-
-    if (h2->is_server || s->has_grown || is_unwanted(s) || (s->is_rx_sized && s->rx_left == 0) ||
-        pipe->total_in + s->spill_bytes < H2_FIRST_WINDOW / 2)
-        return;
-    s->has_grown = true;
-    more = pipe_promise(pipe, h2->settings.window - H2_FIRST_WINDOW);
-    h2_check(h2, nghttp2_session_set_local_window_size(h2->engine, NGHTTP2_FLAG_NONE, s->id,
-                                                       (int32_t)(H2_FIRST_WINDOW + more)));
-}
-
 void h2_receive(struct h2_stream *s, struct slice bytes)
 {
+    uint32_t came = bytes.len;
+
     s->stream.rx_bytes += bytes.len;
     h2_clock_note_read(s, bytes.len);
     if (s->rx == H2_RX_HEAD || (s->is_rx_sized && bytes.len > s->rx_left)) {
@@ -168,8 +154,9 @@ void h2_receive(struct h2_stream *s, struct slice bytes)
     if (bytes.len > 0 && !is_unwanted(s) && !spill_add(s, bytes)) {
         h2_stream_fail(s, FAULT_NO_BUFFERS);
         h2_stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+        return;
     }
-    window_grow(s);
+    h2_window_note(s, came);
 }
 
 void h2_receive_more(struct h2_stream *s)
@@ -183,6 +170,7 @@ void h2_receive_more(struct h2_stream *s)
             break;
         spill_drop(s, len);
     }
+    h2_window_taken(s);
     if (s->spill_count == 0 && s->has_rx_end && !is_unwanted(s))
         receive_done(s);
     else

@@ -40,6 +40,7 @@ struct h2_stream *h2_stream_new(struct h2_codec *h2, const struct stream_ops *op
     s->h2 = h2;
     list_init(&s->link);
     s->timeouts = h2->conn->timeouts;
+    s->window = h2_window_of_stream(h2);
     task_init(&stream->task, stream_run);
     stream->ops = ops;
     stream->conn = h2->conn;
@@ -66,6 +67,7 @@ static void stream_bury(struct h2_stream *s)
     struct h2_codec *h2 = s->h2;
 
     h2_receive_drop(s);
+    h2_window_forget(s);
     if (h2->block_stream == s)
         h2->block_stream = NULL;
     if (s->is_live && !h2->is_lost)
