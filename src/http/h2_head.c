@@ -129,11 +129,11 @@ static bool name_is_valid(struct text name, bool *ret_is_odd)
     return name.len > 0;
 }
 
-/* TE may say that trailers are welcome, and nothing else (RFC 9113 8.2.2). */
-static bool is_welcome(enum field_id id, struct text value)
+/* TE of a request's head may say that trailers are welcome, and nothing else (RFC 9113 8.2.2). */
+static bool is_welcome(enum h2_head_kind kind, enum field_id id, struct text value)
 {
     if (id == FIELD_TE)
-        return text_is_equal_nocase(value, TEXT("trailers"));
+        return kind == H2_HEAD_REQUEST && text_is_equal_nocase(value, TEXT("trailers"));
     return !field_is_of_connection(id);
 }
 
@@ -152,7 +152,8 @@ static int field_add(struct h2_head *block, struct text name, struct text value)
     struct field *field;
 
     block->has_fields = true;
-    if (!name_is_valid(name, &is_odd) || !value_is_valid(value) || !is_welcome(id, value))
+    if (!name_is_valid(name, &is_odd) || !value_is_valid(value) ||
+        !is_welcome(block->kind, id, value))
         return H2_MALFORMED;
     if (!is_within_limits(block, id, name.len + sizeof(": ") - 1 + value.len))
         return FAULT_HEAD_TOO_LARGE;

@@ -139,6 +139,41 @@ REFUSED_BY_US = {
                              (":protocol", "websocket")],
     "CONNECT with a path and no protocol": [(":method", "CONNECT"), *BASE[1:]],
     "TRACE": but((":method", "TRACE")),
+    "upper case in a pseudo-field": but((":path", None), more=[(":Path", "/bad")]),
+    "a pseudo-field without a name": but(more=[(":", "1")]),
+    "an empty pseudo-field": but(more=[(":protocol", "")]),
+    "te: empty": but(more=[("te", "")]),
+    "te twice, one of them not trailers": but(more=[("te", "trailers"), ("te", "gzip")]),
+    "connection: empty": but(more=[("connection", "")]),
+    "transfer-encoding: identity": but(more=[("transfer-encoding", "identity")]),
+    "another scheme": but((":scheme", "ftp")),
+    "empty :scheme": but((":scheme", "")),
+    "asterisk with a query": but((":method", "OPTIONS"), (":path", "*?a")),
+    ":path of a query alone": but((":path", "?a=b")),
+    "fragment alone in :path": but((":path", "#")),
+    "space around :path": but((":path", " /bad")),
+    "tab in :path": but((":path", "/a\tb")),
+    "query in :authority": but((":authority", "localhost?a")),
+    "fragment in :authority": but((":authority", "localhost#a")),
+    "backslash in :authority": but((":authority", "localhost\\a")),
+    "a port too large in :authority": but((":authority", "localhost:65536")),
+    "a bracket left open in :authority": but((":authority", "[::1")),
+    "user in :authority, none before @": but((":authority", "@localhost")),
+    "user in host, and no :authority": but((":authority", None), more=[("host", "user@localhost")]),
+    "a path in host, and no :authority": but((":authority", None), more=[("host", "localhost/x")]),
+    "two host, and no :authority": but((":authority", None), more=[("host", "localhost"), ("host", "evil")]),
+    ":authority and another port in host": but((":authority", "localhost:80"), more=[("host", "localhost:81")]),
+    ":authority and an empty host": but(more=[("host", "")]),
+    "CONNECT without :authority": [(":method", "CONNECT")],
+    "CONNECT with a scheme": [(":method", "CONNECT"), (":scheme", "http"), (":authority", "localhost:80")],
+    "CONNECT with a user": [(":method", "CONNECT"), (":authority", "user@localhost:80")],
+    "extended CONNECT for what is unknown": [(":method", "CONNECT"), (":protocol", "connect-udp"), *BASE[1:]],
+    "extended CONNECT that ends": [(":method", "CONNECT"), (":protocol", "websocket"), *BASE[1:]],
+    "extended CONNECT with a length": [(":method", "CONNECT"), (":protocol", "websocket"), *BASE[1:],
+                                       ("content-length", "1")],
+    "LF in a crumb": but(more=[("cookie", "a=1"), ("cookie", "b=2\nx: y")]),
+    "a length for GET without a body": but(more=[("content-length", "5")]),
+    "a length for HEAD without a body": but((":method", "HEAD"), more=[("content-length", "5")]),
 }
 
 
@@ -266,6 +301,10 @@ ACCEPTED = {
     "another method": but((":method", "PATCH")),
     "a colon in a value": but(more=[("x", "a: b")]),
     "an unknown priority": but(more=[("priority", "u=9, nonsense")]),
+    "scheme in upper case": but((":scheme", "HTTP")),
+    "another scheme than the connection's": but((":scheme", "https")),
+    "two slashes at the start": but((":path", "//bad")),
+    "a length of nothing": but(more=[("content-length", "0")]),
 }
 
 
@@ -286,6 +325,19 @@ def test_an_equal_host(client, back):
 def test_cookies_are_one_again(client, back):
     client.ask("GET", "/", [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2"), ("cookie", "c=3; d=4")])
     assert back.last.all("Cookie") == ["a=1; b=2; c=3; d=4"]
+
+
+@ours
+@pytest.mark.parametrize("crumbs, whole", [
+    (["a=1", "", "b=2"], "a=1; b=2"), (["", ""], None), ([""], ""), (["a=1; ", "b"], "refused"), (["a=1;", "b"], "a=1;; b")])
+def test_crumbs_that_are_nothing(client, back, crumbs, whole):
+    """None of them leaves a separator at an end; a space at an end is malformed (8.2.1)."""
+    stream = client.open("GET", "/", [("cookie", one) for one in crumbs])
+    if whole == "refused":
+        assert verdict(client, stream) == ("reset", PROTOCOL_ERROR)
+        return
+    assert client.answer(stream).status == 200
+    assert back.last.all("Cookie") == ([] if whole is None else [whole])
 
 
 def test_many_crumbs_of_cookies_are_joined_quickly(client, back):

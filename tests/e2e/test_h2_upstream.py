@@ -329,6 +329,23 @@ MALFORMED = {
     "late :status": [("x", "1"), (":status", "200")], "two lengths": [(":status", "200"), ("content-length", "1"), ("content-length", "2")],
     "length that is none": [(":status", "200"), ("content-length", "+5")],
     "space in a name": [(":status", "200"), ("a b", "1")],
+    "no name": [(":status", "200"), ("", "1")], "colon in a name": [(":status", "200"), ("a:b", "1")],
+    "LF in a name": [(":status", "200"), ("a\nb", "1")], "DEL in a name": [(":status", "200"), ("a\x7f", "1")],
+    "8 bit in a name": [(":status", "200"), ("\xe9", "1")], "CR in a value": [(":status", "200"), ("x", "a\rb")],
+    "space before a value": [(":status", "200"), ("x", " a")], "tab behind a value": [(":status", "200"), ("x", "a\t")],
+    "control character in a value": [(":status", "200"), ("x", "a\x02b")],
+    "unknown pseudo-field": [(":status", "200"), (":other", "1")], ":authority": [(":status", "200"), (":authority", "a")],
+    "upper case in a pseudo-field": [(":Status", "200")], "a pseudo-field without a name": [(":status", "200"), (":", "1")],
+    "keep-alive": [(":status", "200"), ("keep-alive", "timeout=5")], "upgrade": [(":status", "200"), ("upgrade", "h2c")],
+    "proxy-connection": [(":status", "200"), ("proxy-connection", "close")], "te": [(":status", "200"), ("te", "trailers")],
+    "empty :status": [(":status", "")], "status 0": [(":status", "0")], "status 20": [(":status", "20")],
+    "status 2000": [(":status", "2000")], "status 0200": [(":status", "0200")], "status +20": [(":status", "+20")],
+    "space before the status": [(":status", " 200")], "status 099": [(":status", "099")], "status 20a": [(":status", "20a")],
+    "100 that ends": [(":status", "100")], "103 that ends": [(":status", "103")],
+    "a length and no body": [(":status", "200"), ("content-length", "5")],
+    "two equal lengths that are wrong": [(":status", "200"), ("content-length", "5"), ("content-length", "5")],
+    "a list of lengths": [(":status", "200"), ("content-length", "0, 0")], "negative length": [(":status", "200"), ("content-length", "-1")],
+    "a length beyond 64 bits": [(":status", "200"), ("content-length", "18446744073709551616")],
 }
 
 
@@ -338,6 +355,48 @@ def test_heads_that_cannot_be(proxy, h2_origin, name):
     answer = proxy(conf(), O=back).get()
     assert answer.status == 502, answer
     assert not answer.has("set-cookie")
+
+
+@pytest.mark.parametrize("method, status, length, body", [
+    ("HEAD", 200, "5", b""), ("HEAD", 200, None, b""), ("GET", 204, None, b""), ("GET", 304, "5", b""), ("GET", 304, None, b""),
+    ("GET", 204, "0", b""), ("GET", 204, "5", b""), ("GET", 200, "0", b""),
+    ("HEAD", 200, "5", b"12345"), ("GET", 204, None, b"1"), ("GET", 204, "1", b"1"), ("GET", 304, "1", b"1"), ("GET", 304, None, b"1")])
+@pytest.mark.parametrize("by", ["h1", "h2"])
+def test_answers_that_never_have_content(proxy, h2_origin, method, status, length, body, by):
+    """A length is allowed there and means nothing (RFC 9113 8.1.1); DATA never comes out, and the next answer is its own."""
+    def handle(one):
+        if one.path == "/next":
+            echo(one)
+        else:
+            one.reply(status, {"content-length": length} if length else {}, body)
+    desk = proxy(conf(), O=h2_origin(handle))
+    if by == "h2":
+        with H2Client(desk.address()) as client:
+            stream = client.open(method, "/x")
+            client.wait(lambda: stream.is_over)
+            assert not stream.body and stream.get(":status") in (str(status), *(["502", None] if body else []))
+            assert client.ask("GET", "/next").json["target"] == "/next"
+        return
+    with desk.connect() as client:
+        client.send(request(method, "/x"))
+        try:
+            answer = client.response(method)
+        except Closed:
+            assert body
+            return
+        if answer.status != 502:
+            assert answer.status == status and answer.body == b""
+            assert answer.get("content-length") == (length if method == "HEAD" or status in (200, 304) else None)
+            assert client.ask("GET", "/next").json["target"] == "/next"
+        assert answer.status != 502 or body
+
+
+@pytest.mark.parametrize("fields", [[("x-a", "")], [("x-a", "caf\xe9")], [("x-a", "a\tb")], [("set-cookie", "a=1"), ("set-cookie", "b=2")],
+                                    [("x-a", "1"), ("x-a", "2")]])
+def test_heads_that_can_be(proxy, h2_origin, fields):
+    answer = proxy(conf(), O=h2_origin(lambda one: one.reply(200, fields, b"x"))).get()
+    assert answer.status == 200
+    assert [(n.lower(), v) for n, v in answer.fields if n.lower() in ("x-a", "set-cookie")] == fields
 
 
 @pytest.mark.parametrize("length", [4, 6])

@@ -446,7 +446,7 @@ static void responses_that_are_refused(void **state)
         "x-a 1\n:status 200\n", ":status 200\nX-Upper 1\n", ":status 200\nconnection close\n",
         ":status 200\ntransfer-encoding chunked\n", ":status 200\ncontent-length x\n",
         ":status 200\ncontent-length 1\ncontent-length 1\n", ":status 200\nx-a 1\x01\n",
-        ":status 200\nte trailers, x\n", ":status 200\ncontent-length 7\n", ":status 103\n",
+        ":status 200\nte trailers, x\n", ":status 200\nte trailers\n", ":status 200\ncontent-length 7\n", ":status 103\n",
     };
 
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
