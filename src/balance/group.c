@@ -586,14 +586,14 @@ void group_give_back(struct peer **peer, int64_t picked_ms)
     peer_unref(peer);
 }
 
-unsigned group_peer_count(const struct upstream *upstream)
+unsigned group_peer_count(const struct upstream *upstream, const struct pick_ask *ask)
 {
     struct group *group = upstream->group;
     unsigned count = 0;
 
     pthread_mutex_lock(&group->lock);
     for (const struct peer *peer = group->peers; peer != NULL; peer = peer->next)
-        count += !peer->is_down && peer->bad_checks == 0;
+        count += peer_is_tried(peer, ask) || (!peer->is_down && peer->bad_checks == 0);
     pthread_mutex_unlock(&group->lock);
     return count;
 }

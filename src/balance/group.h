@@ -44,9 +44,9 @@ void group_head(struct peer *peer, const struct ending *ending);
 void group_done(struct peer **peer, const struct ending *ending, bool *ret_is_now_down);
 /* What a client that is bound to the peer knows it by. */
 struct identity group_identity(struct peer *peer);
-/* How many peers could be tried by one request (for "all tried"): those that are neither down nor
- * unhealthy; who has failed counts, as in nginx. */
-unsigned group_peer_count(const struct upstream *upstream);
+/* How many peers one request may try (for "all tried"): those that it has tried, and those that are
+ * neither down nor unhealthy; who has failed counts, as in nginx. */
+unsigned group_peer_count(const struct upstream *upstream, const struct pick_ask *ask);
 
 /* The answer of that peer took so long to begin; and in what time so many per cent do, of those that
  * were noted; 0: too few were. */

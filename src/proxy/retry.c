@@ -53,7 +53,7 @@ static bool may_say_again(struct exchange *x)
 bool forward_may_retry(struct exchange *x, unsigned condition)
 {
     const struct proxy_policy *policy = &x->location->proxy;
-    unsigned                   tries = group_peer_count(x->upstream);
+    unsigned                   tries = group_peer_count(x->upstream, &x->ask);
 
     if (policy->next_tries > 0 && policy->next_tries < tries)
         tries = policy->next_tries;
