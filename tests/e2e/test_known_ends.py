@@ -67,7 +67,7 @@ def test_a_check_that_fails_frees_who_connects(proxy, origin, nowhere):
     made = origin(handle=lambda asked: reply(body="b"))
     desk = proxy("""upstream u { server @A@ weight=1000; server @B@; }
         server { listen @P@; location / { proxy_pass http://u; proxy_connect_timeout 60s; }
-                 location /check { proxy_pass http://u; proxy_connect_timeout 500ms; proxy_read_timeout 500ms;
+                 location /check { proxy_pass http://u; proxy_connect_timeout 3s; proxy_read_timeout 3s;
                                    health_check interval=1s; } }""", A=nowhere, B=made)
     begin = time.monotonic()
     assert desk.get().text == "b" and time.monotonic() - begin < 15

@@ -84,11 +84,11 @@ def test_a_change_is_found_when_its_time_is_over(start, name_server, conf):
 @pytest.mark.parametrize("conf", [GROUP, VARIABLE], ids=["group", "variable"])
 @pytest.mark.slow
 def test_nobody_asks_before_the_time_is_over(start, name_server, conf):
-    name_server.say("app.test", "127.0.0.2", ttl=3)
+    name_server.say("app.test", "127.0.0.2", ttl=6)
     desk = start(conf)
     assert who(desk) == "2"
     begin = time.monotonic()
-    name_server.say("app.test", "127.0.0.3", ttl=3)
+    name_server.say("app.test", "127.0.0.3", ttl=6)
     while time.monotonic() - begin < 2:
         assert who(desk) == "2"
         time.sleep(0.1)
