@@ -387,6 +387,7 @@ def test_answers_that_never_have_content(proxy, h2_origin, method, status, lengt
         if answer.status != 502:
             assert answer.status == status and answer.body == b""
             assert answer.get("content-length") == (length if method == "HEAD" or status in (200, 304) else None)
+        if not body:                     # else the connection may have been cut for it
             assert client.ask("GET", "/next").json["target"] == "/next"
         assert answer.status != 502 or body
 
