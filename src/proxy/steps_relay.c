@@ -104,8 +104,9 @@ static void begin_copy(struct exchange *x)
 /* The peer's body goes through `relay` from now on. */
 static void put_between(struct exchange *x)
 {
-    struct relay *relay = ARENA_NEW(x->arena, struct relay);
-    uint32_t      high = x->response_body.high;
+    struct relay      *relay = ARENA_NEW(x->arena, struct relay);
+    struct pipe_share *share = x->response_body.share;
+    uint32_t           high = x->response_body.high;
 
     x->relay = relay;
     relay->left = UINT64_MAX;
@@ -114,6 +115,7 @@ static void put_between(struct exchange *x)
     x->peer->rx_body = &relay->peer_body;
     pipe_set_reader(&relay->peer_body, &x->task);
     pipe_init(&x->response_body, high);
+    pipe_set_share(&x->response_body, share);
     pipe_set_writer(&x->response_body, &x->task);
 }
 
