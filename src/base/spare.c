@@ -16,7 +16,8 @@ enum {
     SIZE_MOST = 24 * 1024, /* OpenSSL's largest, room for a message of a handshake, has 22 KB */
     SHELVES = SIZE_MOST / STEP,
     KEEP_BYTES = 48 * 1024, /* on one shelf */
-    KEEP_MOST = 64          /* pieces on one shelf */
+    KEEP_MOST = 64,         /* pieces on one shelf */
+    KEEP_ALL = 2 * 1024 * 1024   /* bytes on all: sizes are also what a client makes them */
 };
 
 struct piece {
@@ -29,6 +30,7 @@ struct shelf {
 };
 
 static thread_local struct shelf shelves[SHELVES];
+static thread_local size_t       resting;     /* bytes on all */
 
 static unsigned keep_of(size_t number)
 {
@@ -37,12 +39,14 @@ static unsigned keep_of(size_t number)
     return fitting < KEEP_MOST ? (unsigned)fitting : KEEP_MOST;
 }
 
-static void *piece_take(struct shelf *shelf)
+static void *piece_take(size_t number)
 {
+    struct shelf *shelf = &shelves[number];
     struct piece *piece = shelf->first;
 
     shelf->first = piece->next;
     shelf->count--;
+    resting -= number * STEP;
     return piece;
 }
 
@@ -53,7 +57,7 @@ void *spare_take(size_t size)
     if (size == 0)
         return NULL;
     if (number < SHELVES && shelves[number].first != NULL)
-        return piece_take(&shelves[number]);
+        return piece_take(number);
     return mem_try(size);
 }
 
@@ -63,13 +67,14 @@ void spare_give(void *memory)
     struct piece *piece = memory;
 
     if (!MAY_REST || number == 0 || number >= SHELVES || shortage_now() != 0 ||
-        shelves[number].count >= keep_of(number)) {
+        shelves[number].count >= keep_of(number) || resting + number * STEP > KEEP_ALL) {
         mem_free(memory);
         return;
     }
     piece->next = shelves[number].first;
     shelves[number].first = piece;
     shelves[number].count++;
+    resting += number * STEP;
 }
 
 void *spare_resize(void *memory, size_t size)
@@ -92,5 +97,5 @@ void spares_drain(void)
 {
     for (size_t i = 1; i < SHELVES; i++)
         while (shelves[i].first != NULL)
-            mem_free(piece_take(&shelves[i]));
+            mem_free(piece_take(i));
 }

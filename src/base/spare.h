@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Memory for a library that takes and gives hundreds of pieces for a little work, in sizes of its own: OpenSSL.
- * What is given rests per thread, some of each size, and is taken again in a few instructions; malloc keeps
- * seven of a size so, and none above a kilobyte. The pieces are malloc's own, whole and without a head, so they may
- * come from one and go by the other. Under AddressSanitizer none rests. Not counted (base/budget.h): who
- * uses the library knows what it holds. Any thread may give what another has taken. */
+ * What is given rests per thread, some of each size and 2 MB in all, and is taken again in a few instructions;
+ * malloc keeps seven of a size so, and none above a kilobyte. The pieces are malloc's own, whole and without a
+ * head, so they may come from one and go by the other. Under AddressSanitizer none rests. Not counted
+ * (base/budget.h): who uses the library knows what it holds. Any thread may give what another has taken. */
 #ifndef BASE_SPARE_H
 #define BASE_SPARE_H
 

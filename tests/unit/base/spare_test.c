@@ -2,6 +2,7 @@
 /* spare: pieces of any size are apart, come back where they fit, and no more rest than is kept. */
 #include "check.h"
 
+#include <malloc.h>
 #include <stdint.h>
 
 #include "base/mem.h"
@@ -97,6 +98,25 @@ static void as_many_rest_as_are_kept(void **state)
         spare_give(taken[i]);
 }
 
+/* A client may choose the sizes, and how many it wants at a time. */
+static void all_sizes_together_have_a_bound(void **state)
+{
+    enum { STEP = 16, MOST = 24 * 1024, PIECES = 64, KEPT_BYTES = 2 * 1024 * 1024, SLACK = 512 * 1024 };
+    void  *taken[PIECES];
+    size_t before;
+
+    (void)state;
+    for (size_t size = STEP; size < MOST; size += STEP) {
+        for (unsigned i = 0; i < PIECES; i++)
+            taken[i] = spare_take(size);
+        for (unsigned i = 0; i < PIECES; i++)
+            spare_give(taken[i]);
+    }
+    before = mallinfo2().uordblks;
+    pools_drain();
+    assert_in_range(before - mallinfo2().uordblks, 1, KEPT_BYTES + SLACK);
+}
+
 static void none_rests_while_memory_is_short(void **state)
 {
     char *a = spare_take(3000), *b = spare_take(3000);
@@ -122,6 +142,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_resized_keeps_its_bytes, drain),
 #ifdef PIECES_REST
         cmocka_unit_test_teardown(the_newest_that_fits_comes_back, drain),
+        cmocka_unit_test_teardown(all_sizes_together_have_a_bound, drain),
         cmocka_unit_test_teardown(none_rests_while_memory_is_short, drain),
 #endif
     };
