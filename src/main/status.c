@@ -64,12 +64,12 @@ static void mark_tell(struct fact *marks, const struct mark *mark, uint64_t most
                       const struct pressure_figure *figure)
 {
     static const char *const levels[] = { "none", "high", "critical" };
-    struct fact *item = fact_item(marks);
-    int64_t      ago_us = loop_now_us(loop_self()) - figure->since_us;
+    struct fact             *item = fact_item(marks);
 
     fact_text(item, "of", text_from(mark->of));
     fact_text(item, "level", text_from(levels[figure->level]));
-    fact_maybe(item, "for_s", figure->since_us > 0, (uint64_t)ago_us / MS / US_PER_MS);
+    fact_maybe(item, "for_s", figure->level != PRESSURE_NONE,
+               (uint64_t)figure->for_us / MS / US_PER_MS);
     fact_number(item, "now",
                 mark->kind == PRESSURE_OF_TIME ? figure->now / US_PER_MS : figure->now);
     fact_maybe(item, "most", most > 0, most);
@@ -86,7 +86,7 @@ static void pressure_tell(struct fact *root, const struct serving *serving)
         { "memory", "bytes", PRESSURE_OF_MEMORY },
         { "descriptors", "descriptors", PRESSURE_OF_DESCRIPTORS },
     };
-    struct pressure_figures figures = pressure_figures();
+    struct pressure_figures figures = pressure_figures(loop_now_us(serving->control));
     const uint64_t          mosts[PRESSURE_KINDS] = {
         [PRESSURE_OF_CONNS] = serving->runners->connections_most,
         [PRESSURE_OF_MEMORY] = budget_most() == UINT64_MAX ? 0 : budget_most(),

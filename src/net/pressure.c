@@ -219,8 +219,8 @@ static void note(struct history *history, enum pressure from, enum pressure to, 
         history->at[to]++;
     if (to > from)
         history->rises[to]++;
-    if (!was_any || !is_any(history))
-        history->since_us = is_any(history) ? now_us : 0;
+    if (!was_any)
+        history->since_us = now_us;
 }
 
 /* True: it is this thread's to say. */
@@ -325,24 +325,30 @@ static uint64_t most_of(_Atomic uint64_t figures[LOOPS_MOST])
     return most;
 }
 
-static struct pressure_figure figure_of(const struct history *history)
+/* The clock of a loop that has just noted it may be ahead of ours. */
+static int64_t for_us(const struct history *history, int64_t now_us)
+{
+    return is_any(history) && now_us > history->since_us ? now_us - history->since_us : 0;
+}
+
+static struct pressure_figure figure_of(const struct history *history, int64_t now_us)
 {
     return (struct pressure_figure){ .level = history->at[PRESSURE_CRITICAL] > 0 ? PRESSURE_CRITICAL
                                               : is_any(history)                  ? PRESSURE_HIGH
                                                                                  : PRESSURE_NONE,
                                      .highs = history->rises[PRESSURE_HIGH],
                                      .criticals = history->rises[PRESSURE_CRITICAL],
-                                     .since_us = history->since_us };
+                                     .for_us = for_us(history, now_us) };
 }
 
-struct pressure_figures pressure_figures(void)
+struct pressure_figures pressure_figures(int64_t now_us)
 {
     struct pressure_figures figures = { .closed = atomic_load(&closed),
                                         .pauses = atomic_load(&pauses) };
 
     (void)pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < PRESSURE_KINDS; i++)
-        figures.of[i] = figure_of(&histories[i]);
+        figures.of[i] = figure_of(&histories[i], now_us);
     (void)pthread_mutex_unlock(&lock);
     figures.of[PRESSURE_OF_TIME].now = most_of(lags_us);
     figures.of[PRESSURE_OF_CONNS].now = most_of(conns);

@@ -48,9 +48,9 @@ struct pressure_figures {
         uint64_t      now;               /* time: the lag, us; conns: of the loop that has most; bytes;
                                             descriptors */
         uint64_t      highs, criticals;  /* how often a loop, or the process, rose to that level */
-        int64_t       since_us;          /* since when there is any pressure, monotonic; 0: there is none */
+        int64_t       for_us;            /* how long there has been any pressure; 0: there is none */
     } of[PRESSURE_KINDS];
 };
-struct pressure_figures pressure_figures(void);
+struct pressure_figures pressure_figures(int64_t now_us);
 
 #endif

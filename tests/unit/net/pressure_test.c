@@ -65,7 +65,7 @@ static void a_loop_at_ease_is_under_no_pressure(void **state)
 
 static void long_turns_end_keep_alive_then_accepting(void **state)
 {
-    struct pressure_figures before = pressure_figures(), after;
+    struct pressure_figures before = pressure_figures(now_us), after;
 
     (void)state;
     turns(180 * MS, 5 * SECOND);
@@ -84,15 +84,23 @@ static void long_turns_end_keep_alive_then_accepting(void **state)
     assert_false(pressure_may_accept());
     assert_int_equal(lines, 2);
     pressure_note_closed(1);
-    after = pressure_figures();
+    after = pressure_figures(now_us);
     assert_in_range(after.of[PRESSURE_OF_TIME].now, SECOND, 1500 * MS);
     assert_int_equal(after.closed - before.closed, 1);
     assert_int_equal(after.pauses - before.pauses, 1);
     assert_int_equal(after.of[PRESSURE_OF_TIME].level, PRESSURE_CRITICAL);
     assert_int_equal(after.of[PRESSURE_OF_TIME].highs - before.of[PRESSURE_OF_TIME].highs, 1);
     assert_int_equal(after.of[PRESSURE_OF_TIME].criticals - before.of[PRESSURE_OF_TIME].criticals, 1);
-    assert_in_range(after.of[PRESSURE_OF_TIME].since_us, 1, now_us - 12 * SECOND);
-    assert_int_equal(after.of[PRESSURE_OF_MEMORY].since_us, 0);
+    assert_in_range(after.of[PRESSURE_OF_TIME].for_us, 12 * SECOND, 20 * SECOND);
+    assert_int_equal(after.of[PRESSURE_OF_MEMORY].for_us, 0);
+}
+
+/* Each loop has its own idea of now. */
+static void what_has_just_begun_is_not_of_the_future(void **state)
+{
+    (void)state;
+    turns(1500 * MS, 12 * SECOND);
+    assert_int_equal(pressure_figures(now_us - 60 * SECOND).of[PRESSURE_OF_TIME].for_us, 0);
 }
 
 static void a_level_ends_at_half_its_mark(void **state)
@@ -214,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_loop_at_ease_is_under_no_pressure, begin),
         cmocka_unit_test_setup(long_turns_end_keep_alive_then_accepting, begin),
+        cmocka_unit_test_setup(what_has_just_begun_is_not_of_the_future, begin),
         cmocka_unit_test_setup(a_level_ends_at_half_its_mark, begin),
         cmocka_unit_test_setup(one_hiccup_is_no_overload, begin),
         cmocka_unit_test_setup(off_is_off, begin),
