@@ -129,6 +129,12 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Each loop has its own idea of now. */
+int64_t queue_waited_ms(const struct waiter *waiter, int64_t now_ms)
+{
+    return now_ms > waiter->since_ms ? now_ms - waiter->since_ms : 0;
+}
+
 int64_t queue_until_ms(const struct queue *queue, const struct waiter *waiter, int64_t now_ms)
 {
     const struct queue_limits *limits = &queue->limits;

@@ -58,6 +58,8 @@ struct waiter *queue_after(const struct queue *queue, const struct waiter *waite
 
 /* Of its line more comes than can be served. */
 bool    queue_is_crowded(const struct queue *queue, const struct waiter *waiter, int64_t now_ms);
+/* How long it has waited, or had when it was served. */
+int64_t queue_waited_ms(const struct waiter *waiter, int64_t now_ms);
 /* When its waiting is over. */
 int64_t queue_until_ms(const struct queue *queue, const struct waiter *waiter, int64_t now_ms);
 /* The same, or earlier: when a crowd might have shortened it. */

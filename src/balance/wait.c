@@ -73,10 +73,9 @@ static void waiters_tell(struct link *told)
 
 /* ---- under the lock ---- */
 
-static void count(struct queue_counts *waits, enum wait_state state, int64_t waited_ms)
+static void count(struct queue_counts *waits, enum wait_state state)
 {
     waits->served += state == WAIT_GRANTED;
-    waits->waited_ms += state == WAIT_GRANTED ? (uint64_t)waited_ms : 0;
     waits->full += state == WAIT_FULL;
     waits->late += state == WAIT_OVER;
     waits->no_server += state == WAIT_NOBODY;
@@ -84,7 +83,7 @@ static void count(struct queue_counts *waits, enum wait_state state, int64_t wai
 
 static void settle(struct wait *wait, enum wait_state state, struct link *told)
 {
-    count(&wait->group->waits, state, wait->picked_ms - wait->waiter.since_ms);
+    count(&wait->group->waits, state);
     queue_drop(&wait->group->queue, &wait->waiter);
     wait->state = state;
     list_append(told, &wait->told_link);
@@ -108,6 +107,7 @@ static bool grant(struct wait *wait, int64_t now_ms, struct link *told)
     if (wait->peer == NULL)
         return false;
     wait->picked_ms = now_ms;
+    wait->group->waits.waited_ms += (uint64_t)queue_waited_ms(&wait->waiter, now_ms);
     queue_serve(&wait->group->queue, &wait->waiter);
     settle(wait, WAIT_GRANTED, told);
     return true;

@@ -54,6 +54,14 @@ static int next(int64_t now_ms)
     return loser_of(waiter);
 }
 
+static void a_wait_is_never_shorter_than_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(add(0, 1, 1000), -1);
+    assert_int_equal(queue_waited_ms(&waiters[0], 1250), 250);
+    assert_int_equal(queue_waited_ms(&waiters[0], 998), 0);
+}
+
 static void first_come_first_served(void **state)
 {
     (void)state;
@@ -231,6 +239,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(first_come_first_served),
+        TEST(a_wait_is_never_shorter_than_nothing),
         TEST(keys_take_turns),
         TEST(in_a_crowd_the_newest_go_first),
         TEST(a_crowd_shortens_waiting),
