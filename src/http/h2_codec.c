@@ -86,28 +86,33 @@ void h2_condemn(struct h2_codec *h2, int fault)
     h2->is_condemned = true;
     h2_check(h2, nghttp2_session_terminate_session(h2->engine, h2->doom));
     h2_streams_fail(h2, fault_as_told, fault);
-    h2->codec.protocol.must_linger = h2->is_server;
     h2->codec.protocol.linger_most = DEAF_BYTES;
     h2_close(h2);
 }
 
+/* Windows and pings come as long as there are answers on their way, which a reset would overtake. */
 void h2_close(struct h2_codec *h2)
 {
     h2->codec.protocol.is_closing = true;
+    h2->codec.protocol.must_linger = h2->is_server;
     h2_wake_conn(h2, WAKE_END | WAKE_DATA);
+}
+
+static bool is_drained(const struct h2_codec *h2)
+{
+    return h2->drain == H2_DRAIN_LAST && h2->held == 0 && !h2->is_in_block;
+}
+
+static bool is_over(const struct h2_codec *h2)
+{
+    return h2->batch == NULL && !nghttp2_session_want_read(h2->engine) &&
+           !nghttp2_session_want_write(h2->engine);
 }
 
 void h2_settle(struct h2_codec *h2)
 {
-    if (h2->is_lost || h2->codec.protocol.is_closing)
-        return;
-    if (h2->drain == H2_DRAIN_LAST && h2->held == 0) {
-        h2->codec.protocol.must_linger = h2->is_server;
+    if (!h2->is_lost && !h2->codec.protocol.is_closing && (is_drained(h2) || is_over(h2)))
         h2_close(h2);
-    } else if (h2->batch == NULL && !nghttp2_session_want_read(h2->engine) &&
-               !nghttp2_session_want_write(h2->engine)) {
-        h2_close(h2);
-    }
 }
 
 static const uint8_t drain_mark[H2_PING_BYTES] = "draining";

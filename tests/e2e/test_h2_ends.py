@@ -8,8 +8,9 @@ import time
 import pytest
 
 from harness.h2 import H2Client
-from harness.h2_wire import NO_ERROR
+from harness.h2_wire import INITIAL_WINDOW_SIZE, NO_ERROR, PING
 from harness.origin import reply
+from harness.tls import Tls
 from harness.wire import Closed
 
 ours = pytest.mark.ours
@@ -35,6 +36,11 @@ def held(origin):
     back.go = threading.Event()
     back.handle = lambda one: (back.go.wait(20), reply(body=b"late"))[1]
     return back
+
+
+@pytest.fixture(scope="module")
+def pair(authority):
+    return authority.issue("localhost", label="h2-ends")
 
 
 def test_keepalive_timeout(proxy, origin):
@@ -143,6 +149,51 @@ def test_requests_that_cross_a_goaway_are_not_lost(proxy, origin):
             last = client.goaways[-1][0]
             for stream in streams:
                 assert stream.is_ended or stream.id > last, f"{stream} was lost; GOAWAY {client.goaways}"
+
+
+def last_named(client):
+    """Waits for the GOAWAY behind the notice; returns the number in it."""
+    client.wait(lambda: client.goaways and client.goaways[-1][0] < 0x7fffffff, what="the last GOAWAY")
+    return client.goaways[-1][0]
+
+
+@ours
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+def test_what_a_client_says_late_costs_it_no_answer(proxy, held, pair, is_secure):
+    """The last answer lies in the system's buffers, and the client, who has heard of the end, still sends: closing now
+    would reset the connection, and the reset would throw away what it has not read yet."""
+    body = bytes(range(256)) * 100
+    held.handle = lambda one: (held.go.wait(20), reply(body=body))[1]
+    secure = f" ssl; ssl_certificate {pair.certificate}; ssl_certificate_key {pair.key}; http2 on;"
+    desk = proxy(conf().replace(" http2;", secure) if is_secure else conf(), O=held)
+    with H2Client(desk.address(), tls=Tls(alpn=["h2"]) if is_secure else None, receive_buffer=4096,
+                  settings={INITIAL_WINDOW_SIZE: 1 << 20}) as client:
+        client.send_window_update(0, 1 << 20)
+        stream = client.open("GET", "/")
+        held.wait_requests(1)
+        desk.tell(signal.SIGHUP)
+        assert last_named(client) == 1
+        held.go.set()
+        desk.log_lines(1)                # for us it is over
+        for _ in range(3):
+            client.answer_frame(PING, payload=b"are you ")
+        assert client.answer(stream).body == body
+
+
+@ours
+def test_a_head_under_way_is_still_served(proxy, origin):
+    """It has begun before the last GOAWAY, which names it, and ends behind it."""
+    desk = proxy(conf(), O=origin())
+    with H2Client(desk.address()) as client:
+        client.settled()
+        client.answers_pings = False     # not within a frame
+        stream = client.new_stream()
+        head = client.headers_frame(stream.id, client.head("GET", "/says"), True)
+        client.send(head[:-1])
+        desk.tell(signal.SIGHUP)
+        assert last_named(client) == stream.id
+        client.send(head[-1:])
+        assert client.answer(stream).body == b"one"
 
 
 @ours
