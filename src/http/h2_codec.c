@@ -49,6 +49,7 @@ struct h2_codec *h2_new(const struct h2_settings *settings, bool is_server)
     h2->codec.protocol.ops = is_server ? &h2_server_protocol : &h2_client_protocol;
     h2->is_server = is_server;
     h2->settings = *settings;
+    h2->most_id = INT32_MAX;
     h2->share = (struct pipe_share){ .most = WAITING_MOST, .least = WAITING_LEAST };
     list_init(&h2->streams);
     h2_clock_init(h2);
@@ -143,9 +144,9 @@ void h2_drain_end(struct h2_codec *h2)
     if (h2->drain != H2_DRAIN_NOTICE || h2->is_lost || h2->codec.protocol.is_closing)
         return;
     h2->drain = H2_DRAIN_LAST;
-    h2_check(h2, nghttp2_submit_goaway(h2->engine, NGHTTP2_FLAG_NONE,
-                                       nghttp2_session_get_last_proc_stream_id(h2->engine),
-                                       NGHTTP2_NO_ERROR, NULL, 0));
+    h2->most_id = nghttp2_session_get_last_proc_stream_id(h2->engine);
+    h2_check(h2, nghttp2_submit_goaway(h2->engine, NGHTTP2_FLAG_NONE, h2->most_id, NGHTTP2_NO_ERROR,
+                                       NULL, 0));
     h2_wake_conn(h2, WAKE_DATA);
     h2_settle(h2);
 }

@@ -78,6 +78,7 @@ struct h2_codec {
     struct task         clock;
     struct timer        timer;
     int64_t             drain_ms;
+    int32_t             most_id;         /* of streams that are served: what the last GOAWAY says */
     struct h2_rest      rests[H2_RESTS_MOST];        /* oldest first */
     unsigned            rest_count;
     uint32_t            doom;            /* what the other side is told */

@@ -9,13 +9,14 @@ static const struct stream_ops server_stream;
 /* ---- requests ---- */
 
 /* A stream that was reset keeps its place until its owner has let go of it: who opens and resets
- * without end gets no more work done at a time than who does not. */
+ * without end gets no more work done at a time than who does not. Above the last one that GOAWAY will name
+ * nothing is begun, nor held against who cannot have read that yet. */
 struct h2_stream *h2_server_block_begin(struct h2_codec *h2, int32_t id)
 {
     struct h2_stream *s;
 
-    if (h2->held >= h2->settings.max_streams) {
-        if (!glitches_reset(&h2->glitches, h2_now_ms(h2)))
+    if (id > h2->most_id || h2->held >= h2->settings.max_streams) {
+        if (id <= h2->most_id && !glitches_reset(&h2->glitches, h2_now_ms(h2)))
             h2_doom(h2, NGHTTP2_ENHANCE_YOUR_CALM);
         h2_check(h2, nghttp2_submit_rst_stream(h2->engine, NGHTTP2_FLAG_NONE, id,
                                                NGHTTP2_REFUSED_STREAM));

@@ -197,6 +197,27 @@ def test_a_head_under_way_is_still_served(proxy, origin):
 
 
 @ours
+def test_what_is_above_the_last_one_is_not_begun(proxy, origin):
+    """Also while that GOAWAY waits for a client who does not read: it may say such a request again."""
+    body = bytes(range(256)) * 40_000
+    back = origin(handle=lambda one: reply(body=body if one.target == "/big" else b"small"))
+    desk = proxy(conf(), O=back)
+    with H2Client(desk.address(), receive_buffer=4096, settings={INITIAL_WINDOW_SIZE: 1 << 24}) as client:
+        client.send_window_update(0, 1 << 24)
+        streams = [client.open("GET", "/big")]
+        client.wait(lambda: streams[0].body)
+        desk.tell(signal.SIGHUP)
+        for number in range(1, 25):      # the last GOAWAY is due meanwhile
+            streams.append(client.open("GET", f"/{number}"))
+            time.sleep(0.1)
+        client.until_closed()
+        last = client.goaways[-1][0]
+        begun = [stream for stream in streams if stream.id <= last]
+        assert all(stream.is_ended for stream in begun) and streams[0].body == body
+        assert {one.target for one in back.requests} == {"/big"} | {f"/{number}" for number in range(1, len(begun))}
+
+
+@ours
 def test_a_reload_loses_nothing(proxy, origin):
     """Clients that follow GOAWAY see no failure over many reloads."""
     desk = proxy(conf(), O=origin())
