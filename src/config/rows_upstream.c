@@ -165,8 +165,8 @@ static void take_number(struct compiler *compiler, const struct word *word, unsi
         *field = (unsigned)number;
     else
         complain(compiler, word, "invalid parameter \"%.*s\"", TEXT_ARGS(word->text))->hint =
-            arena_format(compiler->arena, "%.*s= takes a number from %u to %u", (int)name_len,
-                         word->text.ptr, least, COUNT_MOST);
+            arena_format(compiler->diagnoses->arena, "%.*s= takes a number from %u to %u",
+                         (int)name_len, word->text.ptr, least, COUNT_MOST);
 }
 
 static bool seconds_after(struct text text, const char *prefix, uint32_t *field)
