@@ -108,8 +108,17 @@ class H2Client(H2Wire):
         return self.goaways[-1][1] if self.goaways else None
 
     def pour(self, data, chunk=65536):
-        """Sends as much as goes while reading what comes; False: the other side closed. TCP only."""
-        view, at = memoryview(data), 0
+        """Sends as much as goes while reading what comes, which is not answered: that would go into the middle of a
+        frame. False: the other side closed. TCP only."""
+        answers = self.answers_settings, self.answers_pings, self.gives
+        self.answers_settings = self.answers_pings = self.gives = False
+        try:
+            return self._pour(memoryview(data), chunk)
+        finally:
+            self.answers_settings, self.answers_pings, self.gives = answers
+
+    def _pour(self, view, chunk):
+        at = 0
         self.sock.settimeout(10.0)
         while at < len(view):
             readable, writable, _ = select.select([self.sock], [self.sock], [], 10.0)
