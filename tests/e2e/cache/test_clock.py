@@ -80,14 +80,14 @@ def test_it_jumps_under_the_running_proxy(bench, jump):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS)
-@pytest.mark.parametrize("back", [False, True])
-def test_what_comes_by_a_wrong_clock_does_not_live_for_ever(bench, jump, back):
+@pytest.mark.parametrize("is_set_right", [False, True])
+def test_what_comes_by_a_wrong_clock_does_not_live_for_ever(bench, jump, is_set_right):
     bench.start()
     bench.jump(jump)
     bench.shelf.control = "max-age=1"
     for target in ("/small/1", "/large/2"):
         bench.get(target)
-    bench.jump(0 if back else jump)
+    bench.jump(0 if is_set_right else jump)
     time.sleep(2.2)
     before = next(bench.shelf.asked)
     for target in ("/small/1", "/large/2"):
