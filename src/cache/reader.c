@@ -41,6 +41,14 @@ static bool splice_large(struct reader *reader, struct large_body *body, uint64_
     return true;
 }
 
+/* What is read is ours alone, other than what memory has for all. */
+static uint32_t worth_reading(const struct pipe *pipe, uint32_t most)
+{
+    uint32_t worth = pipe_read_most(pipe);
+
+    return worth > 0 && worth < most ? worth : most;
+}
+
 /* Bodies in files are read by jobs, one at a time; what the page cache has comes at once. */
 static enum progress from_large(struct reader *reader, struct large_body *body, uint64_t from,
                                 uint32_t most)
@@ -52,7 +60,7 @@ static enum progress from_large(struct reader *reader, struct large_body *body, 
         read = mem_new(sizeof(*read));
         read->body = large_body_ref(body);
         read->from = from;
-        read->want = most;
+        read->want = worth_reading(reader->pipe, most);
         read->waiter = &reader->task;
         reader->read = read;
         if (large_read_start(read))

@@ -290,6 +290,7 @@ void cached_answer_begin(struct exchange *x)
 
     pipe_done(&x->response_body);
     pipe_init(&x->response_body, OBJECT_SLICE_BYTES * 2);
+    pipe_set_share(&x->response_body, exchange_share(x));
     leave_fill_if_whole(caching);
     if (is_leader)
         making.head = shaped_head_copy(x->arena, x->response);

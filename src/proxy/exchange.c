@@ -178,6 +178,16 @@ struct exchange *exchange_fork(struct exchange *x, const struct step *step)
     return fork;
 }
 
+struct pipe_share *exchange_share(const struct exchange *x)
+{
+    struct codec *codec;
+
+    if (x->parent != NULL || x->is_unattended)
+        return NULL;
+    codec = codec_of_protocol(x->client->conn->protocol);
+    return codec->ops->share == NULL ? NULL : codec->ops->share(codec);
+}
+
 void exchange_leave_client(struct exchange *x)
 {
     struct client *client = x->client_conn;

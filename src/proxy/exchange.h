@@ -181,6 +181,8 @@ void exchange_begin(struct client *client, struct stream *stream, struct snapsho
 /* Another exchange for the same request without a body, which nobody waits for and no access log tells of; it borrows x's texts,
  * which stay. It begins at `step` in its own turn. NULL: memory is short. */
 struct exchange *exchange_fork(struct exchange *x, const struct step *step);
+/* Of a client with many streams at a time each has a part of what one may make us hold. NULL: it has one, or is nobody. */
+struct pipe_share *exchange_share(const struct exchange *x);
 /* The client goes, with what it has got, and the exchange goes on for nobody. */
 void exchange_leave_client(struct exchange *x);
 

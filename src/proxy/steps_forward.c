@@ -302,17 +302,6 @@ static bool may_splice(const struct exchange *x, const struct stream *peer)
            !relay_may_be_due(x);
 }
 
-/* Of a client with many streams at a time each has a part of what one may make us hold. */
-static struct pipe_share *share_of_client(const struct exchange *x)
-{
-    struct codec *codec;
-
-    if (x->parent != NULL || x->is_unattended)
-        return NULL;
-    codec = codec_of_protocol(x->client->conn->protocol);
-    return codec->ops->share == NULL ? NULL : codec->ops->share(codec);
-}
-
 static uint32_t response_bytes(const struct exchange *x)
 {
     const struct proxy_policy *policy = &x->location->proxy;
@@ -329,7 +318,7 @@ static void join(struct exchange *x, struct stream *peer)
 
     pipe_done(&x->response_body);
     pipe_init(&x->response_body, response_bytes(x));
-    pipe_set_share(&x->response_body, share_of_client(x));
+    pipe_set_share(&x->response_body, exchange_share(x));
     x->response_body.may_splice = may_splice(x, peer);
     peer->rx_budget = policy->limit_rate > 0 ? policy->limit_rate / 10 + 1 : BUDGET_NONE;
     pipe_set_writer(&x->response_body, &peer->task);

@@ -15,6 +15,7 @@ from harness.proxy import is_memory_odd
 ours = pytest.mark.ours
 
 CONF = """
+proxy_cache_path @DIR@/kept keys_zone=kept:1m max_object=100k;
 server {
     listen @P@ http2;
     proxy_http_version 1.1;
@@ -25,6 +26,7 @@ server {
     location /stall { send_timeout 700ms; proxy_pass http://@O@; }
     location /twice/ { proxy_pass http://@P@/; proxy_http_version 2; }
     location /cut/ { proxy_pass http://@O@/; proxy_force_ranges on; proxy_buffers 32 8k; }
+    location /kept/ { proxy_pass http://@O@/; proxy_cache kept; proxy_cache_key $uri; proxy_cache_valid 1h; }
     location /hello { return 200 hello; }
 }
 """
@@ -137,13 +139,15 @@ def test_a_stalled_stream_stalls_no_other(connect):
         assert client.answer(stream).body == BIG[:1000000]
 
 
-@pytest.mark.parametrize("path, most_kb", [("/1000000", 4_000), ("/twice/1000000", 12_000), ("/cut/1000000", 5_000)],
-                         ids=["h1", "h2", "range"])
+@pytest.mark.parametrize("path, most_kb", [("/1000000", 4_000), ("/twice/1000000", 12_000), ("/cut/1000000", 5_000),
+                                           ("/kept/1000000", 5_000)], ids=["h1", "h2", "range", "kept"])
 def test_a_hundred_stalled_answers_hold_little_memory(connect, desk, path, most_kb):
     """What is read ahead of a window is bounded: 400 megabytes are on their way, few are in us. A server of HTTP/2 is
-    asked through the proxy once more, which then holds something twice. So is a range that we cut out ourselves."""
+    asked through the proxy once more, which then holds something twice. What comes from a range that we cut out
+    ourselves, or from a file of the cache, has the same bound."""
     clients = [connect(window=0) for _ in range(4)]
-    assert clients[0].answer(clients[0].open("GET", "/0")).status == 200
+    fed = connect(window=1 << 21, connection_window=1 << 21)
+    assert fed.answer(fed.open("GET", path)).body == BIG[:1000000]
     before = desk.rss_kb()
     for client in clients:
         streams = [client.open("GET", path, {"range": "bytes=0-"}) for _ in range(100)]
@@ -196,13 +200,12 @@ def test_an_upload_waits_for_its_server_alone(connect, back):
     held = []
 
     def script(conn):
-        while True:
-            one = conn.request_head()
-            if one.target == "/stream/held":
-                held.append(conn)
-                assert go.wait(20)
-            conn.request_body(one)
-            conn.send(reply(body=hashlib.sha256(one.body).hexdigest()))
+        one = conn.request_head()
+        if one.target == "/stream/held":
+            held.append(conn)
+            assert go.wait(20)
+        conn.request_body(one)
+        conn.send(reply(body=hashlib.sha256(one.body).hexdigest(), fields={"Connection": "close"}))
     back.script = script
     client = connect(gives=True)
     stream = client.open("POST", "/stream/held", end=False)
