@@ -66,13 +66,6 @@ void pressure_set_lag(uint32_t high, uint32_t critical)
     atomic_store(&critical_ms, critical);
 }
 
-void pressure_begin(unsigned loop_number)
-{
-    is_watched = true;
-    number = loop_number;
-    lag = (struct loop_lag){ 0 };
-}
-
 static struct level *level_of(enum pressure_of kind)
 {
     return is_shared[kind] ? &shared[kind] : &own[kind];
@@ -251,6 +244,19 @@ static void settle(enum pressure_of kind, enum pressure (*judge)(enum pressure f
         return;
     if (change(level, kind, to, now_us))
         say(kind, to);
+}
+
+/* Whatever the thread's last loop went through, and has said. */
+void pressure_begin(unsigned loop_number)
+{
+    is_watched = true;
+    number = loop_number;
+    lag = (struct loop_lag){ 0 };
+    for (enum pressure_of kind = PRESSURE_OF_TIME; kind < PRESSURE_KINDS; kind++) {
+        (void)change(&own[kind], kind, PRESSURE_NONE, 0);
+        atomic_store(&own[kind].said, PRESSURE_NONE);
+        own[kind].say_us = 0;
+    }
 }
 
 /* ---- the turn ---- */

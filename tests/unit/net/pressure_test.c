@@ -217,6 +217,23 @@ static void a_kind_speaks_once_a_second(void **state)
     assert_non_null(strstr(said, "kept again"));
 }
 
+static void what_a_former_loop_said_keeps_no_other_from_saying_it(void **state)
+{
+    (void)state;
+    room_set_most(100);
+    rest_open(85, 1);
+    turns(0, 20 * MS);
+    assert_int_equal(lines, 1);
+    pressure_begin(3);
+    assert_int_equal(pressure_level(PRESSURE_OF_CONNS), PRESSURE_NONE);
+    assert_int_equal(pressure_figures().of[PRESSURE_OF_CONNS].level, PRESSURE_NONE);
+    turns(0, 20 * MS);
+    assert_int_equal(pressure_level(PRESSURE_OF_CONNS), PRESSURE_HIGH);
+    assert_int_equal(lines, 2);
+    rest_open(85, -1);
+    turns(0, 2 * SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup(memory_has_marks, begin),
         cmocka_unit_test_setup(without_memory_nobody_comes_in, begin),
         cmocka_unit_test_setup(a_kind_speaks_once_a_second, begin),
+        cmocka_unit_test_setup(what_a_former_loop_said_keeps_no_other_from_saying_it, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
