@@ -114,7 +114,7 @@ struct h2_stream {
     uint32_t             spill_bytes;
     uint16_t             spill_count, spill_capacity;
     uint32_t             window;         /* without what it has */
-    uint32_t             grown;
+    uint32_t             grown, owed;    /* beyond it; given up again, and not taken yet */
     struct h2_round      round;
     int64_t              stall_ms;       /* since when much waits; 0: it does not */
     struct h2_waiting   *waiting;
@@ -207,7 +207,7 @@ void h2_receive_drop(struct h2_stream *s);               /* what comes or waits 
 uint32_t h2_window_of_stream(const struct h2_codec *h2); /* at first */
 uint32_t h2_window_of_conn(const struct h2_codec *h2);
 void h2_window_note(struct h2_stream *s, uint32_t len);  /* so much of a body has come, and is put or aside */
-void h2_window_taken(struct h2_stream *s);               /* what was put aside, or some of it */
+void h2_window_taken(struct h2_stream *s, uint32_t len); /* so much of it has found room */
 void h2_window_measured(struct h2_codec *h2, const uint8_t *opaque);   /* a PING was answered */
 void h2_window_forget(struct h2_stream *s);              /* it holds nothing any more */
 

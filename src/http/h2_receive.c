@@ -9,8 +9,9 @@
 
 enum { SPILL_LEAST = 2 * 1024, SPILL_MOST = 16 * 1024 };   /* bytes of one block */
 
-static void give_back(struct h2_stream *s, size_t len)
+static void give_back(struct h2_stream *s, uint32_t len)
 {
+    h2_window_taken(s, len);
     if (!s->is_live || s->has_rx_end || s->is_reset || s->h2->is_lost)
         return;
     h2_check(s->h2, nghttp2_session_consume_stream(s->h2->engine, s->id, len));
@@ -170,7 +171,7 @@ void h2_receive_more(struct h2_stream *s)
             break;
         spill_drop(s, len);
     }
-    h2_window_taken(s);
+    h2_window_taken(s, 0);
     if (s->spill_count == 0 && s->has_rx_end && !is_unwanted(s))
         receive_done(s);
     else

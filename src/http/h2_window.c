@@ -4,9 +4,10 @@
  * within two of its lengths, the window doubles. On a path that is full they take longer, so it ends at about twice
  * what the path holds. The shortest time counts: later ones include what waits because of us.
  *
- * What a window lets come has to be held when whoever takes it stops. So a stream's grows only while what comes is
- * taken, falls back when it is not, and all growth of the process together is bounded by a part of what it may
- * hold. The connection's holds nothing: its bytes are given back as they come. */
+ * What a window lets come has to be held when whoever takes it stops, and that may be an attacker. So a stream's grows
+ * only while what comes is taken, and falls back when it is not; all growth of the process is out of one small pot, of
+ * which each step takes at most a half of what is left. It is back there when what it let come has been taken, not
+ * when the window falls back. The connection's holds nothing: its bytes are given back as they come. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -18,7 +19,10 @@ enum {
     WINDOW_LEAST = 64 * 1024 - 1,
     WINDOW_MOST = 16 * 1024 * 1024,
     GROWN_MOST = 4 * 1024 * 1024,        /* a stream's */
-    SHARE_OF_BUDGET = 16,
+    POT_MOST = 8 * 1024 * 1024,
+    POT_OF_BUDGET = 16,                  /* so much of it at most */
+    POT_PART = 2,                        /* of what is left, for one step */
+    STEP_LEAST = 16 * 1024,
     NEAR_US = 1000,                      /* no path that a window could be too small for */
     PATHS = 2,                           /* a window's bytes in so many lengths of it: too small */
     PAUSE_US = 1000 * 1000,              /* between two measurements */
@@ -27,7 +31,7 @@ enum {
 
 static const uint8_t mark[H2_PING_BYTES] = "windows";
 
-/* Above what the settings say; in the whole process. */
+/* Above what the settings say, and what was and has not been taken yet; in the whole process. */
 static _Atomic uint64_t grown;
 
 static uint32_t bounded(uint32_t bytes)
@@ -82,41 +86,53 @@ static bool may_grow(const struct h2_stream *s)
     uint32_t window = window_of(s);
 
     return s->is_live && !s->is_reset && !s->is_dropping && s->rx == H2_RX_BODY &&
-           s->stall_ms == 0 && window < GROWN_MOST && !(s->is_rx_sized && s->rx_left <= window) &&
-           shortage_now() == 0 &&
-           atomic_load_explicit(&grown, memory_order_relaxed) + window <=
-               budget_most() / SHARE_OF_BUDGET;
+           s->stall_ms == 0 && s->owed == 0 && window < GROWN_MOST &&
+           !(s->is_rx_sized && s->rx_left <= window) && shortage_now() == 0;
+}
+
+static uint32_t pot_part(void)
+{
+    uint64_t most = budget_most() / POT_OF_BUDGET;
+    uint64_t taken = atomic_load_explicit(&grown, memory_order_relaxed);
+
+    most = most < POT_MOST ? most : POT_MOST;
+    return taken < most ? (uint32_t)((most - taken) / POT_PART) : 0;
 }
 
 static void grow(struct h2_stream *s)
 {
-    uint32_t more = window_of(s);
+    uint32_t more = window_of(s), part = pot_part();
 
     if (more > GROWN_MOST - window_of(s))
         more = GROWN_MOST - window_of(s);
+    more = more < part ? more : part;
+    if (more < STEP_LEAST)
+        return;
     atomic_fetch_add_explicit(&grown, more, memory_order_relaxed);
     s->grown += more;
     set(s->h2, s->id, window_of(s));
 }
 
+static void pay(struct h2_stream *s, uint32_t len)
+{
+    s->owed -= len;
+    atomic_fetch_sub_explicit(&grown, len, memory_order_relaxed);
+}
+
 void h2_window_forget(struct h2_stream *s)
 {
-    atomic_fetch_sub_explicit(&grown, s->grown, memory_order_relaxed);
+    s->owed += s->grown;
     s->grown = 0;
+    pay(s, s->owed);
 }
 
-/* What is on its way still comes; it is not given back until the former size is reached. */
+/* What it let come is here, or still comes: as that is taken it is paid, and not given back to the sender. */
 static void fall_back(struct h2_stream *s)
 {
-    h2_window_forget(s);
+    s->owed += s->grown;
+    s->grown = 0;
     if (s->is_live && !s->has_rx_end && !s->is_reset)
         set(s->h2, s->id, window_of(s));
-}
-
-void h2_window_taken(struct h2_stream *s)
-{
-    if (s->spill_bytes <= s->window / 2)
-        s->stall_ms = 0;
 }
 
 /* A burst finds no room at once; that is over soon, if somebody takes it. */
@@ -127,6 +143,21 @@ static bool is_stalled(struct h2_stream *s)
     if (s->stall_ms == 0 && s->spill_bytes > s->window / 2)
         s->stall_ms = now_ms;
     return s->stall_ms > 0 && now_ms - s->stall_ms >= STALL_MS;
+}
+
+/* Before it could grow, too: who does not take must not get more. */
+static void review(struct h2_stream *s)
+{
+    if ((is_stalled(s) || shortage_now() != 0) && s->grown > 0)
+        fall_back(s);
+}
+
+void h2_window_taken(struct h2_stream *s, uint32_t len)
+{
+    review(s);
+    pay(s, len < s->owed ? len : s->owed);
+    if (s->spill_bytes <= s->window / 2)
+        s->stall_ms = 0;
 }
 
 /* ---- measuring ---- */
@@ -182,11 +213,7 @@ void h2_window_note(struct h2_stream *s, uint32_t len)
 
     grant(s);
     note_conn(h2, len, now_us);
-    if (is_stalled(s) || shortage_now() != 0) {
-        if (s->grown > 0)
-            fall_back(s);
-        return;
-    }
+    review(s);
     if (s->stream.rx_bytes < window_of(s) / 2 || !may_grow(s))
         return;
     if (!h2->is_measuring && now_us - h2->measured_us >= PAUSE_US)

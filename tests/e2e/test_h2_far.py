@@ -8,6 +8,8 @@ import pytest
 from harness.far import Far
 from harness.h2 import H2Client
 from harness.h2_origin import H2Origin
+from harness.h2_wire import INITIAL_WINDOW_SIZE
+from harness.proxy import Proxy, is_memory_odd
 
 pytestmark = [pytest.mark.ours, pytest.mark.slow]
 
@@ -28,8 +30,8 @@ MB = 1024 * 1024
 def far():
     made = []
 
-    def make(address):
-        made.append(Far(address, THERE_S))
+    def make(address, there_s=THERE_S):
+        made.append(Far(address, there_s))
         return made[-1]
     yield make
     for one in made:
@@ -70,3 +72,26 @@ def test_a_download_from_far_away(proxy, origin, far):
         stream = client.open("GET", "/")
         answer = client.answer(stream, 40)
         assert len(answer.body) == 64 * MB
+
+
+def test_what_has_grown_is_not_kept_by_who_stalls(proxy, origin, far):
+    """They read until their windows are as large as they get, then never again: what came above their shares is no
+    more than the pot."""
+    back = origin(lambda stream: stream.reply(200, {}, bytes(64 * MB)))
+    desk = proxy(CONF, O=far(back.address, 0.05))
+    with H2Client(desk.address()) as client:
+        stream = client.open("GET", "/")
+        client.wait(lambda: len(stream.body) > MB)
+    before = desk.pss_kb()
+    attackers = [H2Client(desk.address(), settings={INITIAL_WINDOW_SIZE: MB}, timeout=30) for _ in range(6)]
+    for attacker in attackers:
+        attacker.send_window_update(0, MB)
+        stream = attacker.open("GET", "/")
+        attacker.wait(lambda seen=stream: len(seen.body) > 6 * MB, 30)
+        attacker.gives = False
+    Proxy.wait_for(lambda: all(attacker.is_quiet(0.1) for attacker in attackers), 30, "their windows to be shut")
+    held = desk.pss_kb() - before
+    if not is_memory_odd():
+        assert held < 12_000
+    for attacker in attackers:
+        attacker.close()

@@ -343,6 +343,11 @@ class Proxy:
         with open(f"/proc/{pid or self.worker()}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
 
+    def pss_kb(self, pid=None):
+        """What is shared with other processes counts in part: what a worker really costs."""
+        with open(f"/proc/{pid or self.worker()}/smaps_rollup", encoding="ascii") as file:
+            return int(re.search(r"^Pss:\s+(\d+)", file.read(), re.M)[1])
+
 
 def freeze(pid):
     """SIGSTOP, and waits until every thread stands: until then one may still accept."""

@@ -5,7 +5,8 @@
 #include "base/budget.h"
 #include "http/h2_parts.h"
 
-enum { FIRST = 65535, PIECE = 8 * 1024, GROWN_MOST = 4 * 1024 * 1024, CONN_MOST = 16 * 1024 * 1024 };
+enum { FIRST = 65535, PIECE = 8 * 1024, GROWN_MOST = 64 * FIRST, CONN_MOST = 16 * 1024 * 1024,
+       POT = 8 * 1024 * 1024 };
 enum { FAR_US = 100 * 1000 };
 
 static struct h2_codec *h2;
@@ -170,27 +171,71 @@ static void bursts_are_no_stall(void **state)
     owner_leave(owner);
 }
 
-static void all_growth_together_is_bounded(void **state)
+/* What came and is not taken counts, though the window has fallen back. */
+static void what_waits_is_not_back_in_the_pot(void **state)
 {
     struct owner *first, *second;
 
     (void)state;
-    budget_set(16 * 2 * FIRST);          /* of it a sixteenth: two streams' first doubling */
+    budget_set(16 * 4 * FIRST);          /* the pot: four times the first window */
+    peer.pipe_bytes = PIECE;
     begin(FAR_US);
     first = upload(1, "");
     second = upload(3, "");
-    pour(1, first, 8 * FIRST);
-    assert_int_equal(window(1), 2 * FIRST);
-    pour(3, second, 8 * FIRST);
-    assert_int_equal(window(3), 2 * FIRST);
+    pour(1, first, 16 * FIRST);
+    assert_true(window(1) > 3 * FIRST);
+    pour(1, NULL, 3 * FIRST);
+    peer_wait(250);
+    take(first);
+    assert_int_equal(window(1), FIRST);
+    pour(3, second, 16 * FIRST);
+    assert_true(window(3) < 2 * FIRST);
+    while (first->rx.fill > 0)
+        take(first);
+    pour(3, second, 16 * FIRST);
+    assert_true(window(3) > 3 * FIRST);
     owner_leave(first);
-    pour(3, second, 8 * FIRST);
-    assert_int_equal(window(3), 2 * FIRST);
     owner_leave(second);
-    first = upload(5, "");
-    pour(5, first, 8 * FIRST);
-    assert_int_equal(window(5), 2 * FIRST);
-    owner_leave(first);
+    budget_set(UINT64_MAX);
+}
+
+/* Half of what is left for each step, so that there is some for others. */
+static void all_growth_together_is_bounded(void **state)
+{
+    struct owner *owners[8];
+    int64_t       all = 0;
+
+    (void)state;
+    begin(FAR_US);
+    for (uint32_t i = 0; i < 8; i++) {
+        owners[i] = upload(2 * i + 1, "");
+        pour(2 * i + 1, owners[i], 8 * GROWN_MOST);
+        all += window((int32_t)(2 * i + 1)) - FIRST;
+    }
+    assert_int_equal(window(1), GROWN_MOST);
+    assert_true(window(5) > 2 * FIRST);
+    assert_true(all > POT - 256 * 1024 && all <= POT);
+    for (int i = 0; i < 8; i++)
+        owner_leave(owners[i]);
+    peer_tasks_run();
+    owners[0] = upload(17, "");
+    pour(17, owners[0], 8 * GROWN_MOST);
+    assert_int_equal(window(17), GROWN_MOST);
+    owner_leave(owners[0]);
+}
+
+/* A sixteenth of what the process may hold, if that is less. */
+static void little_memory_makes_it_less(void **state)
+{
+    struct owner *owner;
+
+    (void)state;
+    budget_set(16 * 2 * FIRST);
+    begin(FAR_US);
+    owner = upload(1, "");
+    pour(1, owner, 16 * FIRST);
+    assert_true(window(1) > 2 * FIRST && window(1) < 3 * FIRST);
+    owner_leave(owner);
     budget_set(UINT64_MAX);
 }
 
@@ -232,7 +277,9 @@ int main(void)
         WITH_PEER(a_rest_that_fits_needs_none),
         WITH_PEER(it_falls_back_when_nobody_takes),
         WITH_PEER(bursts_are_no_stall),
+        WITH_PEER(what_waits_is_not_back_in_the_pot),
         WITH_PEER(all_growth_together_is_bounded),
+        WITH_PEER(little_memory_makes_it_less),
         WITH_PEER(the_path_is_measured),
     };
 
