@@ -12,7 +12,7 @@
 
 enum { GRAIN_BYTES = 64 * 1024 };
 
-static _Atomic int64_t      held;
+static _Atomic int64_t      held, peak;
 static _Atomic int64_t      limit = INT64_MAX;
 static thread_local int64_t untold;
 
@@ -27,12 +27,21 @@ static void judge(int64_t bytes)
         shortage_end(SHORTAGE_BUDGET);
 }
 
+/* Two threads may hide a peak behind a lower one of the same moment. */
+static void peak_note(int64_t bytes)
+{
+    if (bytes > atomic_load_explicit(&peak, memory_order_relaxed))
+        atomic_store_explicit(&peak, bytes, memory_order_relaxed);
+}
+
 void budget_settle(void)
 {
     int64_t bytes = untold;
 
     untold = 0;
-    judge(atomic_fetch_add_explicit(&held, bytes, memory_order_relaxed) + bytes);
+    bytes += atomic_fetch_add_explicit(&held, bytes, memory_order_relaxed);
+    peak_note(bytes);
+    judge(bytes);
 }
 
 void budget_add(int64_t bytes)
@@ -60,6 +69,13 @@ uint64_t budget_held(void)
     int64_t bytes = atomic_load(&held);
 
     return bytes > 0 ? (uint64_t)bytes : 0;   /* who gave back may have told first */
+}
+
+uint64_t budget_take_peak(void)
+{
+    int64_t most = atomic_exchange(&peak, atomic_load(&held));
+
+    return most > 0 ? (uint64_t)most : 0;
 }
 
 void budget_review(void)

@@ -21,6 +21,8 @@ void     budget_set(uint64_t most);
 uint64_t budget_most(void);
 /* As far as threads have settled. */
 uint64_t budget_held(void);
+/* The most since the last call. One thread. */
+uint64_t budget_take_peak(void);
 /* Looks whether a shortage begins or ends, though nothing was counted. */
 void     budget_review(void);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The bell of base/shortage.h starts rounds over the loops, one after the other with a pause, until no
- * cause is left; in between nothing of this runs. */
+ * cause is left; in between nothing of this runs, but a look every few seconds whether much less is held
+ * than was: the allocator keeps what was freed, for a next crowd that may never come. */
 #include "main/relief.h"
 
 #include <errno.h>
@@ -18,7 +19,9 @@
 enum {
     ROUND_MS = 100,          /* between two rounds, and before the reserve is taken again */
     QUIET_MS = 1000,         /* without a failure of malloc: then work is let in without a reserve */
-    CALM_MS = 1000           /* without a cause: then the log says that it is over */
+    CALM_MS = 1000,          /* without a cause: then the log says that it is over */
+    TRIM_MS = 2000,          /* between two looks */
+    TRIM_LEAST = 8 * 1024 * 1024
 };
 
 struct relief {
@@ -27,6 +30,9 @@ struct relief {
     struct watch    bell;
     struct task     task;
     struct timer    timer;
+    struct task     trim;
+    struct timer    trim_timer;
+    uint64_t        high;                /* the most that was held since the last trim */
     struct round    round;
     bool            is_busy;             /* a round is on its way */
     bool            has_waited;          /* it is not the first of a shortage */
@@ -147,6 +153,29 @@ static void relief_run(struct task *task, unsigned wakes)
         timer_set(loop_timers(relief.control), &relief.timer, now_ms + ROUND_MS);
 }
 
+/* ---- after a crowd ---- */
+
+static void trim_arm(void)
+{
+    timer_set(loop_timers(relief.control), &relief.trim_timer, loop_now_ms(relief.control) + TRIM_MS);
+}
+
+/* Work that comes and goes in waves shorter than that would only fetch again what was given back. */
+static void trim_run(struct task *task, unsigned wakes)
+{
+    uint64_t peak = budget_take_peak();
+
+    (void)task;
+    (void)wakes;
+    if (peak > relief.high)
+        relief.high = peak;
+    if (relief.high - peak >= TRIM_LEAST && peak <= relief.high / 2) {
+        relief.high = peak;
+        mem_trim();
+    }
+    trim_arm();
+}
+
 int relief_begin(struct loop *control, struct runners *runners)
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), error;
@@ -158,6 +187,8 @@ int relief_begin(struct loop *control, struct runners *runners)
                               .bell = { .fd = fd, .task = &relief.task } };
     task_init(&relief.task, relief_run);
     timer_init(&relief.timer, &relief.task);
+    task_init(&relief.trim, trim_run);
+    timer_init(&relief.trim_timer, &relief.trim);
     error = loop_watch(control, &relief.bell, false);
     if (error < 0) {
         (void)close(fd);
@@ -169,5 +200,6 @@ int relief_begin(struct loop *control, struct runners *runners)
         shortage_end(SHORTAGE_SYSTEM);
     shortage_bell(fd);
     task_wake(&relief.task, 0);
+    trim_arm();
     return 0;
 }

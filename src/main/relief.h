@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* While memory is short: what rests is given back, again and again, until it suffices; and the error
- * log says when that began and when it was over. Control thread. */
+ * log says when that began and when it was over. When it is not, what the allocator kept of a crowd that
+ * has gone is given back. Control thread. */
 #ifndef MAIN_RELIEF_H
 #define MAIN_RELIEF_H
 

@@ -164,6 +164,24 @@ def test_a_hundred_stalled_answers_hold_little_memory(connect, desk, path, most_
 
 
 @ours
+def test_memory_of_stalled_answers_is_given_back(connect, desk):
+    """Those who held it have gone: soon the system has it again."""
+    if is_memory_odd():
+        pytest.skip("a sanitizer's malloc keeps what it likes")
+    clients = [connect(window=0) for _ in range(16)]
+    assert clients[0].answer(clients[0].open("GET", "/0")).status == 200
+    before = desk.pss_kb()
+    for client in clients:
+        streams = [client.open("GET", "/1000000") for _ in range(100)]
+        client.wait(lambda held=streams: all(stream.fields for stream in held), 20)
+    held = desk.pss_kb() - before
+    assert held > 15_000
+    for client in clients:
+        client.close()
+    desk.wait_for(lambda: desk.pss_kb() - before < held / 3, 30, "the memory to be given back")
+
+
+@ours
 def test_a_stall_is_not_for_ever(connect):
     """send_timeout is the stream's: it is reset, the connection goes on."""
     client = connect(window=100)

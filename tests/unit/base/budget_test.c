@@ -45,6 +45,19 @@ static void threads_tell_in_grains(void **state)
     assert_int_equal(held(), 0);
 }
 
+static void the_peak_is_of_the_time_since_the_last_look(void **state)
+{
+    (void)state;
+    (void)budget_take_peak();
+    budget_add(3 * MEGABYTE);
+    budget_add(-2 * MEGABYTE);
+    assert_int_equal(budget_take_peak(), 3 * MEGABYTE);
+    assert_int_equal(budget_take_peak(), MEGABYTE);
+    budget_add(-MEGABYTE);
+    assert_int_equal(budget_take_peak(), MEGABYTE);
+    assert_int_equal(budget_take_peak(), 0);
+}
+
 static void it_begins_past_the_limit_and_ends_at_seven_eighths(void **state)
 {
     (void)state;
@@ -111,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(threads_tell_in_grains, tidy),
+        cmocka_unit_test_teardown(the_peak_is_of_the_time_since_the_last_look, tidy),
         cmocka_unit_test_teardown(it_begins_past_the_limit_and_ends_at_seven_eighths, tidy),
         cmocka_unit_test_teardown(another_limit_holds_at_once, tidy),
         cmocka_unit_test_teardown(pools_count_what_they_take, tidy),
