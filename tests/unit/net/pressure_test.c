@@ -226,7 +226,7 @@ static void what_a_former_loop_said_keeps_no_other_from_saying_it(void **state)
     assert_int_equal(lines, 1);
     pressure_begin(3);
     assert_int_equal(pressure_level(PRESSURE_OF_CONNS), PRESSURE_NONE);
-    assert_int_equal(pressure_figures().of[PRESSURE_OF_CONNS].level, PRESSURE_NONE);
+    assert_int_equal(pressure_figures(now_us).of[PRESSURE_OF_CONNS].level, PRESSURE_NONE);
     turns(0, 20 * MS);
     assert_int_equal(pressure_level(PRESSURE_OF_CONNS), PRESSURE_HIGH);
     assert_int_equal(lines, 2);
