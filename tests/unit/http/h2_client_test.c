@@ -3,55 +3,9 @@
  * which a server can fail one. */
 #include "h2_peer.h"
 
-static struct owner *ask_with(const char *method, enum body_kind body, uint64_t length,
-                              struct text upgrade)
-{
-    struct stream *stream = peer.codec->ops->open(peer.codec);
-    struct arena  *arena = arena_new();
-    struct head   *head = ARENA_NEW(arena, struct head);
-    struct owner  *owner;
-
-    stream->arena = arena;
-    owner = owner_new(stream);
-    head_init(head, arena, 0);
-    head->method_name = text_from(method);
-    head->method = method[0] == 'H' ? METHOD_HEAD : method[0] == 'P' ? METHOD_POST : METHOD_GET;
-    head->target = TEXT("/");
-    head->may_persist = true;
-    head->body = body;
-    head->length = length;
-    head->upgrade = upgrade;
-    fields_add_id(&head->fields, FIELD_HOST, TEXT("a.example"));
-    if (upgrade.len > 0) {
-        fields_add(&head->fields, TEXT("Sec-WebSocket-Key"), TEXT("dGhlIHNhbXBsZSBub25jZQ=="));
-        fields_add(&head->fields, TEXT("Sec-WebSocket-Version"), TEXT("13"));
-    }
-    stream->tx_head = head;
-    stream->tx_body = body == BODY_NONE ? NULL : &owner->tx;
-    stream->ops->send(stream);
-    peer_hear();
-    return owner;
-}
-
 static struct owner *ask(void)
 {
-    return ask_with("GET", BODY_NONE, 0, TEXT(""));
-}
-
-/* The preface is no frame. */
-static void begin(void)
-{
-    struct protocol *protocol;
-    struct iovec     iov[4];
-
-    peer_begin(h2_client_new(&peer_settings));
-    peer.codec->ops->set_limits(peer.codec, &peer_limits);
-    protocol = &peer.codec->protocol;
-    assert_true(protocol->ops->fill(protocol, iov, 4) > 0);
-    assert_memory_equal(iov[0].iov_base, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
-    protocol->ops->sent(protocol, NGHTTP2_CLIENT_MAGIC_LEN);
-    peer_say(NGHTTP2_SETTINGS, 0, 0, NULL, 0);
-    peer_say(NGHTTP2_SETTINGS, ACK, 0, NULL, 0);
+    return peer_ask("GET", BODY_NONE, 0, TEXT(""));
 }
 
 /* ---- answers ---- */
@@ -62,7 +16,7 @@ static void an_answer_comes(void **state)
     struct frame *frame;
 
     (void)state;
-    begin();
+    peer_begin_client();
     assert_int_equal(peer.codec->ops->room(peer.codec), 100);
     owner = ask();
     assert_int_equal(peer.codec->ops->room(peer.codec), 99);
@@ -85,8 +39,8 @@ static void bodies_and_trailers_go_and_come(void **state)
     struct frame *frame;
 
     (void)state;
-    begin();
-    owner = ask_with("POST", BODY_CHUNKED, 0, TEXT(""));
+    peer_begin_client();
+    owner = peer_ask("POST", BODY_CHUNKED, 0, TEXT(""));
     owner->stream->is_tail_held = true;
     owner_put(owner, 10, true);
     frame = peer_heard(NGHTTP2_DATA, 1);
@@ -112,7 +66,7 @@ static void interim_answers_come_one_by_one(void **state)
     struct stream *stream;
 
     (void)state;
-    begin();
+    peer_begin_client();
     stream = ask()->stream;
     peer_say_head(1, 0, ":status 100\n");
     assert_null(stream->rx_interim);
@@ -140,9 +94,9 @@ static void a_tunnel_is_asked_for_where_it_may_be(void **state)
     struct frame *frame;
 
     (void)state;
-    begin();
+    peer_begin_client();
     peer_say(NGHTTP2_SETTINGS, 0, 0, connect, sizeof(connect));
-    owner = ask_with("GET", BODY_NONE, 0, TEXT("websocket"));
+    owner = peer_ask("GET", BODY_NONE, 0, TEXT("websocket"));
     frame = peer_heard(NGHTTP2_HEADERS, 1);
     assert_true(frame != NULL && !(frame->flags & END));
     assert_true(owner->stream->is_tx_done);
@@ -165,7 +119,7 @@ static void resets_have_their_faults(void **state)
     struct owner *refused, *reset, *cut;
 
     (void)state;
-    begin();
+    peer_begin_client();
     refused = ask();
     reset = ask();
     cut = ask();
@@ -185,8 +139,8 @@ static void an_early_whole_answer_is_no_failure(void **state)
     struct owner *owner;
 
     (void)state;
-    begin();
-    owner = ask_with("POST", BODY_SIZED, 100, TEXT(""));
+    peer_begin_client();
+    owner = peer_ask("POST", BODY_SIZED, 100, TEXT(""));
     owner_put(owner, 10, false);
     peer_hear();
     peer_say_head(1, END, ":status 403\n");
@@ -201,7 +155,7 @@ static void a_goaway_refuses_what_is_above(void **state)
     struct owner              *first, *second;
 
     (void)state;
-    begin();
+    peer_begin_client();
     first = ask();
     second = ask();
     peer_say(NGHTTP2_GOAWAY, 0, 0, goaway, sizeof(goaway));
@@ -226,7 +180,7 @@ static void wrong_answers_are_refused(void **state)
     };
 
     (void)state;
-    begin();
+    peer_begin_client();
     for (unsigned i = 0; i < COUNT_OF(heads); i++) {
         struct owner *owner = ask();
 
@@ -241,7 +195,7 @@ static void wrong_bodies_are_refused(void **state)
     struct owner *longer, *shorter, *headless;
 
     (void)state;
-    begin();
+    peer_begin_client();
     longer = ask();
     shorter = ask();
     headless = ask();
@@ -261,7 +215,7 @@ static void too_many_interim_answers(void **state)
     struct owner *owner;
 
     (void)state;
-    begin();
+    peer_begin_client();
     owner = ask();
     for (int i = 0; i <= H2_INTERIM_MOST; i++)
         peer_say_head(1, 0, ":status 103\n");
@@ -273,7 +227,7 @@ static void a_loss_has_its_faults(void **state)
     struct owner *fresh, *begun, *whole;
 
     (void)state;
-    begin();
+    peer_begin_client();
     fresh = ask();
     begun = ask();
     whole = ask();
@@ -292,7 +246,7 @@ static void a_silent_server_is_given_up(void **state)
     struct owner              *silent, *slow;
 
     (void)state;
-    begin();
+    peer_begin_client();
     silent = ask();
     slow = ask();
     silent->stream->ops->use(silent->stream, &timeouts);
@@ -308,7 +262,7 @@ static void a_silent_server_is_given_up(void **state)
 static void who_leaves_cancels(void **state)
 {
     (void)state;
-    begin();
+    peer_begin_client();
     owner_leave(ask());
     check_reset(1, NGHTTP2_CANCEL);
     peer_say_head(1, 0, ":status 200\n");    /* it was on its way */
@@ -322,7 +276,7 @@ static void the_last_one_closes(void **state)
     struct owner *owner;
 
     (void)state;
-    begin();
+    peer_begin_client();
     owner = ask();
     peer.codec->ops->drain(peer.codec);
     assert_int_equal(peer.codec->ops->room(peer.codec), 0);

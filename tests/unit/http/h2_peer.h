@@ -367,6 +367,54 @@ static inline void peer_wait(uint32_t ms)
     timer_remove(loop_timers(peer.loop), &timer);
 }
 
+/* ---- a client of ours ---- */
+
+/* The preface is no frame. */
+static inline void peer_begin_client(void)
+{
+    struct protocol *protocol;
+    struct iovec     iov[4];
+
+    peer_begin(h2_client_new(&peer_settings));
+    peer.codec->ops->set_limits(peer.codec, &peer_limits);
+    protocol = &peer.codec->protocol;
+    assert_true(protocol->ops->fill(protocol, iov, 4) > 0);
+    assert_memory_equal(iov[0].iov_base, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
+    protocol->ops->sent(protocol, NGHTTP2_CLIENT_MAGIC_LEN);
+    peer_say(NGHTTP2_SETTINGS, 0, 0, NULL, 0);
+    peer_say(NGHTTP2_SETTINGS, ACK, 0, NULL, 0);
+}
+
+static inline struct owner *peer_ask(const char *method, enum body_kind body, uint64_t length,
+                                     struct text upgrade)
+{
+    struct stream *stream = peer.codec->ops->open(peer.codec);
+    struct arena  *arena = arena_new();
+    struct head   *head = ARENA_NEW(arena, struct head);
+    struct owner  *owner;
+
+    stream->arena = arena;
+    owner = owner_new(stream);
+    head_init(head, arena, 0);
+    head->method_name = text_from(method);
+    head->method = method[0] == 'H' ? METHOD_HEAD : method[0] == 'P' ? METHOD_POST : METHOD_GET;
+    head->target = TEXT("/");
+    head->may_persist = true;
+    head->body = body;
+    head->length = length;
+    head->upgrade = upgrade;
+    fields_add_id(&head->fields, FIELD_HOST, TEXT("a.example"));
+    if (upgrade.len > 0) {
+        fields_add(&head->fields, TEXT("Sec-WebSocket-Key"), TEXT("dGhlIHNhbXBsZSBub25jZQ=="));
+        fields_add(&head->fields, TEXT("Sec-WebSocket-Version"), TEXT("13"));
+    }
+    stream->tx_head = head;
+    stream->tx_body = body == BODY_NONE ? NULL : &owner->tx;
+    stream->ops->send(stream);
+    peer_hear();
+    return owner;
+}
+
 static inline void peer_lose(enum loss why)
 {
     peer.codec->protocol.ops->lost(&peer.codec->protocol, why);

@@ -11,16 +11,7 @@ static int64_t          began_ms;
 
 static void begin(void)
 {
-    struct protocol *protocol;
-    struct iovec     iov[4];
-
-    peer_begin(h2_client_new(&peer_settings));
-    peer.codec->ops->set_limits(peer.codec, &peer_limits);
-    protocol = &peer.codec->protocol;
-    assert_true(protocol->ops->fill(protocol, iov, 4) > 0);
-    protocol->ops->sent(protocol, NGHTTP2_CLIENT_MAGIC_LEN);
-    peer_say(NGHTTP2_SETTINGS, 0, 0, NULL, 0);
-    peer_say(NGHTTP2_SETTINGS, ACK, 0, NULL, 0);
+    peer_begin_client();
     peer_hear();
     h2 = h2_of_codec(peer.codec);
     began_ms = h2->said_ms;
@@ -28,23 +19,7 @@ static void begin(void)
 
 static struct owner *ask(void)
 {
-    struct stream *stream = peer.codec->ops->open(peer.codec);
-    struct head   *head;
-    struct owner  *owner;
-
-    stream->arena = arena_new();
-    owner = owner_new(stream);
-    head = ARENA_NEW(owner->arena, struct head);
-    head_init(head, owner->arena, 0);
-    head->method_name = TEXT("GET");
-    head->method = METHOD_GET;
-    head->target = TEXT("/");
-    head->may_persist = true;
-    fields_add_id(&head->fields, FIELD_HOST, TEXT("a.example"));
-    stream->tx_head = head;
-    stream->ops->send(stream);
-    peer_hear();
-    return owner;
+    return peer_ask("GET", BODY_NONE, 0, TEXT(""));
 }
 
 /* As if so much time had passed since everything. */
@@ -64,6 +39,18 @@ static bool is_asked(void)
 static void answer(void)
 {
     peer_say(NGHTTP2_PING, ACK, 0, "pulse\0\0\0", 8);
+}
+
+/* A request, no word of an answer, and a PING that asks why. */
+static struct owner *begin_in_silence(void)
+{
+    struct owner *owner;
+
+    begin();
+    owner = ask();
+    (void)h2_pulse_look(h2, began_ms + SILENCE_MS);
+    assert_true(is_asked());
+    return owner;
 }
 
 static void silence_at_rest_is_asked_about_once(void **state)
@@ -97,13 +84,9 @@ static void no_answer_at_rest_is_the_end(void **state)
 /* There is no socket underneath of which the kernel could say that nobody hears it. */
 static void a_busy_one_keeps_what_it_has_and_gets_no_more(void **state)
 {
-    struct owner *owner;
+    struct owner *owner = begin_in_silence();
 
     (void)state;
-    begin();
-    owner = ask();
-    (void)h2_pulse_look(h2, began_ms + SILENCE_MS);
-    assert_true(is_asked());
     assert_int_equal(h2_pulse_look(h2, began_ms + SILENCE_MS + ANSWER_MS),
                      began_ms + SILENCE_MS + AGAIN_MS);
     assert_false(peer.codec->protocol.must_reset);
@@ -116,13 +99,9 @@ static void a_busy_one_keeps_what_it_has_and_gets_no_more(void **state)
 
 static void streams_in_silence_are_asked_about_seldom(void **state)
 {
-    struct owner *owner;
+    struct owner *owner = begin_in_silence();
 
     (void)state;
-    begin();
-    owner = ask();
-    (void)h2_pulse_look(h2, began_ms + SILENCE_MS);
-    assert_true(is_asked());
     answer();
     assert_int_equal(h2_pulse_look(h2, began_ms + SILENCE_MS + AGAIN_MS - 1),
                      began_ms + SILENCE_MS + AGAIN_MS);

@@ -127,17 +127,25 @@ static void a_rest_that_fits_needs_none(void **state)
     owner_leave(owner);
 }
 
-/* Put aside is what the pipe has no room for; who takes nothing for long gets no more than the settings say. */
-static void it_falls_back_when_nobody_takes(void **state)
+/* Its pipe takes a piece at a time. */
+static struct owner *grown_once(void)
 {
     struct owner *owner;
 
-    (void)state;
     peer.pipe_bytes = PIECE;
     begin(FAR_US);
     owner = upload(1, "");
     pour(1, owner, FIRST + PIECE);
     assert_int_equal(window(1), 2 * FIRST);
+    return owner;
+}
+
+/* Put aside is what the pipe has no room for; who takes nothing for long gets no more than the settings say. */
+static void it_falls_back_when_nobody_takes(void **state)
+{
+    struct owner *owner = grown_once();
+
+    (void)state;
     pour(1, NULL, FIRST);
     assert_int_equal(window(1), 2 * FIRST);
     peer_wait(250);
@@ -154,13 +162,9 @@ static void it_falls_back_when_nobody_takes(void **state)
 /* Taken in between, however large the bursts. */
 static void bursts_are_no_stall(void **state)
 {
-    struct owner *owner;
+    struct owner *owner = grown_once();
 
     (void)state;
-    peer.pipe_bytes = PIECE;
-    begin(FAR_US);
-    owner = upload(1, "");
-    pour(1, owner, FIRST + PIECE);
     for (int i = 0; i < 3; i++) {
         pour(1, NULL, FIRST);
         while (owner->rx.fill > 0)
