@@ -522,6 +522,7 @@ static void probe_drop(struct probe *probe)
         attempt_end(probe);
     probe_conn_close(probe);
     timer_remove(loop_timers(probe->loop), &probe->timer);
+    task_cancel(&probe->task);   /* its time may have come in the turn that drops it */
     state_set(probe, PROBE_HEALTHY);
     loop_bury(probe->loop, &probe->corpse);
 }
