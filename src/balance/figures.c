@@ -81,7 +81,6 @@ static void names_copy(const struct group *group, struct arena *arena,
             continue;
         *to++ = (struct name_figures){ .name = arena_copy(arena, at->server.name),
                                        .addresses = at->station_count,
-                                       .is_asking = at->question != NULL,
                                        .failures = at->failures,
                                        .asked_ago_ms = loop_now_ms(at->control) - at->asked_ms };
     }

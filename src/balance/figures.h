@@ -33,7 +33,6 @@ struct peer_figures {
 struct name_figures {
     struct text name;                    /* of the `server` line */
     unsigned    addresses;
-    bool        is_asking;
     unsigned    failures;                /* in a row; the last good addresses stay in use */
     int64_t     asked_ago_ms;
 };

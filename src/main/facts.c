@@ -58,3 +58,11 @@ void fact_maybe(struct fact *in, const char *name, bool is_known, uint64_t numbe
     else
         fact_nothing(in, name);
 }
+
+bool fact_has_values_only(const struct fact *fact)
+{
+    for (const struct fact *at = fact->first; at != NULL; at = at->next)
+        if (at->kind == FACT_GROUP || at->kind == FACT_LIST)
+            return false;
+    return true;
+}

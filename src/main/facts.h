@@ -37,6 +37,9 @@ void         fact_nothing(struct fact *in, const char *name);
 /* A number, or nothing when it is not known. */
 void         fact_maybe(struct fact *in, const char *name, bool is_known, uint64_t number);
 
+/* No group and no list is in it. */
+bool         fact_has_values_only(const struct fact *fact);
+
 /* In the arena, with line breaks; for people, and as JSON (RFC 8259), whose members keep the names. Text that
  * is no UTF-8 is made so. */
 struct text facts_print(const struct fact *root);

@@ -56,14 +56,6 @@ static void string_write(struct writer *writer, struct text text)
     writer_char(writer, '"');
 }
 
-static bool has_values_only(const struct fact *fact)
-{
-    for (const struct fact *at = fact->first; at != NULL; at = at->next)
-        if (at->kind == FACT_GROUP || at->kind == FACT_LIST)
-            return false;
-    return true;
-}
-
 static void break_write(struct writer *writer, unsigned depth, bool is_inline)
 {
     writer_char(writer, is_inline ? ' ' : '\n');
@@ -84,7 +76,7 @@ static void members_write(struct writer *writer, const struct fact *fact, unsign
             writer_string(writer, ": ");
         }
         fact_write(writer, at, depth + 1,
-                   is_inline || (fact->kind == FACT_LIST && has_values_only(at)));
+                   is_inline || (fact->kind == FACT_LIST && fact_has_values_only(at)));
         if (at->next != NULL)
             writer_char(writer, ',');
     }

@@ -48,12 +48,7 @@ static struct text value_of(const struct fact *fact)
 
 static bool is_table(const struct fact *list)
 {
-    if (list->first == NULL)
-        return false;
-    for (const struct fact *at = list->first->first; at != NULL; at = at->next)
-        if (at->kind == FACT_GROUP || at->kind == FACT_LIST)
-            return false;
-    return true;
+    return list->first != NULL && fact_has_values_only(list->first);
 }
 
 static size_t *widths_of(const struct fact *list, unsigned *ret_count)
